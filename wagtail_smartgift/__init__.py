@@ -1,0 +1,1 @@
+"""Gift vouchers for Wagtail shops, on the Smart Gift API."""

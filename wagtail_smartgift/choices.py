@@ -1,0 +1,137 @@
+"""The closed vocabularies of the plugin.
+
+Every status that is stored, returned by the API or shown in the admin is one of
+these. Words of the provider never appear here: ``client`` translates them.
+"""
+
+from enum import IntEnum
+
+from django.db import models
+from django.utils.translation import pgettext_lazy
+
+
+class Lane(IntEnum):
+    """How urgently a call needs a place in the shared quota; lower goes first."""
+
+    #: Finishing what has begun: redeem, reverse, release, looking again.
+    MONEY = 0
+    #: A customer's first hold and its check, and sales.
+    CHECKOUT = 1
+    #: Balance look-ups.
+    LOOKUP = 2
+    #: The catalogue and the payment methods.
+    CATALOGUE = 3
+
+
+class ProductType(models.TextChoices):
+    MONETARY = "monetary", pgettext_lazy("voucher type", "Monetary")
+    EXPERIENCE = "experience", pgettext_lazy("voucher type", "Experience")
+    UNKNOWN = "unknown", pgettext_lazy("voucher type", "Unknown")
+
+
+class ProductStatus(models.TextChoices):
+    """Smart Gift's word for where a product may be sold."""
+
+    ACTIVE = "active", pgettext_lazy("product status", "Active")
+    HIDDEN = "hidden", pgettext_lazy("product status", "Hidden")
+    DISABLED = "disabled", pgettext_lazy("product status", "Disabled")
+    AT_COUNTER_ONLY = (
+        "at_counter_only",
+        pgettext_lazy("product status", "At the counter only"),
+    )
+    #: Any word that we do not know yet: kept off sale until somebody looks.
+    UNKNOWN = "unknown", pgettext_lazy("product status", "Unknown")
+
+
+class SessionStatus(models.TextChoices):
+    """Where a payment session stands, and so which verbs it answers."""
+
+    OPEN = "open", pgettext_lazy("payment status", "Open")
+    CONFIRMING = "confirming", pgettext_lazy("payment status", "Confirming")
+    CONFIRMED = "confirmed", pgettext_lazy("payment status", "Confirmed")
+    CANCELLING = "cancelling", pgettext_lazy("payment status", "Cancelling")
+    REFUNDING = "refunding", pgettext_lazy("payment status", "Refunding")
+    CANCELLED = "cancelled", pgettext_lazy("payment status", "Cancelled")
+    NEEDS_ATTENTION = (
+        "needs_attention",
+        pgettext_lazy("payment status", "Needs attention"),
+    )
+
+
+class RedemptionStatus(models.TextChoices):
+    """Where one voucher in one payment session stands."""
+
+    HOLDING = "holding", pgettext_lazy("redemption status", "Holding")
+    HELD = "held", pgettext_lazy("redemption status", "Held")
+    LAPSED = "lapsed", pgettext_lazy("redemption status", "Lapsed")
+    REDEEMING = "redeeming", pgettext_lazy("redemption status", "Redeeming")
+    REDEEMED = "redeemed", pgettext_lazy("redemption status", "Redeemed")
+    REVERSING = "reversing", pgettext_lazy("redemption status", "Reversing")
+    REVERSED = "reversed", pgettext_lazy("redemption status", "Reversed")
+    RELEASED = "released", pgettext_lazy("redemption status", "Released")
+    REFUSED = "refused", pgettext_lazy("redemption status", "Refused")
+    NEEDS_ATTENTION = (
+        "needs_attention",
+        pgettext_lazy("redemption status", "Needs attention"),
+    )
+
+
+#: A redemption in one of these may own a remote hold or money that moves, so at
+#: most one of them may exist per voucher in this database.
+LIVE_REDEMPTION_STATUSES = (
+    RedemptionStatus.HOLDING,
+    RedemptionStatus.HELD,
+    RedemptionStatus.REDEEMING,
+    RedemptionStatus.REVERSING,
+)
+
+#: These cover a part of what is due while the session is open. A lapsed one
+#: counts: ``prepare`` takes it again.
+COUNTED_REDEMPTION_STATUSES = (
+    RedemptionStatus.HOLDING,
+    RedemptionStatus.HELD,
+    RedemptionStatus.LAPSED,
+)
+
+
+class Proof(models.TextChoices):
+    """How we know that a redeem was applied."""
+
+    RESPONSE = "response", pgettext_lazy("proof", "Smart Gift's answer")
+    REPLAY = "replay", pgettext_lazy("proof", "A second attempt was refused as spent")
+    BALANCE = "balance", pgettext_lazy("proof", "The balance fell under our hold")
+    HOLD = "hold", pgettext_lazy("proof", "The redemption used up our hold")
+    PERSON = "person", pgettext_lazy("proof", "A person looked")
+
+
+class Operation(models.TextChoices):
+    """What the journal of a redemption records."""
+
+    HOLD = "hold", pgettext_lazy("operation", "Hold")
+    CHECK = "check", pgettext_lazy("operation", "Check")
+    REDEEM = "redeem", pgettext_lazy("operation", "Redeem")
+    REVERSE = "reverse", pgettext_lazy("operation", "Reverse")
+    RELEASE = "release", pgettext_lazy("operation", "Release")
+    LAPSE = "lapse", pgettext_lazy("operation", "Lapse")
+    SETTLE = "settle", pgettext_lazy("operation", "Settled by a person")
+
+
+class Outcome(models.TextChoices):
+    REQUESTED = "requested", pgettext_lazy("outcome", "Requested")
+    SUCCEEDED = "succeeded", pgettext_lazy("outcome", "Succeeded")
+    FAILED = "failed", pgettext_lazy("outcome", "Failed")
+    #: The request may have been applied; only looking again can tell.
+    UNKNOWN = "unknown", pgettext_lazy("outcome", "Unknown")
+
+
+class OrderStatus(models.TextChoices):
+    """Where a sale of vouchers stands."""
+
+    QUEUED = "queued", pgettext_lazy("voucher order status", "Queued")
+    PLACING = "placing", pgettext_lazy("voucher order status", "Placing")
+    PLACED = "placed", pgettext_lazy("voucher order status", "Placed")
+    REFUSED = "refused", pgettext_lazy("voucher order status", "Refused")
+    NEEDS_ATTENTION = (
+        "needs_attention",
+        pgettext_lazy("voucher order status", "Needs attention"),
+    )

@@ -1,0 +1,352 @@
+"""The ``WAGTAIL_SMARTGIFT`` setting, read once, as frozen dataclasses.
+
+Keys live in settings and never in the database. An unknown name or a value of the
+wrong kind is ``ImproperlyConfigured`` with the names that are known; the system
+checks (``checks.py``) report the same text at start.
+"""
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from wagtail_smartgift.money import parse_amount
+
+
+SETTING = "WAGTAIL_SMARTGIFT"
+#: What the docs print for the two environments of the vendor.
+PRODUCTION_URL = "https://api.smart-gift.co.uk"
+
+
+@dataclass(frozen=True)
+class Account:
+    """One Smart Gift company: its key, where its API is, and its usual site number."""
+
+    alias: str
+    base_url: str
+    api_key: str = field(repr=False)
+    site_id: str
+
+    @property
+    def key_hash(self) -> str:
+        """Tell one key from another without knowing either (hex, 32 characters)."""
+        return hashlib.sha256(f"smartgift\0{self.api_key}".encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class DeliveryMethod:
+    """A way that Smart Gift sends a voucher; its API cannot be asked for them."""
+
+    id: str
+    name: str
+    price: Decimal
+    posted: bool
+
+
+@dataclass(frozen=True)
+class WebhookEndpoint:
+    url: str
+    secret: str = field(repr=False)
+    events: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Throttles:
+    """Limits for guessing; failures are counted, not customers."""
+
+    balance_per_minute: int = 20
+    balance_failures: int = 5
+    #: Seconds over which ``balance_failures`` counts.
+    balance_failures_window: int = 600
+    session_failures: int = 10
+    global_failures_per_minute: int = 20
+    #: Trusted proxies in front of the shop; None reads REMOTE_ADDR alone.
+    num_proxies: int | None = None
+
+
+@dataclass(frozen=True)
+class Conf:
+    """Every setting with its default; names are the lower-case of the setting's."""
+
+    accounts: Mapping[str, Account]
+    server_keys: tuple[str, ...] = field(default=(), repr=False)
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    webhook_endpoints: tuple[WebhookEndpoint, ...] = ()
+    encryption_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    fingerprint_key: bytes = field(default=b"", repr=False)
+    currency: str = "GBP"
+    payment_method: int | None = None
+    delivery_methods: tuple[DeliveryMethod, ...] = ()
+    reference_prefix: str = ""
+    own_voucher_codes: bool = True
+    allow_vouchers_for_vouchers: bool = False
+    experience_value: str | None = None
+    normalise_voucher_number: str | None = None
+    add_to_basket: str | None = None
+    #: Seconds that a client secret opens its session.
+    session_lifetime: int = 86400
+    #: Seconds without a sign of the customer after which holds are given back.
+    abandoned_after: int = 1800
+    #: Calls a minute that the key may make, all processes together.
+    rate_limit: int = 60
+    #: Seconds for a whole call.
+    timeout: float = 25.0
+    #: Seconds after which a request that was lost is no longer in the server.
+    settle: float = 35.0
+    #: Seconds after which even a delayed request is no longer applied.
+    late: float = 130.0
+    throttles: Throttles = Throttles()
+    image_hosts: tuple[str, ...] = ()
+    attention_emails: tuple[str, ...] = ()
+    keep_personal_data_days: int = 730
+
+    def account(self, alias: str) -> Account:
+        """Return the account of that alias.
+
+        Raises:
+            ImproperlyConfigured: there is none.
+        """
+        try:
+            return self.accounts[alias]
+        except KeyError:
+            raise ImproperlyConfigured(
+                f"{SETTING}['ACCOUNTS'] has no account {alias!r}; it has "
+                f"{', '.join(sorted(self.accounts)) or 'none'}."
+            ) from None
+
+    @property
+    def lease(self) -> float:
+        """Seconds of hold that must be left before a redeem may start."""
+        return self.timeout + self.settle + 30
+
+    def hook(self, name: str) -> Callable[..., Any] | None:
+        """Import the host's function named by a dotted-path setting, if any."""
+        path = getattr(self, name)
+        return import_string(path) if path else None
+
+
+def get_conf() -> Conf:
+    """Return the settings of this process.
+
+    Raises:
+        ImproperlyConfigured: names the setting and what it should be.
+    """
+    return _load()
+
+
+@cache
+def _load() -> Conf:
+    raw = getattr(django_settings, SETTING, None)
+    if not isinstance(raw, Mapping):
+        raise ImproperlyConfigured(
+            f"{SETTING} must be a dictionary with at least "
+            '{"ACCOUNTS": {"default": {"API_KEY": …, "BASE_URL": …, "SITE_ID": …}}}.'
+        )
+    known = {item.name.upper() for item in fields(Conf)}
+    unknown = sorted(set(raw) - known)
+    if unknown:
+        raise ImproperlyConfigured(
+            f"{SETTING} has no setting {', '.join(map(repr, unknown))}. "
+            f"Known are: {', '.join(sorted(known))}."
+        )
+    values = {name.lower(): _READERS.get(name, _plain)(name, value) for name, value in raw.items()}
+    values.setdefault("accounts", {})
+    for name, derive in (
+        ("encryption_keys", _default_encryption_keys),
+        ("fingerprint_key", _default_fingerprint_key),
+    ):
+        if not values.get(name):
+            values[name] = derive()
+    return Conf(**values)
+
+
+def _default_encryption_keys() -> tuple[bytes, ...]:
+    """In DEBUG a key from SECRET_KEY; outside it the shop must choose (check E003)."""
+    if not django_settings.DEBUG:
+        return ()
+    return (_fernet_key(f"smartgift encryption {django_settings.SECRET_KEY}"),)
+
+
+def _default_fingerprint_key() -> bytes:
+    secret = django_settings.SECRET_KEY.encode()
+    return hmac.new(secret, b"smartgift fingerprint", hashlib.sha256).digest()
+
+
+def _fernet_key(text: str) -> bytes:
+    """Use a Fernet key as it is; make one of any other text."""
+    try:
+        if len(base64.urlsafe_b64decode(text)) == 32:
+            return text.encode()
+    except ValueError:
+        pass
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
+
+
+_NUMBERS = {
+    "SESSION_LIFETIME",
+    "ABANDONED_AFTER",
+    "RATE_LIMIT",
+    "TIMEOUT",
+    "SETTLE",
+    "LATE",
+    "KEEP_PERSONAL_DATA_DAYS",
+}
+_FLAGS = {"OWN_VOUCHER_CODES", "ALLOW_VOUCHERS_FOR_VOUCHERS"}
+
+
+def _plain(name: str, value: object) -> object:
+    if name in _NUMBERS and (
+        isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0
+    ):
+        raise _wrong(name, "a number, zero or more", value)
+    if name in _FLAGS and not isinstance(value, bool):
+        raise _wrong(name, "True or False", value)
+    return value
+
+
+def _accounts(name: str, value: object) -> Mapping[str, Account]:
+    accounts = {}
+    for alias, item in _mapping(name, value).items():
+        where = f"{name}[{alias!r}]"
+        item = _only(where, item, {"API_KEY", "BASE_URL", "SITE_ID"})
+        if not item.get("API_KEY"):
+            raise _wrong(f"{where}['API_KEY']", "the secret key from Smart Gift", "")
+        base_url = str(item.get("BASE_URL") or PRODUCTION_URL).rstrip("/")
+        if not is_safe_url(base_url):
+            raise _wrong(
+                f"{where}['BASE_URL']",
+                "an https address (http only for a loopback address)",
+                base_url,
+            )
+        accounts[str(alias)] = Account(
+            alias=str(alias),
+            base_url=base_url,
+            api_key=str(item["API_KEY"]),
+            site_id=str(item.get("SITE_ID") or ""),
+        )
+    return accounts
+
+
+def is_safe_url(url: str) -> bool:
+    """Tell whether ``url`` is https, or http to this very machine."""
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        return bool(parts.hostname)
+    if parts.scheme != "http" or not parts.hostname:
+        return False
+    if parts.hostname == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(parts.hostname).is_loopback
+    except ValueError:
+        return False
+
+
+def _delivery_methods(name: str, value: object) -> tuple[DeliveryMethod, ...]:
+    methods = []
+    for item in _sequence(name, value):
+        item = _only(name, item, {"id", "name", "price", "posted"})
+        try:
+            price = parse_amount(item.get("price", "0.00"), allow_zero=True)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{SETTING}[{name!r}]: {error}") from None
+        if not item.get("id") or not item.get("name"):
+            raise _wrong(name, "a list of {id, name, price, posted}", item)
+        methods.append(
+            DeliveryMethod(
+                id=str(item["id"]),
+                name=str(item["name"]),
+                price=price,
+                posted=bool(item.get("posted", False)),
+            )
+        )
+    return tuple(methods)
+
+
+def _endpoints(name: str, value: object) -> tuple[WebhookEndpoint, ...]:
+    endpoints = []
+    for item in _sequence(name, value):
+        item = _only(name, item, {"url", "secret", "events"})
+        if not item.get("url") or not item.get("secret"):
+            raise _wrong(name, "a list of {url, secret, events?}", "an entry without")
+        endpoints.append(
+            WebhookEndpoint(
+                url=str(item["url"]),
+                secret=str(item["secret"]),
+                events=tuple(item.get("events") or ()),
+            )
+        )
+    return tuple(endpoints)
+
+
+def _throttles(name: str, value: object) -> Throttles:
+    known = {item.name.upper() for item in fields(Throttles)}
+    chosen = _only(name, value, known)
+    return Throttles(**{key.lower(): number for key, number in chosen.items()})
+
+
+def _strings(name: str, value: object) -> tuple[str, ...]:
+    return tuple(str(item) for item in _sequence(name, value) if item)
+
+
+def _only(where: str, value: object, known: set[str]) -> Mapping[str, Any]:
+    mapping = _mapping(where, value)
+    unknown = sorted(set(mapping) - known)
+    if unknown:
+        raise ImproperlyConfigured(
+            f"{SETTING}: {where} has no {', '.join(map(repr, unknown))}. "
+            f"Known are: {', '.join(sorted(known))}."
+        )
+    return mapping
+
+
+def _mapping(where: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _wrong(where, "a dictionary", type(value).__name__)
+    return value
+
+
+def _sequence(where: str, value: object) -> tuple[Any, ...]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple, set)):
+        raise _wrong(where, "a list", type(value).__name__)
+    return tuple(value)
+
+
+def _wrong(where: str, wanted: str, got: object) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"{SETTING}: {where} must be {wanted}, not {got!r}.")
+
+
+_READERS: Mapping[str, Callable[[str, Any], object]] = {
+    "ACCOUNTS": _accounts,
+    "DELIVERY_METHODS": _delivery_methods,
+    "WEBHOOK_ENDPOINTS": _endpoints,
+    "THROTTLES": _throttles,
+    "SERVER_KEYS": _strings,
+    "WEBHOOK_SECRETS": _strings,
+    "IMAGE_HOSTS": _strings,
+    "ATTENTION_EMAILS": _strings,
+    "ENCRYPTION_KEYS": lambda name, value: tuple(
+        _fernet_key(key) for key in _strings(name, value)
+    ),
+    "FINGERPRINT_KEY": lambda _name, value: str(value).encode() if value else b"",
+    "PAYMENT_METHOD": lambda _name, value: int(value) if value else None,
+}
+
+
+def _forget(*, setting: str, **_kwargs: object) -> None:
+    if setting in {SETTING, "SECRET_KEY", "DEBUG"}:
+        _load.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="wagtail_smartgift.conf")

@@ -1,0 +1,95 @@
+"""What a host's code can be told, and who has to act.
+
+::
+
+    SmartGiftPluginError
+    ├── PaymentError             the shop shows `.message` and obeys `.code`
+    │   └── (raised by wagtail_smartgift.payments)
+    └── SaleError                the same for wagtail_smartgift.sales
+
+Configuration errors are ``django.core.exceptions.ImproperlyConfigured``: they are
+the developer's, never a customer's. The codes are closed and documented in
+``docs/reference/errors.md``; the API answers them as RFC 9457 problems.
+"""
+
+from collections.abc import Mapping
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+#: code -> (HTTP status, title). The one table behind the Python and JSON errors.
+ERROR_CODES: Mapping[str, tuple[int, str | Promise]] = {
+    "malformed": (400, _("The request could not be read.")),
+    "idempotency_key_required": (400, _("This request needs an Idempotency-Key.")),
+    "unauthenticated": (401, _("The credentials are missing or wrong.")),
+    "session_expired": (401, _("This payment session has expired.")),
+    "not_found": (404, _("Nothing was found at this address.")),
+    "voucher_held": (409, _("This voucher is in use elsewhere at the moment.")),
+    "shortfall": (409, _("A voucher holds less than was expected.")),
+    "hold_lost": (409, _("A voucher could not be kept for this payment.")),
+    "amount_changed": (409, _("The amount due has changed.")),
+    "not_confirmed": (409, _("This payment has not been confirmed.")),
+    "session_not_open": (409, _("This payment can no longer be changed.")),
+    "session_busy": (409, _("This payment is being worked on.")),
+    "session_cancelled": (409, _("This payment was cancelled.")),
+    "needs_attention": (409, _("Our staff are looking into this payment.")),
+    "idempotency_conflict": (
+        409,
+        _("This Idempotency-Key was used with another request."),
+    ),
+    "in_progress": (409, _("The same request is still being worked on.")),
+    "reference_conflict": (
+        409,
+        _("This reference was used for something else."),
+    ),
+    "invalid": (422, _("Some of what was sent is not valid.")),
+    "voucher_not_usable": (
+        422,
+        _("This voucher cannot be used here. Check the number, or pay another way."),
+    ),
+    "amount_too_large": (422, _("The amount is more than is left to refund.")),
+    "currency_mismatch": (422, _("The currency is not the shop's.")),
+    "order_refused": (422, _("The voucher order was refused.")),
+    "throttled": (429, _("Too many attempts. Please wait before the next one.")),
+    "busy": (503, _("Vouchers are busy at the moment. Please try again shortly.")),
+    "smartgift_unavailable": (
+        503,
+        _("Vouchers cannot be reached at the moment. Nothing was taken."),
+    ),
+}
+
+
+class SmartGiftPluginError(Exception):
+    """An operation that was refused, with a documented ``code``.
+
+    ``message`` is safe to show to a customer in their language: it never holds a
+    voucher number, a key or the provider's words. ``retry_after`` is in seconds.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str | Promise | None = None,
+        *,
+        retry_after: float | None = None,
+        fields: Mapping[str, str | Promise] | None = None,
+    ) -> None:
+        self.status, title = ERROR_CODES[code]
+        self.code = code
+        self.title = title
+        self.message = message if message is not None else title
+        self.retry_after = retry_after
+        self.fields = dict(fields or {})
+        super().__init__(code)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+class PaymentError(SmartGiftPluginError):
+    """A verb on a payment session, or on a voucher in it, was refused."""
+
+
+class SaleError(SmartGiftPluginError):
+    """A sale of vouchers was refused."""

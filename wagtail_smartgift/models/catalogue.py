@@ -1,0 +1,92 @@
+"""The remote catalogue, as rows that a page can be written about."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_smartgift.choices import ProductStatus, ProductType
+
+
+class VoucherProduct(models.Model):
+    """A row of Smart Gift's catalogue: what can be bought.
+
+    Written by the sync alone. A product that vanishes remotely is marked
+    ``gone_at`` and kept, since orders and pages point at it.
+    """
+
+    account = models.CharField(_("account"), max_length=64, editable=False)
+    #: Smart Gift's id, unique within the account.
+    remote_id = models.BigIntegerField(_("Smart Gift id"), editable=False)
+    title = models.CharField(_("title"), max_length=255)
+    #: Sanitised when it came in; what Smart Gift sent is untrusted.
+    description_html = models.TextField(_("description"), blank=True)
+    type = models.CharField(
+        _("type"), max_length=16, choices=ProductType.choices
+    )
+    status = models.CharField(_("status"), max_length=24, choices=ProductStatus.choices)
+    #: Smart Gift's own word, kept for the day when it is a new one.
+    remote_status = models.CharField(max_length=64, blank=True, editable=False)
+    #: Price of an experience for one person (or for the voucher, without persons).
+    price = models.DecimalField(
+        _("price"), max_digits=10, decimal_places=2, null=True, blank=True
+    )
+    min_amount = models.DecimalField(
+        _("from"), max_digits=10, decimal_places=2, null=True, blank=True
+    )
+    max_amount = models.DecimalField(
+        _("to"), max_digits=10, decimal_places=2, null=True, blank=True
+    )
+    increment = models.DecimalField(
+        _("in steps of"), max_digits=10, decimal_places=2, null=True, blank=True
+    )
+    persons_min = models.PositiveIntegerField(_("persons from"), null=True, blank=True)
+    persons_max = models.PositiveIntegerField(_("persons to"), null=True, blank=True)
+    #: Stock left; null when Smart Gift does not count it.
+    available_count = models.IntegerField(_("available"), null=True, blank=True)
+    image_url = models.URLField(_("image"), max_length=1000, blank=True)
+    remote_created_at = models.DateTimeField(null=True, blank=True, editable=False)
+    remote_updated_at = models.DateTimeField(null=True, blank=True, editable=False)
+    #: Digest of everything above, so that an unchanged product is not written.
+    digest = models.CharField(max_length=64, editable=False)
+    first_seen_at = models.DateTimeField(_("first seen"), editable=False)
+    changed_at = models.DateTimeField(_("last changed"), editable=False)
+    gone_at = models.DateTimeField(_("gone since"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("voucher product")
+        verbose_name_plural = _("voucher products")
+        ordering = ["title", "remote_id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "remote_id"], name="smartgift_product_once"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["account", "status", "gone_at"], name="smartgift_product_sale"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class CatalogueSync(models.Model):
+    """When an account's catalogue was last read, and what came of it."""
+
+    account = models.CharField(max_length=64, unique=True, editable=False)
+    #: The last time that the answer was whole and could be read.
+    synced_at = models.DateTimeField(null=True, editable=False)
+    #: The last time that a sync changed a row; drives the ETag of the list.
+    changed_at = models.DateTimeField(null=True, editable=False)
+    failed_at = models.DateTimeField(null=True, editable=False)
+    failure = models.CharField(max_length=255, blank=True, editable=False)
+    #: Smart Gift's payment methods, ``[{"id": …, "name": …}]``, read with it.
+    payment_methods = models.JSONField(default=list, editable=False)
+    payment_methods_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("catalogue sync")
+        verbose_name_plural = _("catalogue syncs")
+
+    def __str__(self) -> str:
+        return self.account
