@@ -43,6 +43,21 @@ class ProductStatus(models.TextChoices):
     UNKNOWN = "unknown", pgettext_lazy("product status", "Unknown")
 
 
+class Availability(models.TextChoices):
+    """Whether a product can be bought here and now, and if not, why."""
+
+    ON_SALE = "on_sale", pgettext_lazy("availability", "On sale")
+    SOLD_OUT = "sold_out", pgettext_lazy("availability", "Sold out")
+    AT_COUNTER_ONLY = (
+        "at_counter_only",
+        pgettext_lazy("availability", "Only sold at the counter"),
+    )
+    #: Switched off, of a kind we do not know, or without terms that can be read.
+    OFF_SALE = "off_sale", pgettext_lazy("availability", "Not on sale")
+    #: No longer in Smart Gift's catalogue.
+    GONE = "gone", pgettext_lazy("availability", "No longer sold")
+
+
 class SessionStatus(models.TextChoices):
     """Where a payment session stands, and so which verbs it answers."""
 

@@ -1,4 +1,9 @@
 from wagtail_smartgift.models.catalogue import CatalogueSync, VoucherProduct
+from wagtail_smartgift.models.pages import (
+    HAS_WAGTAILS_PAGE,
+    AbstractVoucherIndexPage,
+    AbstractVoucherPage,
+)
 from wagtail_smartgift.models.payments import (
     PaymentSession,
     Redemption,
@@ -10,16 +15,25 @@ from wagtail_smartgift.models.sales import (
     VoucherOrderEvent,
     VoucherOrderItem,
 )
+from wagtail_smartgift.models.settings import SmartGiftSettings
 
 
 __all__ = [
+    "AbstractVoucherIndexPage",
+    "AbstractVoucherPage",
     "CatalogueSync",
     "PaymentSession",
     "Redemption",
     "RedemptionEvent",
     "SessionSecret",
+    "SmartGiftSettings",
     "VoucherOrder",
     "VoucherOrderEvent",
     "VoucherOrderItem",
     "VoucherProduct",
 ]
+
+if HAS_WAGTAILS_PAGE:
+    from wagtail_smartgift.models.pages import VoucherIndexPage, VoucherPage
+
+    __all__ += ["VoucherIndexPage", "VoucherPage"]

@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_smartgift.choices import ProductStatus, ProductType
+from wagtail_smartgift.choices import Availability, ProductStatus, ProductType
 
 
 class VoucherProduct(models.Model):
@@ -19,9 +19,7 @@ class VoucherProduct(models.Model):
     title = models.CharField(_("title"), max_length=255)
     #: Sanitised when it came in; what Smart Gift sent is untrusted.
     description_html = models.TextField(_("description"), blank=True)
-    type = models.CharField(
-        _("type"), max_length=16, choices=ProductType.choices
-    )
+    type = models.CharField(_("type"), max_length=16, choices=ProductType.choices)
     status = models.CharField(_("status"), max_length=24, choices=ProductStatus.choices)
     #: Smart Gift's own word, kept for the day when it is a new one.
     remote_status = models.CharField(max_length=64, blank=True, editable=False)
@@ -68,6 +66,51 @@ class VoucherProduct(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def availability(self) -> Availability:
+        """Whether it can be bought now; a hidden product can, by its address."""
+        if self.gone_at is not None:
+            return Availability.GONE
+        if self.status == ProductStatus.AT_COUNTER_ONLY:
+            return Availability.AT_COUNTER_ONLY
+        if self.status not in {ProductStatus.ACTIVE, ProductStatus.HIDDEN}:
+            return Availability.OFF_SALE
+        if not self.has_terms:
+            return Availability.OFF_SALE
+        if self.available_count is not None and self.available_count <= 0:
+            return Availability.SOLD_OUT
+        return Availability.ON_SALE
+
+    @property
+    def has_terms(self) -> bool:
+        """Whether Smart Gift said all that a price needs."""
+        if self.type == ProductType.MONETARY:
+            return (
+                self.min_amount is not None
+                and self.max_amount is not None
+                and 0 < self.max_amount >= self.min_amount
+            )
+        return (
+            self.type == ProductType.EXPERIENCE
+            and self.price is not None
+            and self.price > 0
+        )
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether lists and search engines may show it; sold out it still counts."""
+        return self.gone_at is None and self.status == ProductStatus.ACTIVE
+
+    @property
+    def persons_range(self) -> range:
+        """For how many persons an experience may be bought; always at least one.
+
+        Smart Gift counts one where it says nothing, and a product that names only
+        its smallest party is sold for that.
+        """
+        lowest = max(self.persons_min or 1, 1)
+        return range(lowest, max(self.persons_max or lowest, lowest) + 1)
 
 
 class CatalogueSync(models.Model):
