@@ -187,7 +187,7 @@ def _templates(own: str | Sequence[str], fallback: str) -> list[str]:
 
 if HAS_WAGTAILS_PAGE:
 
-    class VoucherIndexPage(AbstractVoucherIndexPage, Page):
+    class VoucherIndexPage(AbstractVoucherIndexPage, Page):  # noqa: DJ008 - Page has it
         content_panels = [
             *Page.content_panels,
             *AbstractVoucherIndexPage.voucher_panels,
@@ -203,7 +203,7 @@ if HAS_WAGTAILS_PAGE:
             verbose_name = _("gift voucher index")
             verbose_name_plural = _("gift voucher indexes")
 
-    class VoucherPage(AbstractVoucherPage, Page):
+    class VoucherPage(AbstractVoucherPage, Page):  # noqa: DJ008 - Page has it
         content_panels = [*Page.content_panels, *AbstractVoucherPage.voucher_panels]
         search_fields = [
             *Page.search_fields,
