@@ -43,7 +43,8 @@ class VoucherOrder(AccountBound, Claimable, Timestamped):
     content_digest = models.CharField(max_length=64, editable=False)
     customer = models.JSONField(_("customer"), default=dict)
     delivery = models.JSONField(_("delivery"), default=dict)
-    payment_method = models.IntegerField(_("payment method"))
+    #: Null until Smart Gift's list was read, where the shop names none.
+    payment_method = models.IntegerField(_("payment method"), null=True, blank=True)
     #: Smart Gift's number for it, which may differ from the reference.
     order_id = models.CharField(_("Smart Gift order"), max_length=128, blank=True)
     #: Whether the vouchers were asked for under numbers of our own.

@@ -1,0 +1,140 @@
+"""The one place where a voucher order changes, and the words for why.
+
+A step is a conditional UPDATE of the order and an event in the same transaction. The
+UPDATE comes first: it is also the lock, and it refuses a worker whose picture of the
+row is stale.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from wagtail_smartgift.choices import OrderStatus, Outcome
+from wagtail_smartgift.client import (
+    CallNotAllowed,
+    Misrouted,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    SmartGiftError,
+    Unauthorised,
+)
+from wagtail_smartgift.models import VoucherOrder, VoucherOrderEvent
+
+
+#: Why an order is not placed (``VoucherOrder.refusal``): closed words of ours.
+NOT_SENT = "not_sent"
+QUOTA = "quota"
+CONFIGURATION = "configuration"
+#: Journal only: Smart Gift took none of our own voucher numbers.
+CODE_REFUSED = "code_refused"
+#: Why a person has to decide (``VoucherOrder.attention_code``).
+SALE_UNKNOWN = "sale_unknown"
+REFERENCE_TAKEN = "reference_taken"
+SOLD_TWICE = "sold_twice"
+UNDECRYPTABLE = "undecryptable"
+
+
+def is_due(order: VoucherOrder) -> bool:
+    """Tell whether an order that was sent is nobody's now and may be looked for."""
+    now = timezone.now()
+    return (
+        order.status == OrderStatus.PLACING
+        and order.next_look_at is not None
+        and order.next_look_at <= now
+        and (order.claimed_until is None or order.claimed_until < now)
+    )
+
+
+def settled(status: OrderStatus, *, attention_code: str = "") -> dict[str, Any]:
+    """Return the columns of an order that no worker comes back to."""
+    return {
+        "status": status,
+        "attention_code": attention_code,
+        "next_look_at": None,
+        "claimed_by": "",
+        "claimed_until": None,
+        "updated_at": timezone.now(),
+    }
+
+
+def later(at: datetime) -> dict[str, Any]:
+    """Return the columns of an order that is nobody's until somebody looks again."""
+    return {"next_look_at": at, "claimed_by": "", "claimed_until": None}
+
+
+def step(
+    order: VoucherOrder,
+    operation: str,
+    outcome: Outcome,
+    *,
+    reason: str = "",
+    **changes: Any,
+) -> bool:
+    """Write one step, its UPDATE and its event; False if the row has moved on."""
+    with transaction.atomic(durable=True):
+        if not update(order, **changes):
+            # What was learnt is kept, even where it no longer decides anything.
+            if outcome is not Outcome.REQUESTED:
+                append(order, operation, outcome, reason=reason)
+            return False
+        append(order, operation, outcome, reason=reason)
+    return True
+
+
+def update(order: VoucherOrder, *conditions: Q, **changes: Any) -> bool:
+    """Change the row if it is still as ``order`` shows it."""
+    changes.setdefault("updated_at", timezone.now())
+    moved = VoucherOrder.objects.filter(
+        *conditions, pk=order.pk, version=order.version, status=order.status
+    ).update(version=F("version") + 1, **changes)
+    if moved:
+        order.version += 1
+        for name, value in changes.items():
+            setattr(order, name, value)
+    return bool(moved)
+
+
+def append(
+    order: VoucherOrder,
+    operation: str,
+    outcome: Outcome,
+    *,
+    reason: str = "",
+    attempt: int | None = None,
+) -> None:
+    VoucherOrderEvent.objects.create(
+        order=order,
+        operation=operation,
+        outcome=outcome,
+        status=order.status,
+        attempt=order.attempt if attempt is None else attempt,
+        reason=reason[:64],
+    )
+
+
+def sent_at(order: VoucherOrder) -> datetime:
+    if order.sent_at is None:
+        raise ValueError(f"{order} was never sent.")
+    return order.sent_at
+
+
+def word(error: SmartGiftError) -> str:
+    """Return our word for an error that decided nothing."""
+    if isinstance(error, (CallNotAllowed, RateLimited)):
+        return QUOTA
+    if isinstance(error, (Unauthorised, Misrouted, Refused)):
+        return CONFIGURATION
+    return "no_answer" if isinstance(error, OutcomeUnknown) else NOT_SENT
+
+
+def refused_part(error: Refused) -> str:
+    """Return our word for what Smart Gift refused: the part of the order it names."""
+    parts = {name.split(".", 1)[0] for name in error.fields}
+    for part in ("items", "customer", "delivery", "payment_method_id"):
+        if part in parts:
+            return part
+    return "other"
