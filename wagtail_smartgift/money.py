@@ -77,7 +77,7 @@ def parse_provider_number(value: object) -> Decimal:
     # Compared before it is converted: the text of a huge integer is slow to make.
     # NaN fails the comparison (or refuses it), and infinity is too large.
     try:
-        sane = abs(value) < 10**18
+        sane = bool(-(10**18) < value < 10**18)
     except InvalidOperation:
         sane = False
     if not sane:

@@ -1,0 +1,69 @@
+"""Smart Gift's API over HTTP: one method per endpoint, one error per who must act.
+
+Owns the wire: headers, deadlines, the provider's field names, and the verdict whether
+a failed call can have been applied. Refuses everything else: it retries nothing, keeps
+no state, knows no Django, and asks a ``gate`` before each call so that whoever owns the
+quota can say no.
+"""
+
+from wagtail_smartgift.client.api import ApiCall, SmartGiftClient
+from wagtail_smartgift.client.errors import (
+    Applied,
+    CallNotAllowed,
+    Misrouted,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    RefusalReason,
+    Refused,
+    SmartGiftError,
+    Unauthorised,
+)
+from wagtail_smartgift.client.schemas import (
+    CatalogueVoucher,
+    Experience,
+    Filters,
+    HoldReceipt,
+    MetaCondition,
+    PaymentMethod,
+    RedeemReceipt,
+    SaleAddress,
+    SaleCustomer,
+    SaleDelivery,
+    SaleItem,
+    SaleReceipt,
+    SaleRequest,
+    UnifiedReceipt,
+    VoucherState,
+)
+
+
+__all__ = [
+    "ApiCall",
+    "Applied",
+    "CallNotAllowed",
+    "CatalogueVoucher",
+    "Experience",
+    "Filters",
+    "HoldReceipt",
+    "MetaCondition",
+    "Misrouted",
+    "NotSent",
+    "OutcomeUnknown",
+    "PaymentMethod",
+    "RateLimited",
+    "RedeemReceipt",
+    "RefusalReason",
+    "Refused",
+    "SaleAddress",
+    "SaleCustomer",
+    "SaleDelivery",
+    "SaleItem",
+    "SaleReceipt",
+    "SaleRequest",
+    "SmartGiftClient",
+    "SmartGiftError",
+    "Unauthorised",
+    "UnifiedReceipt",
+    "VoucherState",
+]

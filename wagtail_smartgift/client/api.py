@@ -1,0 +1,434 @@
+"""The client: one method per endpoint of Smart Gift that sells or redeems.
+
+A method makes one attempt and returns what Smart Gift said, or raises a
+``SmartGiftError`` that tells who must act and whether the request can have been
+applied. It never tries again: only the caller knows whether that is safe.
+"""
+
+import datetime as dt
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from wagtail_smartgift.client import _classify, inferred, schemas
+from wagtail_smartgift.client._transport import Answer, Failure, Transport
+from wagtail_smartgift.client.errors import (
+    CallNotAllowed,
+    OutcomeUnknown,
+    Refused,
+    SmartGiftError,
+)
+
+
+logger = logging.getLogger("wagtail_smartgift.client")
+
+_T = TypeVar("_T")
+
+_MEGABYTE = 1_000_000
+#: Numbers that binary floats write exactly, and far more than any voucher is worth.
+_LARGEST_BIT_SUM = 2**53
+_LARGEST_AMOUNT = Decimal("99999999.99")
+#: Parts of a request that are neither secret nor personal.
+_OPEN_FIELDS = frozenset({"site_id", "reference", "filters", "delivery_date"})
+
+
+@dataclass(frozen=True)
+class _Endpoint:
+    operation: str
+    method: str
+    path: str
+    #: A connection of its own: an idle one that the server closed leaves us not knowing.
+    moves_money: bool = False
+    max_bytes: int = _MEGABYTE
+
+
+_VOUCHERS = _Endpoint("vouchers", "GET", "/vouchers", max_bytes=20 * _MEGABYTE)
+_PAYMENT_METHODS = _Endpoint("payment_methods", "GET", "/payment-methods")
+_CHECK = _Endpoint("check", "POST", "/redeem/check")
+_HOLD = _Endpoint("hold", "POST", "/redeem/hold")
+_RELEASE = _Endpoint("release", "POST", "/redeem/release")
+_REDEEM = _Endpoint("redeem", "POST", "/redeem", moves_money=True)
+_REVERSE = _Endpoint("reverse", "POST", "/redeem/reverse", moves_money=True)
+_REDEEM_UNIFIED = _Endpoint(
+    "redeem_unified", "POST", "/redeem-unified", moves_money=True
+)
+_POS_SALE = _Endpoint("pos_sale", "POST", "/pos-sale", moves_money=True)
+
+
+@dataclass(frozen=True)
+class ApiCall:
+    """What one call was and what the server said about our quota; nothing secret."""
+
+    operation: str
+    lane: int
+    #: None: no answer came.
+    status: int | None
+    rate_limit: int | None
+    rate_remaining: int | None
+    #: Unix time, on the server's clock.
+    rate_reset: int | None
+    #: Seconds to wait; always known after a 429.
+    retry_after: float | None
+    #: Seconds from the first step to the last byte.
+    elapsed: float
+    #: The server's clock (aware, UTC).
+    server_date: dt.datetime | None
+
+
+class SmartGiftClient:
+    """Smart Gift's API for one company; safe to share between threads.
+
+    ``timeout`` is for a whole call, in seconds. ``gate(operation, lane)`` is asked
+    before each attempt and may raise ``CallNotAllowed``. ``observe`` is told of every
+    attempt, answered or not; what it raises is logged and goes no further.
+
+    Raises:
+        ValueError: the key cannot be a header, or the base URL is no https address.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        api_key: str,
+        timeout: float = 25.0,
+        gate: Callable[[str, int], None] | None = None,
+        observe: Callable[[ApiCall], None] | None = None,
+    ) -> None:
+        if not api_key or not (api_key.isascii() and api_key.isprintable()):
+            raise ValueError("The API key is empty or has characters that no key has.")
+        if not timeout > 0:
+            raise ValueError("The timeout is a number of seconds above zero.")
+        self._api_key = api_key
+        self._gate = gate
+        self._observe = observe
+        self._transport = Transport(
+            base_url=base_url,
+            headers={
+                "Smart-Auth": api_key,
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "User-Agent": "wagtail-smartgift",
+            },
+            timeout=timeout,
+        )
+
+    def __repr__(self) -> str:
+        return f"SmartGiftClient(host={self._transport.host!r})"
+
+    def __enter__(self) -> "SmartGiftClient":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that are kept alive; a later call opens new ones."""
+        self._transport.close()
+
+    def vouchers(self, *, lane: int = 3) -> list[schemas.CatalogueVoucher]:
+        """Return the whole catalogue, of every status.
+
+        Raises:
+            SmartGiftError: also when a single product is not understood.
+        """
+        return self._call(_VOUCHERS, None, schemas.read_catalogue, lane=lane)
+
+    def payment_methods(self, *, lane: int = 3) -> list[schemas.PaymentMethod]:
+        """Return the ways of paying that an order may name.
+
+        Raises:
+            SmartGiftError: see ``errors``.
+        """
+        return self._call(
+            _PAYMENT_METHODS, None, schemas.read_payment_methods, lane=lane
+        )
+
+    def check(
+        self,
+        *,
+        voucher_no: str,
+        site_id: str,
+        filters: schemas.Filters | None = None,
+        lane: int = 1,
+    ) -> schemas.VoucherState:
+        """Return what a voucher is worth at a site; works while it is held, too.
+
+        Raises:
+            Refused: the number is unknown, or nothing of it may be redeemed there.
+            SmartGiftError: see ``errors``.
+        """
+        body = {"voucher_no": voucher_no, "site_id": str(site_id)} | _filters(filters)
+        return self._call(_CHECK, body, schemas.read_check, lane=lane)
+
+    def hold(self, *, voucher_no: str, lane: int = 1) -> schemas.HoldReceipt:
+        """Claim the whole voucher for five minutes from when this was sent.
+
+        Raises:
+            Refused: ``ALREADY_HELD``, ``INVALID_VOUCHER``, or for a reason unknown.
+            OutcomeUnknown: it may be held under a token that we do not have.
+            SmartGiftError: see ``errors``.
+        """
+        body = {"voucher_no": voucher_no}
+        return self._call(_HOLD, body, schemas.read_hold, lane=lane)
+
+    def release(self, *, voucher_no: str, hold_token: str, lane: int = 0) -> None:
+        """Give a hold back.
+
+        Raises:
+            Refused: ``NOT_HELD`` when it has run out or was used up.
+            SmartGiftError: see ``errors``.
+        """
+        body = {"voucher_no": voucher_no, "hold_token": hold_token}
+        self._call(_RELEASE, body, schemas.read_done, lane=lane)
+
+    def redeem(
+        self,
+        *,
+        voucher_no: str,
+        site_id: str,
+        value: Decimal,
+        hold_token: str | None = None,
+        lane: int = 0,
+    ) -> schemas.RedeemReceipt:
+        """Spend ``value``: money, or the sum of the chosen experiences' bits.
+
+        There is no idempotency key: after ``OutcomeUnknown`` look before you act.
+
+        Raises:
+            Refused: nothing was taken.
+            OutcomeUnknown: it may have been taken.
+            SmartGiftError: see ``errors``.
+            ValueError: the value is nothing that can be redeemed; nothing was sent.
+        """
+        body = _spending(voucher_no, site_id, value, hold_token)
+        return self._call(_REDEEM, body, schemas.read_redeem, lane=lane)
+
+    def redeem_unified(
+        self,
+        *,
+        voucher_no: str,
+        site_id: str,
+        value: Decimal,
+        hold_token: str | None = None,
+        filters: schemas.Filters | None = None,
+        lane: int = 0,
+    ) -> schemas.UnifiedReceipt:
+        """Spend up to ``value`` (money), whatever fits best.
+
+        Never for money at a checkout: sent twice, it always finds something to take.
+
+        Raises:
+            OutcomeUnknown: something may have been taken.
+            SmartGiftError: see ``errors``.
+            ValueError: the value is nothing that can be redeemed; nothing was sent.
+        """
+        body = _spending(voucher_no, site_id, value, hold_token) | _filters(filters)
+        return self._call(_REDEEM_UNIFIED, body, schemas.read_unified, lane=lane)
+
+    def reverse(
+        self,
+        *,
+        voucher_no: str,
+        site_id: str,
+        redemptions: Sequence[int | str],
+        lane: int = 0,
+    ) -> None:
+        """Undo redemptions, each in full.
+
+        Raises:
+            Refused: ``INVALID_REDEMPTIONS`` also when they had been undone before.
+            OutcomeUnknown: they may have been undone.
+            SmartGiftError: see ``errors``.
+            ValueError: there are none to undo; nothing was sent.
+        """
+        if not redemptions:
+            raise ValueError("There are no redemptions to reverse.")
+        body = {
+            "voucher_no": voucher_no,
+            "site_id": str(site_id),
+            "redemptions": list(redemptions),
+        }
+        self._call(_REVERSE, body, schemas.read_done, lane=lane)
+
+    def pos_sale(
+        self, request: schemas.SaleRequest, *, lane: int = 1
+    ) -> schemas.SaleReceipt:
+        """Place an order of vouchers.
+
+        Smart Gift mails the customer only for an online delivery method. Its
+        ``order_id`` may differ from the reference: keep it.
+
+        Raises:
+            Refused: nothing was sold.
+            OutcomeUnknown: it may have been sold; never send it again unasked.
+            SmartGiftError: see ``errors``.
+        """
+        body = schemas.write_sale(request)
+        return self._call(_POS_SALE, body, schemas.read_sale, lane=lane)
+
+    def _call(
+        self,
+        endpoint: _Endpoint,
+        body: Mapping[str, Any] | None,
+        read: Callable[[object], _T],
+        *,
+        lane: int,
+    ) -> _T:
+        content = None if body is None else json.dumps(body, allow_nan=False).encode()
+        self._ask_gate(endpoint.operation, lane)
+        started = time.monotonic()
+        outcome: Answer | Failure | None = None
+        try:
+            outcome = self._transport.exchange(
+                endpoint.method,
+                endpoint.path,
+                content,
+                fresh=endpoint.moves_money,
+                max_bytes=endpoint.max_bytes,
+            )
+        finally:
+            # Also when the process is told to stop: the call has cost its quota.
+            elapsed = time.monotonic() - started
+            self._tell(_api_call(endpoint.operation, lane, outcome, elapsed))
+        # Raised here, where no exception is being handled: what the network's own
+        # exceptions hold must not hang on ours.
+        result = self._judge(endpoint.operation, body, outcome, read)
+        _log(endpoint.operation, result, outcome.status, elapsed)
+        if isinstance(result, SmartGiftError):
+            raise result
+        return result
+
+    def _judge(
+        self,
+        operation: str,
+        body: Mapping[str, Any] | None,
+        outcome: Answer | Failure,
+        read: Callable[[object], _T],
+    ) -> _T | SmartGiftError:
+        if isinstance(outcome, Failure):
+            return _classify.error_of_failure(outcome, operation=operation)
+        secrets = [self._api_key, *_confidential(body)]
+        error = _classify.error_of_answer(outcome, operation=operation, secrets=secrets)
+        if error is not None:
+            return error
+        try:
+            return read(_classify.parse_json(outcome.body))
+        except ValidationError as invalid:
+            detail = f"the answer was not understood at {_places(invalid)}"
+        except ValueError:
+            detail = "the answer was not understood"
+        return OutcomeUnknown(detail, operation=operation, status=outcome.status)
+
+    def _ask_gate(self, operation: str, lane: int) -> None:
+        if self._gate is None:
+            return
+        try:
+            self._gate(operation, lane)
+        except CallNotAllowed as refusal:
+            refusal.operation = refusal.operation or operation
+            raise
+
+    def _tell(self, call: ApiCall) -> None:
+        if self._observe is None:
+            return
+        try:
+            self._observe(call)
+        except Exception as error:  # noqa: BLE001 - a counter that fails must not turn money that moved into an error
+            logger.warning(
+                "The observer of %s failed: %s", call.operation, type(error).__name__
+            )
+
+
+def _spending(
+    voucher_no: str, site_id: str, value: Decimal, hold_token: str | None
+) -> dict[str, Any]:
+    body = {
+        "voucher_no": voucher_no,
+        "site_id": str(site_id),
+        "value": inferred.json_number(_spendable(value)),
+    }
+    if hold_token is not None:
+        body[inferred.HOLD_TOKEN_FIELD] = hold_token
+    return body
+
+
+def _spendable(value: Decimal) -> Decimal:
+    """Refuse what no voucher can mean before it is sent: binary floats, half pennies."""
+    if isinstance(value, (bool, float)):
+        raise ValueError("A value to redeem is a Decimal.")
+    value = Decimal(value)
+    if value.is_finite() and value > 0:
+        if value == value.to_integral_value() and value < _LARGEST_BIT_SUM:
+            return value
+        if value <= _LARGEST_AMOUNT and value == value.quantize(Decimal("0.01")):
+            return value
+    raise ValueError(
+        "A value to redeem is above zero, with two decimals at most (an amount), or a "
+        "whole number (the sum of experiences)."
+    )
+
+
+def _filters(filters: schemas.Filters | None) -> dict[str, Any]:
+    body = schemas.write_filters(filters) if filters is not None else {}
+    return {"filters": body} if body else {}
+
+
+def _confidential(part: object) -> Iterator[str]:
+    """Yield every text of a request that must not come back in an error."""
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, Mapping):
+        for name, inner in part.items():
+            if name not in _OPEN_FIELDS:
+                yield from _confidential(inner)
+    elif isinstance(part, Iterable):
+        for inner in part:
+            yield from _confidential(inner)
+
+
+def _places(invalid: ValidationError) -> str:
+    """Name where an answer is wrong, and never what stands there."""
+    first = invalid.errors(
+        include_url=False, include_context=False, include_input=False
+    )
+    return ".".join(str(part) for part in first[0]["loc"]) or "its top"
+
+
+def _api_call(
+    operation: str, lane: int, outcome: Answer | Failure | None, elapsed: float
+) -> ApiCall:
+    headers = {} if outcome is None else outcome.headers
+    status = None if outcome is None else outcome.status
+    return ApiCall(
+        operation=operation,
+        lane=lane,
+        status=status,
+        rate_limit=_classify.header_number(headers, "X-RateLimit-Limit"),
+        rate_remaining=_classify.header_number(headers, "X-RateLimit-Remaining"),
+        rate_reset=_classify.header_number(headers, "X-RateLimit-Reset"),
+        retry_after=_classify.asked_pause(status, headers),
+        elapsed=elapsed,
+        server_date=_classify.server_date(headers),
+    )
+
+
+def _log(operation: str, result: object, status: int | None, elapsed: float) -> None:
+    """A refusal is a customer's typing error; anything else deserves an eye."""
+    failed = isinstance(result, SmartGiftError)
+    quiet = not failed or isinstance(result, Refused)
+    logger.log(
+        logging.DEBUG if quiet else logging.WARNING,
+        "Smart Gift %s: status %s in %.3f s%s",
+        operation,
+        status,
+        elapsed,
+        f", {type(result).__name__}" if failed else "",
+    )
