@@ -42,13 +42,13 @@ The reference makes it safe to call again: the same order is never sold twice. A
 pages and URLs. Not to be called inside a transaction.
 """
 
+from wagtail_smartgift.ledger import Order, OrderItem
 from wagtail_smartgift.selectors import PaymentMethod
 from wagtail_smartgift.services.sales import (
     get_order,
     payment_methods,
     place_order,
 )
-from wagtail_smartgift.services.sales_results import Order, OrderItem
 
 
 __all__ = [

@@ -25,6 +25,7 @@ from wagtail_smartgift.choices import OrderStatus
 from wagtail_smartgift.client import SmartGiftError
 from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.exceptions import SaleError
+from wagtail_smartgift.ledger import Order, OrderItem, describe_order
 from wagtail_smartgift.models import VoucherOrder, VoucherOrderItem
 from wagtail_smartgift.selectors import PaymentMethod, Shop
 from wagtail_smartgift.services import catalogue, sales_journal, sales_protocol, vault
@@ -33,11 +34,6 @@ from wagtail_smartgift.services.sales_reading import (
     WantedOrder,
     check_reference,
     read_order,
-)
-from wagtail_smartgift.services.sales_results import (
-    Order,
-    present,
-    rehearsed,
 )
 from wagtail_smartgift.services.timebox import (
     REQUEST_PATIENCE,
@@ -120,7 +116,7 @@ def place_order(
         priced = price_order(wanted, shop)
         chosen = _choose_payment_method(wanted, shop)
         if dry_run:
-            return rehearsed(reference, priced)
+            return _rehearsed(reference, priced)
         order = _store(reference, wanted, shop, site, priced, chosen)
     if not dry_run:
         try:
@@ -129,7 +125,7 @@ def place_order(
             logger.warning("%s", error)
     if order.status == S.REFUSED:
         raise SaleError("order_refused", _REFUSALS.get(order.refusal))
-    return present(order)
+    return describe_order(order)
 
 
 def get_order(*, reference: str) -> Order:
@@ -141,7 +137,7 @@ def get_order(*, reference: str) -> Order:
     order = VoucherOrder.objects.filter(reference=reference).first()
     if order is None:
         raise SaleError("not_found")
-    return present(order)
+    return describe_order(order)
 
 
 def payment_methods(*, site: Site | None = None) -> tuple[PaymentMethod, ...]:
@@ -155,11 +151,21 @@ def payment_methods(*, site: Site | None = None) -> tuple[PaymentMethod, ...]:
     known = selectors.payment_methods(account)
     if not known:
         try:
-            known = catalogue.refresh_payment_methods(account)
-        except SmartGiftError as error:
-            postponed = Postponed.by(error)
-            raise SaleError(postponed.code, retry_after=postponed.retry_after) from None
+            known = catalogue.refresh_payment_methods(
+                account, patience=REQUEST_PATIENCE
+            )
+        except catalogue.CatalogueSyncError as error:
+            raise _unavailable(error) from error
     return known
+
+
+def _unavailable(error: Exception) -> SaleError:
+    """Return what a shop is told while Smart Gift's payment methods are not known."""
+    cause = error.__cause__
+    if not isinstance(cause, SmartGiftError):
+        return SaleError("smartgift_unavailable", retry_after=30)
+    postponed = Postponed.by(cause)
+    return SaleError(postponed.code, retry_after=postponed.retry_after)
 
 
 def advance(order_id: uuid.UUID, *, box: TimeBox | None = None) -> OrderStatus:
@@ -373,9 +379,29 @@ def _fill_payment_method(order: VoucherOrder, account: Account, box: TimeBox) ->
         known = selectors.payment_methods(account) or catalogue.refresh_payment_methods(
             account, patience=box.patience
         )
-    except SmartGiftError:
+    except catalogue.CatalogueSyncError:
         known = ()
     if not known:
         sales_protocol.postpone(order)
         return False
     return sales_journal.update(order, payment_method=known[0].id)
+
+
+# Telling
+
+
+def _rehearsed(reference: str, priced: Sequence[PricedItem]) -> Order:
+    return Order(
+        reference=reference,
+        status=S.QUEUED,
+        order_id=None,
+        items=tuple(
+            OrderItem(
+                product=item.product.remote_id,
+                price=item.price,
+                persons=item.persons,
+                voucher_no=None,
+            )
+            for item in priced
+        ),
+    )

@@ -23,6 +23,7 @@ from wagtail_smartgift.client import (
     Unauthorised,
 )
 from wagtail_smartgift.models import VoucherOrder, VoucherOrderEvent
+from wagtail_smartgift.services import outbox
 
 
 #: Why an order is not placed (``VoucherOrder.refusal``): closed words of ours.
@@ -36,6 +37,12 @@ SALE_UNKNOWN = "sale_unknown"
 REFERENCE_TAKEN = "reference_taken"
 SOLD_TWICE = "sold_twice"
 UNDECRYPTABLE = "undecryptable"
+
+_EVENTS = {
+    OrderStatus.PLACED: "voucher_order.placed",
+    OrderStatus.REFUSED: "voucher_order.failed",
+    OrderStatus.NEEDS_ATTENTION: "voucher_order.needs_attention",
+}
 
 
 def is_due(order: VoucherOrder) -> bool:
@@ -82,7 +89,16 @@ def step(
                 append(order, operation, outcome, reason=reason)
             return False
         append(order, operation, outcome, reason=reason)
+        if "status" in changes:
+            tell(order)
     return True
+
+
+def tell(order: VoucherOrder) -> None:
+    """Tell the host, after this transaction, that an order is settled."""
+    event = _EVENTS.get(OrderStatus(order.status))
+    if event:
+        outbox.emit(event, order=order)
 
 
 def update(order: VoucherOrder, *conditions: Q, **changes: Any) -> bool:
@@ -106,14 +122,14 @@ def append(
     reason: str = "",
     attempt: int | None = None,
 ) -> None:
-    VoucherOrderEvent.objects.create(
+    VoucherOrderEvent(
         order=order,
         operation=operation,
         outcome=outcome,
         status=order.status,
         attempt=order.attempt if attempt is None else attempt,
         reason=reason[:64],
-    )
+    ).save()
 
 
 def sent_at(order: VoucherOrder) -> datetime:

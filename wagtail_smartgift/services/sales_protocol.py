@@ -225,32 +225,32 @@ def _take_receipt(order: VoucherOrder, receipt: SaleReceipt) -> None:
     Meanwhile a look may have found the order, a person may have decided, or even
     another attempt may have been made: the last is two sales, so a person's.
     """
-    order_id = (receipt.order_id or "")[:128]
     rows = VoucherOrder.objects.filter(pk=order.pk)
-    this_attempt = rows.filter(attempt=order.attempt)
+    attempt = order.attempt
+    order_id = (receipt.order_id or "")[:128]
+    placed = {**journal.settled(S.PLACED), "order_id": order_id}
+    doubled = journal.settled(S.NEEDS_ATTENTION, attention_code=journal.SOLD_TWICE)
     try:
         with transaction.atomic(durable=True):
-            if this_attempt.update(
-                order_id=order_id,
-                **journal.settled(S.PLACED),
-                version=F("version") + 1,
-            ):
-                reason = ""
+            version = F("version") + 1
+            this_attempt = rows.filter(attempt=attempt)
+            reason = ""
+            if this_attempt.exclude(status=S.PLACED).update(version=version, **placed):
+                news = True
+            elif this_attempt.update(version=version, **placed):
+                # A look was faster; now its number at Smart Gift is known, too.
+                news = False
             else:
-                rows.update(
-                    **journal.settled(
-                        S.NEEDS_ATTENTION, attention_code=journal.SOLD_TWICE
-                    ),
-                    version=F("version") + 1,
-                )
+                news = bool(rows.update(version=version, **doubled))
                 reason = journal.SOLD_TWICE
-            attempt = order.attempt
             order.refresh_from_db()
             journal.append(
                 order, _PLACE, Outcome.SUCCEEDED, reason=reason, attempt=attempt
             )
             if not reason:
                 _keep_answered_codes(order, receipt.codes)
+            if news:
+                journal.tell(order)
     except DatabaseError:
         logger.exception(
             "Smart Gift sold voucher order %s (%s) and that could not be stored.",
