@@ -1,5 +1,7 @@
 """What every row that has to do with money carries."""
 
+from typing import Any
+
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -99,7 +101,7 @@ class JournalEvent(models.Model):
     class Meta:
         abstract = True
 
-    def save(self, *args, **kwargs):
+    def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
             raise AppendOnlyError("A journal is append-only: add an event instead.")
         super().save(*args, **kwargs)
