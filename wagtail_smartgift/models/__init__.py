@@ -1,4 +1,6 @@
+from wagtail_smartgift.models.budget import CallBudget
 from wagtail_smartgift.models.catalogue import CatalogueSync, VoucherProduct
+from wagtail_smartgift.models.outbox import OutboxEvent
 from wagtail_smartgift.models.pages import (
     HAS_WAGTAILS_PAGE,
     AbstractVoucherIndexPage,
@@ -21,7 +23,9 @@ from wagtail_smartgift.models.settings import SmartGiftSettings
 __all__ = [
     "AbstractVoucherIndexPage",
     "AbstractVoucherPage",
+    "CallBudget",
     "CatalogueSync",
+    "OutboxEvent",
     "PaymentSession",
     "Redemption",
     "RedemptionEvent",

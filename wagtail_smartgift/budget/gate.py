@@ -1,0 +1,145 @@
+"""What the client is handed: ask before a call, tell after it."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import DatabaseError, InterfaceError, OperationalError
+
+from wagtail_smartgift.budget import store
+from wagtail_smartgift.budget.window import Answer, Wait
+from wagtail_smartgift.client import ApiCall, CallNotAllowed
+from wagtail_smartgift.conf import Account, get_conf
+
+
+_T = TypeVar("_T")
+
+logger = logging.getLogger("wagtail_smartgift.budget")
+
+#: Seconds after which a waiting caller looks again: the window may have ended early.
+LOOK_AGAIN = 1.0
+
+#: Waiting callers wake up to this many seconds apart, so that they do not collide.
+SPREAD = 0.02
+
+#: How often a row that cannot be read or written is tried, and for how long. SQLite
+#: says "database is locked" after its own time-out, five seconds by default.
+TRIES = 5
+TROUBLE = 2.0
+
+#: When to come back if the database did not work.
+RETRY_AFTER_TROUBLE = 5.0
+
+# The client asks, calls and tells in one thread. In which epoch it was let go decides
+# whether its answer is about the window that is open now.
+_thread = threading.local()
+
+
+def gate(account: Account, *, patience: float) -> Callable[[str, int], None]:
+    """Return what the client asks before each attempt: ``ask(operation, lane)``.
+
+    It returns when there is a place and raises as soon as it is sure that there will
+    be none within ``patience`` seconds. A ``RATE_LIMIT`` of 0 lets everything pass
+    unseen.
+
+    Raises (when asked):
+        CallNotAllowed: with the seconds after which to ask again.
+        RuntimeError: a transaction is open; it would span the call.
+    """
+    key = store.key_of(account)
+
+    def ask(operation: str, lane: int) -> None:
+        limit = get_conf().rate_limit
+        if not limit:
+            return
+        if store.in_transaction():
+            raise RuntimeError(
+                "Smart Gift was to be called within a database transaction, which "
+                "would stay open for as long as the network takes, and keep every "
+                "other process from its place in the quota. Call outside of "
+                "transaction.atomic(), and exempt views from ATOMIC_REQUESTS with "
+                "transaction.non_atomic_requests."
+            )
+        epoch = _wait_for_place(key, operation, store.lane_of(lane), patience, limit)
+        _thread.place = (key, epoch)
+
+    return ask
+
+
+def observer(account: Account) -> Callable[[ApiCall], None]:
+    """Return what the client tells after each call, answered or not.
+
+    It never raises: the call has been made, and the next answer teaches the same.
+    """
+    key = store.key_of(account)
+
+    def tell(call: ApiCall) -> None:
+        limit = get_conf().rate_limit
+        if not limit:
+            return
+        place, _thread.place = getattr(_thread, "place", None), None
+        epoch = place[1] if place and place[0] == key else -1
+        answer = Answer(
+            status=call.status,
+            epoch=epoch,
+            elapsed=call.elapsed,
+            limit=call.rate_limit,
+            remaining=call.rate_remaining,
+            retry_after=call.retry_after,
+        )
+        try:
+            _persist(lambda: store.correct(key, answer, limit=limit))
+        except (DatabaseError, InterfaceError):
+            logger.warning(
+                "The quota could not be corrected after a call.", exc_info=True
+            )
+
+    return tell
+
+
+def _wait_for_place(
+    key: str, operation: str, lane: int, patience: float, limit: int
+) -> int:
+    began, slept = time.monotonic(), 0.0
+    while True:
+        try:
+            outcome = _persist(lambda: store.take(key, lane, limit=limit))
+        except (OperationalError, InterfaceError) as error:
+            logger.exception(
+                "The quota's row could not be read or written, so Smart Gift was not called."
+            )
+            raise CallNotAllowed(
+                "kept back, the quota could not be read",
+                operation=operation,
+                retry_after=RETRY_AFTER_TROUBLE,
+            ) from error
+        if not isinstance(outcome, Wait):
+            return outcome
+        # What was slept counts too: a test may have stopped the clock.
+        left = patience - max(slept, time.monotonic() - began)
+        if outcome.seconds > left or left < 0:
+            raise CallNotAllowed(operation=operation, retry_after=outcome.seconds)
+        pause = min(outcome.seconds, LOOK_AGAIN) + _spread()
+        time.sleep(pause)
+        slept += pause
+
+
+def _persist(statement: Callable[[], _T]) -> _T:
+    """Run a statement again while the database is locked, busy or has hung up."""
+    began = time.monotonic()
+    for tried in range(1, TRIES + 1):
+        try:
+            return statement()
+        except (OperationalError, InterfaceError):
+            if tried == TRIES or time.monotonic() - began > TROUBLE:
+                raise
+            store.close_if_broken()
+            time.sleep(_spread() * 2**tried)
+    raise AssertionError("unreachable")
+
+
+def _spread() -> float:
+    return random.uniform(0.001, SPREAD)  # noqa: S311 - spreads callers, no secret
