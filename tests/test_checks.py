@@ -1,0 +1,288 @@
+"""Every misconfiguration has a check, and every check is in the reference."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.checks import run_checks
+from django.utils import timezone
+from wagtail.models import Site
+
+from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.models import (
+    PaymentSession,
+    Redemption,
+    SmartGiftSettings,
+    VoucherOrder,
+)
+
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SETTING = "WAGTAIL_SMARTGIFT"
+ACCOUNT = {"API_KEY": "sk_secret", "BASE_URL": "https://gifts.example", "SITE_ID": "1"}
+LONG = "a text that is long enough to be a key of its own"
+WEBHOOK_SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" + "MfKQ9r8G"
+
+
+def found(ids="[EW]", *, deploy=False, databases=None):
+    """Return the numbers of our messages, as ``E001``, and check their shape."""
+    numbers = []
+    for message in run_checks(
+        include_deployment_checks=deploy, databases=databases or []
+    ):
+        app, _, number = str(message.id).partition(".")
+        if app == "wagtail_smartgift" and re.match(ids, number):
+            assert message.hint
+            assert "sk_secret" not in f"{message.msg}{message.hint}"
+            numbers.append(number)
+    return numbers
+
+
+def host_basket(request, choice):
+    """Stands for a host's ADD_TO_BASKET."""
+
+
+@pytest.fixture
+def smartgift(settings):
+    """A host that has set up everything; change it by calling this."""
+
+    def change(**changes):
+        conf = {
+            "ACCOUNTS": {"default": ACCOUNT},
+            "ENCRYPTION_KEYS": [LONG],
+            "FINGERPRINT_KEY": LONG,
+            "SERVER_KEYS": [LONG],
+            "WEBHOOK_SECRETS": [WEBHOOK_SECRET],
+            "ADD_TO_BASKET": "tests.test_checks.host_basket",
+            "DELIVERY_METHODS": [
+                {"id": 1, "name": "E-mail", "price": "0.00", "posted": False}
+            ],
+            **changes,
+        }
+        settings.WAGTAIL_SMARTGIFT = {
+            name: value for name, value in conf.items() if value is not None
+        }
+
+    change()
+    return change
+
+
+def test_a_complete_setup_is_silent(smartgift):
+    assert found(deploy=True) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "number"),
+    [
+        ({"ACOUNTS": {}}, "E001"),
+        ({"ACCOUNTS": []}, "E001"),
+        ({"ACCOUNTS": {"default": {**ACCOUNT, "API_KEY": ""}}}, "E001"),
+        (
+            {"ACCOUNTS": {"default": {**ACCOUNT, "BASE_URL": "http://a.example"}}},
+            "E001",
+        ),
+        ({"ACCOUNTS": {"default": {**ACCOUNT, "SITE": "1"}}}, "E001"),
+        ({"SERVER_KEYS": LONG}, "E001"),
+        ({"TIMEOUT": -1}, "E001"),
+        ({"OWN_VOUCHER_CODES": "yes"}, "E001"),
+        ({"DELIVERY_METHODS": [{"id": 1, "name": "Post", "price": "free"}]}, "E001"),
+        ({"THROTTLES": {"BALANCE": 1}}, "E001"),
+        ({"ACCOUNTS": {}}, "E002"),
+        ({"ACCOUNTS": {"spa": ACCOUNT}}, "E002"),
+        ({"ENCRYPTION_KEYS": None}, "E003"),
+        ({"ENCRYPTION_KEYS": [LONG, "short"]}, "E004"),
+        ({"FINGERPRINT_KEY": "short"}, "E004"),
+        ({"ADD_TO_BASKET": "tests.test_checks.nothing"}, "E005"),
+        ({"ADD_TO_BASKET": "nowhere.at_all"}, "E005"),
+        ({"EXPERIENCE_VALUE": "tests.test_checks.SETTING"}, "E005"),
+        ({"NORMALISE_VOUCHER_NUMBER": str.strip}, "E005"),
+        ({"WEBHOOK_SECRETS": ["a secret"]}, "E007"),
+        ({"WEBHOOK_SECRETS": ["whsec_c2hvcnQ="]}, "E007"),
+        ({"WEBHOOK_ENDPOINTS": [{"url": "https://a.example", "secret": "x"}]}, "E007"),
+        (
+            {
+                "WEBHOOK_ENDPOINTS": [
+                    {"url": "http://a.example", "secret": WEBHOOK_SECRET}
+                ]
+            },
+            "E008",
+        ),
+        (
+            {
+                "WEBHOOK_ENDPOINTS": [
+                    {
+                        "url": "https://a.example",
+                        "secret": WEBHOOK_SECRET,
+                        "events": ["voucher.eaten"],
+                    }
+                ]
+            },
+            "E009",
+        ),
+        ({"CURRENCY": "pounds"}, "E010"),
+        ({"CURRENCY": 826}, "E010"),
+        ({"REFERENCE_PREFIX": "x" * 65}, "E011"),
+        ({"TIMEOUT": 200, "SETTLE": 100}, "E012"),
+        ({"RATE_LIMIT": 0}, "E013"),
+        ({"THROTTLES": {"SESSION_FAILURES": "10"}}, "E014"),
+        ({"ADD_TO_BASKET": None}, "W002"),
+        ({"DELIVERY_METHODS": []}, "W003"),
+        ({"SERVER_KEYS": ["short"]}, "W004"),
+        ({"ACCOUNTS": {"default": {**ACCOUNT, "SITE_ID": ""}}}, "W006"),
+    ],
+)
+def test_a_wrong_setting_is_named(smartgift, changes, number):
+    smartgift(**changes)
+    assert set(found()) == {number}
+
+
+@pytest.mark.parametrize(
+    ("changes", "number"),
+    [
+        ({"FINGERPRINT_KEY": None}, "W008"),
+        ({"SETTLE": 10}, "W010"),
+    ],
+)
+def test_some_matter_in_production_only(smartgift, changes, number):
+    smartgift(**changes)
+    assert found() == []
+    assert found(deploy=True) == [number]
+
+
+def test_a_missing_setting_says_what_to_write(settings):
+    settings.WAGTAIL_SMARTGIFT = None
+    [message] = [m for m in run_checks() if m.id == "wagtail_smartgift.E001"]
+    assert '"ACCOUNTS": {"default": {"API_KEY"' in message.msg
+
+
+def test_debug_needs_no_encryption_key(smartgift, settings):
+    settings.DEBUG = True
+    smartgift(ENCRYPTION_KEYS=None)
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("app", "number"),
+    [("wagtail.contrib.settings", "E006"), ("wagtail.contrib.routable_page", "W005")],
+)
+def test_a_missing_app_is_named(smartgift, monkeypatch, app, number):
+    apps = [name for name in django_settings.INSTALLED_APPS if name != app]
+    # Not by the settings fixture: that would unload the app and its models.
+    monkeypatch.setattr(django_settings, "INSTALLED_APPS", apps)
+    assert found() == [number]
+
+
+def test_moments_need_time_zones(smartgift, settings):
+    settings.USE_TZ = False
+    assert found() == ["E015"]
+
+
+def test_atomic_requests_are_pointed_out(smartgift, monkeypatch):
+    databases = {"default": {"ATOMIC_REQUESTS": True}}
+    monkeypatch.setattr(django_settings, "DATABASES", databases)
+    assert found() == ["W007"]
+
+
+def test_unmounted_addresses_are_pointed_out(smartgift, settings):
+    settings.ROOT_URLCONF = "wagtail.urls"
+    assert found() == ["W001"]
+
+
+def make_session(account, **values):
+    session = PaymentSession(
+        reference=f"order-{PaymentSession.objects.count()}",
+        currency="GBP",
+        amount_due="80.00",
+        amount_eligible="80.00",
+        last_active_at=timezone.now(),
+        **values,
+    )
+    session.bind_to(account)
+    session.save()
+    return session
+
+
+def test_rows_of_this_account_are_silent(db, smartgift):
+    make_session(get_conf().account("default"), status="confirming")
+    assert found(databases=["default"]) == []
+
+
+def test_rows_are_not_asked_for_without_a_database(smartgift):
+    # No db fixture: a query would fail.
+    assert found() == []
+
+
+def test_open_rows_of_a_removed_account_are_an_error(db, smartgift):
+    # given money of the spa that is still on its way, and some that has arrived
+    smartgift(ACCOUNTS={"default": ACCOUNT, "spa": ACCOUNT})
+    spa = get_conf().account("spa")
+    make_session(spa, status="confirming")
+    make_session(spa, status="confirmed")
+
+    # when the account goes
+    smartgift()
+
+    # then the one on its way is counted
+    [message] = run_checks(databases=["default"])
+    assert message.id == "wagtail_smartgift.E016"
+    assert message.msg.startswith("1 open payment")
+    assert "'spa'" in message.msg
+
+
+def test_settled_rows_of_a_removed_account_are_silent(db, smartgift):
+    smartgift(ACCOUNTS={"default": ACCOUNT, "spa": ACCOUNT})
+    make_session(get_conf().account("spa"), status="confirmed")
+    make_session(get_conf().account("spa"), status="open")
+    smartgift()
+    assert found(databases=["default"]) == []
+
+
+@pytest.mark.parametrize(
+    "changed", [{"API_KEY": "sk_secret_2"}, {"BASE_URL": "https://other.example"}]
+)
+def test_rows_of_another_key_or_address_are_a_warning(db, smartgift, changed):
+    make_session(get_conf().account("default"), next_look_at=timezone.now())
+    smartgift(ACCOUNTS={"default": {**ACCOUNT, **changed}})
+    assert found(databases=["default"]) == ["W009"]
+
+
+def test_a_held_voucher_makes_an_open_session_count_once(db, smartgift):
+    session = make_session(get_conf().account("default"), status="open")
+    for position in (1, 2):
+        Redemption.objects.create(
+            session=session,
+            position=position,
+            number_encrypted="",
+            fingerprint=str(position),
+            display_code="…1234",
+            status="held",
+        )
+    smartgift(ACCOUNTS={"default": {**ACCOUNT, "API_KEY": "sk_secret_2"}})
+    [message] = run_checks(databases=["default"])
+    assert message.msg.startswith("1 open payment")
+
+
+def test_an_unsettled_voucher_order_counts(db, smartgift):
+    order = VoucherOrder(reference="a", remote_reference="a", status="queued")
+    order.bind_to(get_conf().account("default"))
+    order.save()
+    smartgift(ACCOUNTS={"default": {**ACCOUNT, "API_KEY": "sk_secret_2"}})
+    assert found(databases=["default"]) == ["W009"]
+
+
+def test_a_site_without_its_account_is_an_error(db, smartgift):
+    SmartGiftSettings.objects.create(site=Site.objects.get(), account="spa")
+    assert found(databases=["default"]) == ["E017"]
+
+
+def test_the_reference_lists_each_check_once():
+    source = "".join(
+        path.read_text()
+        for path in (REPOSITORY / "wagtail_smartgift/checks").glob("*.py")
+    )
+    reference = (REPOSITORY / "docs/reference/checks.md").read_text()
+    in_source = sorted(set(re.findall(r'"([EW]\d{3})"', source)))
+    assert in_source == sorted(
+        re.findall(r"^\| ([EW]\d{3}) \|", reference, re.MULTILINE)
+    )

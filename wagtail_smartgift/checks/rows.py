@@ -1,0 +1,106 @@
+"""Checks of the rows of money, where the database may be asked (``--database``)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Tags, register
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, router
+from django.db.models import Count, Q
+
+from wagtail_smartgift.checks.messages import Messages, error, warning
+from wagtail_smartgift.choices import (
+    LIVE_REDEMPTION_STATUSES,
+    OrderStatus,
+    SessionStatus,
+)
+from wagtail_smartgift.conf import SETTING, Conf, get_conf
+from wagtail_smartgift.models import PaymentSession, SmartGiftSettings, VoucherOrder
+
+
+MOVING_SESSIONS = (
+    SessionStatus.CONFIRMING,
+    SessionStatus.CANCELLING,
+    SessionStatus.REFUNDING,
+    SessionStatus.NEEDS_ATTENTION,
+)
+OPEN_ORDERS = (OrderStatus.QUEUED, OrderStatus.PLACING, OrderStatus.NEEDS_ATTENTION)
+
+
+@register(Tags.database)
+def check_rows(
+    *, databases: Sequence[str] | None = None, **_kwargs: object
+) -> list[CheckMessage]:
+    """Report rows of money that no sweep may touch, and sites without their account."""
+    try:
+        conf = get_conf()
+    except ImproperlyConfigured:
+        return []
+    if router.db_for_read(PaymentSession) not in (databases or ()):
+        return []
+    try:
+        return [*_stranded(conf), *_sites_without_account(conf)]
+    except DatabaseError:
+        # migrate checks before it migrates: what is asked for may not be there yet.
+        return []
+
+
+def _stranded(conf: Conf) -> Messages:
+    counts: dict[tuple[str, str, str], int] = {}
+    open_sessions = PaymentSession.objects.filter(
+        Q(next_look_at__isnull=False)
+        | Q(status__in=MOVING_SESSIONS)
+        | Q(redemptions__status__in=LIVE_REDEMPTION_STATUSES)
+    )
+    open_orders = VoucherOrder.objects.filter(status__in=OPEN_ORDERS)
+    for rows in (open_sessions, open_orders):
+        if not _has_table(rows.model):
+            continue
+        for alias, base_url, key_hash, count in (
+            rows.order_by()
+            .values_list("account", "account_base_url", "account_key_hash")
+            .annotate(count=Count("pk", distinct=True))
+        ):
+            bound = (alias, base_url, key_hash)
+            counts[bound] = counts.get(bound, 0) + count
+    for (alias, base_url, key_hash), count in sorted(counts.items()):
+        account = conf.accounts.get(alias)
+        if account is None:
+            yield error(
+                "E016",
+                f"{count} open payments and voucher orders belong to the account "
+                f"{alias!r}, which is not in {SETTING}['ACCOUNTS'] any more: nobody "
+                "finishes them.",
+                "Put the account back until they are settled. On a copy of another "
+                "database, silence this: they must stay untouched.",
+            )
+        elif (account.base_url, account.key_hash) != (base_url, key_hash):
+            yield warning(
+                "W009",
+                f"{count} open payments and voucher orders were made with another key "
+                f"or at another address of the account {alias!r} ({base_url}): nobody "
+                "finishes them.",
+                "On a copy of another database this is as it should be. Elsewhere go "
+                "back to the earlier key until they are settled, or settle them by hand.",
+            )
+
+
+def _sites_without_account(conf: Conf) -> Messages:
+    if not _has_table(SmartGiftSettings):
+        return
+    chosen = SmartGiftSettings.objects.exclude(account="").exclude(
+        account__in=list(conf.accounts)
+    )
+    for alias, hostname in chosen.values_list("account", "site__hostname"):
+        yield error(
+            "E017",
+            f"The site {hostname} sells for the account {alias!r}, which is not in "
+            f"{SETTING}['ACCOUNTS'].",
+            "Put the account back, or choose another one under Settings > Gift vouchers.",
+        )
+
+
+def _has_table(model: Any) -> bool:
+    alias = router.db_for_read(model) or DEFAULT_DB_ALIAS
+    names = connections[alias].introspection.table_names()
+    return model._meta.db_table in names
