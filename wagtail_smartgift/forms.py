@@ -229,7 +229,7 @@ class PurchaseForm(forms.Form):
 def offered_amounts(product: VoucherProduct) -> list[Decimal] | None:
     """Return every amount a monetary product is sold for; None if they are many."""
     lowest, highest, step = _amount_terms(product)
-    count = int((highest - lowest) / step) + 1
+    count = int((highest - lowest) // step) + 1
     if count > MAX_AMOUNT_CHOICES:
         return None
     return [lowest + step * number for number in range(count)]
@@ -243,7 +243,9 @@ def _amount_terms(product: VoucherProduct) -> tuple[Decimal, Decimal, Decimal]:
     """
     step = product.increment if product.increment and product.increment > 0 else PENNY
     lowest, highest = product.min_amount or Decimal(0), product.max_amount or Decimal(0)
-    return (lowest if lowest > 0 else step), highest, step
+    if lowest <= 0:
+        lowest = step
+    return lowest, lowest + (highest - lowest) // step * step, step
 
 
 def _amount_help(product: VoucherProduct) -> Any:

@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -132,6 +133,12 @@ class SmartGiftClient:
     def close(self) -> None:
         """Close the connections that are kept alive; a later call opens new ones."""
         self._transport.close()
+
+    def with_gate(self, gate: Callable[[str, int], None]) -> "SmartGiftClient":
+        """Return this client asking another gate; both share their connections."""
+        other = copy(self)
+        other._gate = gate
+        return other
 
     def vouchers(self, *, lane: int = 3) -> list[schemas.CatalogueVoucher]:
         """Return the whole catalogue, of every status.
@@ -297,13 +304,17 @@ class SmartGiftClient:
         finally:
             # Also when the process is told to stop: the call has cost its quota.
             elapsed = time.monotonic() - started
-            self._tell(_api_call(endpoint.operation, lane, outcome, elapsed))
+            call = _api_call(endpoint.operation, lane, outcome, elapsed)
+            self._tell(call)
         # Raised here, where no exception is being handled: what the network's own
         # exceptions hold must not hang on ours.
         result = self._judge(endpoint.operation, body, outcome, read)
         _log(endpoint.operation, result, outcome.status, elapsed)
         if isinstance(result, SmartGiftError):
             raise result
+        if isinstance(result, schemas.VoucherState):
+            # What is left of a hold is counted on the clock that it was written by.
+            return result.model_copy(update={"answered_at": call.server_date})
         return result
 
     def _judge(

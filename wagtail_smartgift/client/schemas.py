@@ -170,7 +170,8 @@ class VoucherState(_Answer):
     ``remaining_value`` is money for a monetary voucher and the sum of the remaining
     ``bit_value`` for an experience. ``held`` is None where the answer does not say (the
     older generation); a ``held_until`` that cannot be read still counts as held. It is
-    naive where Smart Gift sent no offset.
+    naive where Smart Gift sent no offset. ``answered_at`` is Smart Gift's clock when it
+    answered (aware), from the answer's headers; None where they do not tell.
     """
 
     id: LooseInteger = None
@@ -184,6 +185,7 @@ class VoucherState(_Answer):
     experiences: tuple[Experience, ...] = ()
     held: bool | None = None
     held_until: OptionalWhen = None
+    answered_at: dt.datetime | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -191,6 +193,7 @@ class VoucherState(_Answer):
         if not isinstance(answer, Mapping):
             return answer
         read = dict(answer)
+        read.pop("answered_at", None)
         kind = str(read.get("type", "")).strip().lower()
         read["type"] = kind
         number = _integer if kind == "experience" else parse_provider_money
@@ -279,7 +282,7 @@ def read_check(body: object) -> VoucherState:
 
 def read_hold(body: object) -> HoldReceipt:
     """Raises: ValueError: there is no token in the answer."""
-    return HoldReceipt.model_validate(unwrap(body))
+    return HoldReceipt.model_validate(_fields(body))
 
 
 def read_done(body: object) -> None:
@@ -294,12 +297,12 @@ def read_done(body: object) -> None:
 
 def read_redeem(body: object) -> RedeemReceipt:
     """Raises: ValueError: there are no redemption ids in the answer."""
-    return RedeemReceipt(redemptions=_redemptions(_object(unwrap(body))))
+    return RedeemReceipt(redemptions=_redemptions(_fields(body)))
 
 
 def read_unified(body: object) -> UnifiedReceipt:
     """Raises: ValueError: the answer says neither what was redeemed nor "nothing"."""
-    data = _object(unwrap(body))
+    data = _fields(body)
     amount = None
     for key in inferred.UNIFIED_AMOUNT_KEYS:
         if data.get(key) is not None:
@@ -313,8 +316,7 @@ def read_unified(body: object) -> UnifiedReceipt:
 
 def read_sale(body: object) -> SaleReceipt:
     """Raises: ValueError: the answer names no order."""
-    data = _object(unwrap(body))
-    outer = _object(body)
+    data = _fields(body)
     codes = []
     for name in inferred.SALE_CODE_LISTS:
         items = _as_list(data.get(name))
@@ -328,8 +330,8 @@ def read_sale(body: object) -> SaleReceipt:
             break
     return SaleReceipt.model_validate(
         {
-            "order_id": data.get("order_id", outer.get("order_id")),
-            "reference": data.get("reference", outer.get("reference")),
+            "order_id": data.get("order_id"),
+            "reference": data.get("reference"),
             "codes": codes,
         }
     )
@@ -349,10 +351,15 @@ def read_errors(body: object) -> tuple[str, dict[str, tuple[str, ...]]]:
     return message if isinstance(message, str) else "", fields
 
 
-def _object(body: object) -> Json:
+def _fields(body: object) -> Json:
+    """Return the fields of an answer, in the envelope or beside it.
+
+    What an answer about money says must not be lost because it stands a level higher.
+    """
     if not isinstance(body, Mapping):
         raise ValueError("not an object")
-    return body
+    inner = body.get("data")
+    return {**body, **inner} if isinstance(inner, Mapping) else body
 
 
 _Item = TypeVar("_Item", CatalogueVoucher, PaymentMethod)

@@ -6,6 +6,10 @@ from django.utils.translation import gettext_lazy as _
 from wagtail_smartgift.choices import Availability, ProductStatus, ProductType
 
 
+#: More than any party, few enough to be offered one by one.
+MAX_PERSONS = 500
+
+
 class VoucherProduct(models.Model):
     """A row of Smart Gift's catalogue: what can be bought.
 
@@ -110,7 +114,8 @@ class VoucherProduct(models.Model):
         its smallest party is sold for that.
         """
         lowest = max(self.persons_min or 1, 1)
-        return range(lowest, max(self.persons_max or lowest, lowest) + 1)
+        highest = min(max(self.persons_max or lowest, lowest), MAX_PERSONS)
+        return range(lowest, highest + 1)
 
 
 class CatalogueSync(models.Model):

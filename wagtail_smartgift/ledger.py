@@ -1,0 +1,207 @@
+"""What a session or an order comes to: the frozen pictures that doors hand out.
+
+Reads only. Amounts are folded from the redemptions: ``amount_redeemed`` is what a
+confirmation took, ``amount_refunded`` what has really gone back since.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.utils import timezone
+
+from wagtail_smartgift import codes
+from wagtail_smartgift.choices import (
+    COUNTED_REDEMPTION_STATUSES,
+    OrderStatus,
+    RedemptionStatus,
+    SessionStatus,
+)
+from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.models import PaymentSession, Redemption, VoucherOrder
+
+
+ZERO = Decimal("0.00")
+#: Sessions that something is still being done about.
+PENDING = frozenset(
+    {SessionStatus.CONFIRMING, SessionStatus.CANCELLING, SessionStatus.REFUNDING}
+)
+
+
+@dataclass(frozen=True)
+class RedemptionState:
+    """One voucher in a session, without its number."""
+
+    id: UUID
+    display_code: str
+    type: str
+    status: str
+    #: What it covers, or took.
+    amount: Decimal
+    #: What it holds; None while that is not known.
+    balance: Decimal | None
+    #: Chosen bit values of an experience voucher.
+    experiences: tuple[int, ...]
+    held_until: datetime | None
+    #: ``(bit_value, name)`` of what could be chosen.
+    experiences_available: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Session:
+    """A payment session as it is now."""
+
+    id: UUID
+    reference: str
+    currency: str
+    amount_due: Decimal
+    amount_eligible: Decimal
+    #: What vouchers cover: allocated while open, redeemed less refunded afterwards.
+    amount_covered: Decimal
+    #: What has to be paid another way.
+    amount_remaining: Decimal
+    amount_redeemed: Decimal
+    amount_refunded: Decimal
+    status: str
+    now: datetime
+    redemptions: tuple[RedemptionState, ...]
+    metadata: dict[str, object] = field(default_factory=dict)
+    #: Opens this session through the storefront API; only ``open_session`` has it.
+    client_secret: str | None = field(default=None, repr=False)
+
+    @property
+    def pending(self) -> bool:
+        """Whether what was asked for is not settled yet."""
+        return self.status in PENDING
+
+
+def describe(session: PaymentSession, *, client_secret: str | None = None) -> Session:
+    """Picture a session and its redemptions (one query)."""
+    rows = list(session.redemptions.order_by("position", "leg"))
+    is_open = session.status == SessionStatus.OPEN
+    counted = COUNTED_REDEMPTION_STATUSES
+    allocated = sum((row.amount for row in rows if row.status in counted), ZERO)
+    covered = (
+        allocated
+        if is_open or session.status == SessionStatus.CONFIRMING
+        else ZERO
+    ) + standing(rows)
+    return Session(
+        id=session.pk,
+        reference=session.reference,
+        currency=session.currency,
+        amount_due=session.amount_due,
+        amount_eligible=session.amount_eligible,
+        amount_covered=covered,
+        amount_remaining=max(ZERO, session.amount_due - covered),
+        amount_redeemed=taken(rows),
+        amount_refunded=taken(rows) - standing(rows),
+        status=session.status,
+        now=timezone.now(),
+        redemptions=tuple(_picture(row) for row in rows if is_listed(row)),
+        metadata=session.metadata,
+        client_secret=client_secret,
+    )
+
+
+def is_listed(row: Redemption) -> bool:
+    """Tell whether a redemption is part of what a customer is shown.
+
+    A released one is not, nor a number that never was in the session at all.
+    """
+    if row.status == RedemptionStatus.RELEASED:
+        return False
+    return row.status != RedemptionStatus.REFUSED or row.balance is not None
+
+
+def _picture(row: Redemption) -> RedemptionState:
+    return RedemptionState(
+        id=row.pk,
+        display_code=row.display_code,
+        type=row.type,
+        status=row.status,
+        amount=row.amount,
+        balance=row.balance,
+        experiences=tuple(row.experiences),
+        held_until=row.held_until if row.status == RedemptionStatus.HELD else None,
+        experiences_available=tuple(
+            (item["bit_value"], item["name"]) for item in row.experiences_available
+        ),
+    )
+
+
+def taken(rows: Sequence[Redemption]) -> Decimal:
+    """Return what the confirmation took, refunds or not."""
+    return sum((row.amount for row in rows if row.proof and not row.replaces_id), ZERO)
+
+
+def standing(rows: Sequence[Redemption]) -> Decimal:
+    """Return what is redeemed still."""
+    return sum(
+        (
+            row.amount
+            for row in rows
+            if row.proof and row.status != RedemptionStatus.REVERSED
+        ),
+        ZERO,
+    )
+
+
+def refunded(rows: Sequence[Redemption]) -> Decimal:
+    """Return what has really gone back onto vouchers."""
+    return taken(rows) - standing(rows)
+
+
+@dataclass(frozen=True)
+class OrderItem:
+    #: Smart Gift's id of the product.
+    product: int
+    price: Decimal
+    persons: int | None
+    #: The voucher's number, bearer money; None while it is not known.
+    voucher_no: str | None = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A sale of vouchers as it is now."""
+
+    reference: str
+    status: str
+    #: Smart Gift's number for it, once placed and answered.
+    order_id: str | None
+    items: tuple[OrderItem, ...]
+    #: Why it was refused or waits for a person.
+    code: str | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether it is not placed yet, but may still be."""
+        return self.status in {OrderStatus.QUEUED, OrderStatus.PLACING}
+
+
+def describe_order(order: VoucherOrder) -> Order:
+    """Picture an order and its items (one query)."""
+    placed = order.status == OrderStatus.PLACED
+    keys = get_conf().encryption_keys
+    return Order(
+        reference=order.reference,
+        status=order.status,
+        order_id=order.order_id or None,
+        items=tuple(
+            OrderItem(
+                product=item.product.remote_id,
+                price=item.price,
+                persons=item.persons,
+                voucher_no=(
+                    codes.decrypt(item.number_encrypted, keys=keys)
+                    if placed and item.number_encrypted
+                    else None
+                ),
+            )
+            for item in order.items.select_related("product").order_by("position")
+        ),
+        code=order.refusal or order.attention_code or None,
+    )

@@ -1,0 +1,276 @@
+"""Bringing Smart Gift's catalogue into our rows: the only writer of products.
+
+The answer is taken whole or not at all, and compared by digest with what we have, so
+a sync that finds nothing new writes no product. A product that is missing from an
+answer is marked as gone and kept: orders and pages point at it. An empty answer where
+there were products is refused, since it is far more likely to be a fault than a shop
+that sells nothing.
+
+Two syncs at once do no harm: what we had is read before Smart Gift is asked, so
+neither takes the other's news for a product that vanished, and each write says what
+Smart Gift answered a moment ago. The next sync settles any difference.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from wagtail_smartgift import client as smartgift
+from wagtail_smartgift import selectors
+from wagtail_smartgift.choices import Lane
+from wagtail_smartgift.conf import Account
+from wagtail_smartgift.models import CatalogueSync, VoucherProduct
+from wagtail_smartgift.services import gateway
+from wagtail_smartgift.services.catalogue_reading import read_product
+
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a sync waits for its place in the quota: longer than a window of it.
+PATIENCE = 75.0
+#: Rows in one statement and one transaction.
+BATCH = 500
+#: Payment methods hardly ever change.
+PAYMENT_METHODS_AGE = timedelta(hours=1)
+
+#: Columns that an update may write; when we first saw a product never changes.
+_UPDATED = [
+    *("title", "description_html", "type", "status", "remote_status"),
+    *("price", "min_amount", "max_amount", "increment"),
+    *("persons_min", "persons_max", "available_count", "image_url"),
+    *("remote_created_at", "remote_updated_at", "digest", "changed_at", "gone_at"),
+]
+
+#: Called with how many products of how many have been written.
+Progress = Callable[[int, int], None]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """How many products an answer held that were new, different, the same, or back.
+
+    ``gone`` counts those that vanished since the last sync, not all that ever did.
+    """
+
+    added: int
+    changed: int
+    unchanged: int
+    gone: int
+    returned: int
+
+
+class CatalogueSyncError(Exception):
+    """The catalogue was left as it is; ``str()`` says why and what to do."""
+
+
+def sync(
+    account: Account,
+    *,
+    allow_empty: bool = False,
+    patience: float = PATIENCE,
+    progress: Progress | None = None,
+) -> SyncResult:
+    """Make our products what Smart Gift lists now. One call to Smart Gift.
+
+    ``allow_empty`` accepts an answer without any product where there were some.
+
+    Raises:
+        CatalogueSyncError: nothing was changed; the reason is kept for the doctor.
+    """
+    known = {
+        remote_id: (digest, gone_at)
+        for remote_id, digest, gone_at in VoucherProduct.objects.filter(
+            account=account.alias
+        ).values_list("remote_id", "digest", "gone_at")
+    }
+    try:
+        listed = _ask(account, known, allow_empty=allow_empty, patience=patience)
+    except CatalogueSyncError as error:
+        _record(account, failed_at=timezone.now(), failure=str(error)[:255])
+        logger.warning("Catalogue of %s left as it is: %s", account.alias, error)
+        raise
+    now = timezone.now()
+    returned = {i for i in listed if i in known and known[i][1] is not None}
+    changed = {
+        i
+        for i, values in listed.items()
+        if i in known and i not in returned and known[i][0] != values["digest"]
+    }
+    added = listed.keys() - known.keys()
+    _write(account, {i: listed[i] for i in added | changed | returned}, now, progress)
+    missing = [i for i in known.keys() - listed.keys() if known[i][1] is None]
+    gone = _mark_gone(account, missing, now)
+    _record(account, synced_at=now, failure="")
+    result = SyncResult(
+        added=len(added),
+        changed=len(changed),
+        unchanged=len(listed) - len(added) - len(changed) - len(returned),
+        gone=gone,
+        returned=len(returned),
+    )
+    logger.info("Catalogue of %s: %s", account.alias, result)
+    return result
+
+
+def refresh_payment_methods(
+    account: Account, *, only_if_old: bool = False, patience: float = PATIENCE
+) -> tuple[selectors.PaymentMethod, ...]:
+    """Read the payment methods from Smart Gift, keep and return them. One call.
+
+    ``only_if_old`` makes no call while there are some, younger than an hour.
+
+    Raises:
+        CatalogueSyncError: they could not be read; those we have stay.
+    """
+    if only_if_old:
+        row = CatalogueSync.objects.filter(account=account.alias).first()
+        at = row.payment_methods_at if row and row.payment_methods else None
+        if at is not None and timezone.now() - at < PAYMENT_METHODS_AGE:
+            return selectors.payment_methods(account)
+    try:
+        methods = gateway.connect(account, patience=patience).payment_methods(
+            lane=Lane.CATALOGUE
+        )
+    except smartgift.SmartGiftError as error:
+        raise CatalogueSyncError(_advice(account, error)) from error
+    _record(
+        account,
+        payment_methods=[{"id": item.id, "name": item.name} for item in methods],
+        payment_methods_at=timezone.now(),
+    )
+    return selectors.payment_methods(account)
+
+
+def _ask(
+    account: Account,
+    known: Mapping[int, tuple[str, datetime | None]],
+    *,
+    allow_empty: bool,
+    patience: float,
+) -> dict[int, dict[str, Any]]:
+    try:
+        vouchers = gateway.connect(account, patience=patience).vouchers(
+            lane=Lane.CATALOGUE
+        )
+    except smartgift.SmartGiftError as error:
+        raise CatalogueSyncError(_advice(account, error)) from error
+    if any(voucher.id > 2**63 - 1 for voucher in vouchers):
+        raise CatalogueSyncError(
+            _("Smart Gift's answer has a product number that is not one.")
+        )
+    had_some = any(gone_at is None for _digest, gone_at in known.values())
+    if not vouchers and had_some and not allow_empty:
+        raise CatalogueSyncError(
+            _(
+                "Smart Gift lists no products, but there were some. If there really "
+                "are none any more, run smartgift_sync --allow-empty."
+            )
+        )
+    return {voucher.id: read_product(voucher) for voucher in vouchers}
+
+
+def _write(
+    account: Account,
+    rows: Mapping[int, Mapping[str, Any]],
+    now: datetime,
+    progress: Progress | None,
+) -> None:
+    """Insert or overwrite products, in transactions of one batch each."""
+    done = 0
+    for batch in _batches(sorted(rows)):
+        with transaction.atomic():
+            VoucherProduct.objects.bulk_create(
+                [
+                    VoucherProduct(
+                        account=account.alias,
+                        remote_id=remote_id,
+                        first_seen_at=now,
+                        changed_at=now,
+                        gone_at=None,
+                        **rows[remote_id],
+                    )
+                    for remote_id in batch
+                ],
+                update_conflicts=True,
+                unique_fields=["account", "remote_id"],
+                update_fields=_UPDATED,
+            )
+            # In the same transaction, so that no list is served as unchanged.
+            _record(account, changed_at=now)
+        done += len(batch)
+        if progress is not None:
+            progress(done, len(rows))
+
+
+def _mark_gone(account: Account, missing: Sequence[int], now: datetime) -> int:
+    count = 0
+    for batch in _batches(sorted(missing)):
+        with transaction.atomic():
+            marked = VoucherProduct.objects.filter(
+                account=account.alias, remote_id__in=batch, gone_at__isnull=True
+            ).update(gone_at=now, changed_at=now)
+            if marked:
+                _record(account, changed_at=now)
+        count += marked
+    return count
+
+
+def _record(account: Account, **values: Any) -> None:
+    """Write what is known of an account's catalogue, the first time or again."""
+    CatalogueSync.objects.bulk_create(
+        [CatalogueSync(account=account.alias, **values)],
+        update_conflicts=True,
+        unique_fields=["account"],
+        update_fields=list(values),
+    )
+
+
+def _batches(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
+
+
+def _advice(account: Account, error: smartgift.SmartGiftError) -> str:
+    """Say what went wrong and who can do what about it; free of any secret."""
+    values = {"account": account.alias, "url": account.base_url}
+    if isinstance(error, smartgift.Unauthorised):
+        return (
+            _(
+                "Smart Gift does not accept the key of the account “%(account)s”. "
+                "Check its API_KEY."
+            )
+            % values
+        )
+    if isinstance(error, smartgift.Misrouted):
+        return (
+            _("%(url)s is not Smart Gift's API. Check the account's BASE_URL.") % values
+        )
+    if isinstance(error, (smartgift.RateLimited, smartgift.CallNotAllowed)):
+        return _(
+            "The quota of calls to Smart Gift is used up at the moment. "
+            "Try again in a minute."
+        )
+    if isinstance(error, smartgift.NotSent):
+        return (
+            _(
+                "%(url)s cannot be reached. Check the account's BASE_URL and the "
+                "network, then try again."
+            )
+            % values
+        )
+    if isinstance(error, smartgift.Refused):
+        return _(
+            "Smart Gift refused to answer (%(error)s). Ask Smart Gift's support."
+        ) % {"error": error}
+    return _(
+        "Smart Gift's answer broke off or could not be understood (%(error)s). "
+        "Try again later; if it stays so, ask Smart Gift's support."
+    ) % {"error": error}

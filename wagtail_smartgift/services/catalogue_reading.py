@@ -1,0 +1,122 @@
+"""Smart Gift's products as values of our rows: tolerant, bounded and sanitised.
+
+What Smart Gift sends is untrusted text. Nothing here touches the database; whatever
+comes in, what goes out fits the columns and is safe to print.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import urlsplit
+
+import nh3
+
+from wagtail_smartgift.choices import ProductStatus, ProductType
+from wagtail_smartgift.client import CatalogueVoucher
+
+
+#: Part of every digest: raised when the reading below changes, so that the next sync
+#: rewrites every row.
+REVISION = 1
+
+MAX_TITLE = 255
+#: Characters of a description before it is sanitised; the longest seen has some 2,000.
+MAX_DESCRIPTION = 50_000
+MAX_IMAGE_URL = 1000
+#: What the columns hold.
+_MAX_INTEGER = 2**31 - 1
+
+_TAGS = {
+    *("p", "br", "strong", "b", "em", "i", "u"),
+    *("ul", "ol", "li", "h3", "h4", "blockquote", "a"),
+}
+_NOT_IN_URL = re.compile(r"[\s<>\"'\\]")
+_BLOCKS = re.compile(
+    r"<\s*(p|br|div|ul|ol|li|h[1-6]|table|blockquote)\b", re.IGNORECASE
+)
+
+
+def read_product(voucher: CatalogueVoucher) -> dict[str, Any]:
+    """Return the columns of a product, its digest among them."""
+    word = voucher.status.strip().lower()
+    values: dict[str, Any] = {
+        "title": _shorten(" ".join(voucher.title.split()), MAX_TITLE)
+        or f"#{voucher.id}",
+        "description_html": sanitise(voucher.selling_description),
+        "type": _choice(ProductType, voucher.type.strip().lower()),
+        # The older answers have no status: everything they list was on sale.
+        "status": _choice(ProductStatus, word) if word else ProductStatus.ACTIVE,
+        "remote_status": word[:64],
+        "price": voucher.value,
+        "min_amount": voucher.min,
+        "max_amount": voucher.max,
+        "increment": voucher.increments or None,
+        "persons_min": _count(voucher.persons_min),
+        "persons_max": _count(voucher.persons_max),
+        "available_count": None
+        if voucher.available_count is None
+        else max(0, min(voucher.available_count, _MAX_INTEGER)),
+        "image_url": _image_url(voucher.image),
+        "remote_created_at": _aware(voucher.created_at),
+        "remote_updated_at": _aware(voucher.updated_at),
+    }
+    values["digest"] = _digest(values)
+    return values
+
+
+def sanitise(text: str) -> str:
+    """Return ``text`` as harmless HTML; line ends become paragraphs and breaks."""
+    text = text[:MAX_DESCRIPTION].replace("\r\n", "\n").replace("\r", "\n").strip()
+    if not _BLOCKS.search(text):
+        paragraphs = (part.strip() for part in re.split(r"\n\s*\n", text))
+        text = "".join(
+            f"<p>{part}</p>".replace("\n", "<br>") for part in paragraphs if part
+        )
+    return nh3.clean(
+        text,
+        tags=_TAGS,
+        attributes={"a": {"href"}},
+        url_schemes={"http", "https", "mailto", "tel"},
+        link_rel="noopener nofollow",
+    ).strip()
+
+
+def _shorten(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
+
+
+def _choice(choices: Any, word: str) -> str:
+    return word if word in choices.values else choices.UNKNOWN
+
+
+def _count(number: int | None) -> int | None:
+    return number if number is not None and 1 <= number <= _MAX_INTEGER else None
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """Take a time without an offset for UTC; it is only ever shown to staff."""
+    if moment is None or moment.tzinfo is not None:
+        return moment
+    return moment.replace(tzinfo=timezone.utc)
+
+
+def _image_url(address: str) -> str:
+    """Return an address that a page may name in ``src``, or nothing."""
+    address = address.strip()
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return ""
+    if len(address) > MAX_IMAGE_URL or _NOT_IN_URL.search(address):
+        return ""
+    return address
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    content = json.dumps([REVISION, values], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()

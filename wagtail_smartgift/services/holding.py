@@ -1,0 +1,188 @@
+"""A voucher in a session: held, looked at under the hold, and given its share.
+
+``holds`` speaks with Smart Gift about one hold; this is what a session makes of it.
+"""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from wagtail_smartgift.choices import (
+    Lane,
+    Operation,
+    Outcome,
+    RedemptionStatus,
+    SessionStatus,
+)
+from wagtail_smartgift.client import Refused, RefusalReason, VoucherState
+from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.models import PaymentSession, Redemption
+from wagtail_smartgift.services import holds, journal, outbox, sessions
+from wagtail_smartgift.services.appraisal import (
+    Appraisal,
+    UnknownExperience,
+    Unusable,
+    appraise,
+)
+from wagtail_smartgift.services.timebox import Postponed
+from wagtail_smartgift.services.worker import Worker
+
+
+S = RedemptionStatus
+#: A session in one of these may still take a hold.
+_MAY_HOLD = frozenset(
+    {SessionStatus.OPEN, SessionStatus.CONFIRMING, SessionStatus.REFUNDING}
+)
+
+
+class Shortfall(Exception):
+    """The voucher holds less than it was to cover."""
+
+
+def add(
+    worker: Worker,
+    session: PaymentSession,
+    row: Redemption,
+    *,
+    experiences: Sequence[int] | None,
+) -> None:
+    """Hold and check a voucher whose first request is in the journal.
+
+    Raises:
+        VoucherHeld, HoldRefused, UnknownExperience, Postponed: it is not in the
+            session then, and nothing is held but by a lost answer.
+    """
+    holds.take(worker, row, holds.ADDING, lane=Lane.CHECKOUT)
+    try:
+        _appraise(worker, session, row, lane=Lane.CHECKOUT, chosen=experiences)
+    except (Unusable, Shortfall):
+        raise holds.HoldRefused from None
+    except Postponed:
+        holds.release(worker, row, status=S.REFUSED)
+        raise
+
+
+def ensure(worker: Worker, session: PaymentSession, row: Redemption) -> None:
+    """See that a counted voucher is held long enough and was looked at.
+
+    A hold that is too short for a redeem is exchanged for a new one; one that
+    lapsed is taken again.
+
+    Raises:
+        VoucherHeld, HoldRefused: it could not be taken again.
+        Shortfall: it holds less than it was to cover.
+        Postponed: Smart Gift could not be asked.
+    """
+    holds.lapse(row)
+    if row.status == S.HELD and holds.seconds_left(row) < get_conf().lease:
+        holds.release(worker, row, status=S.LAPSED)
+    if row.status != S.HELD:
+        _take_again(worker, row)
+    if row.baseline is None:
+        reappraise(worker, session, row)
+
+
+def _take_again(worker: Worker, row: Redemption) -> None:
+    holds.release_leftovers(worker, row.fingerprint)
+    row.refresh_from_db()
+    if holds.seconds_left(row):
+        # Our own old hold could not be given back, so a new one would be refused.
+        raise Postponed("smartgift_unavailable", retry_after=holds.seconds_left(row))
+    with transaction.atomic(durable=True):
+        holds.request(row, holds.RETAKING, expected={S.LAPSED, S.HOLDING})
+    holds.take(worker, row, holds.RETAKING, lane=Lane.MONEY)
+
+
+def reappraise(worker: Worker, session: PaymentSession, row: Redemption) -> None:
+    """Look at a held voucher anew; one that became empty leaves the session.
+
+    Raises:
+        Shortfall: it holds less than it was to cover.
+        HoldRefused: it can no longer be used.
+        Postponed: Smart Gift could not be asked; the hold stays.
+    """
+    wanted = row.amount
+    chosen = row.experiences or None
+    try:
+        _appraise(worker, session, row, lane=Lane.MONEY, chosen=chosen)
+    except (Unusable, UnknownExperience):
+        raise Shortfall from None
+    if row.balance is None or row.balance < wanted:
+        raise Shortfall
+
+
+def _appraise(
+    worker: Worker,
+    session: PaymentSession,
+    row: Redemption,
+    *,
+    lane: Lane,
+    chosen: Sequence[int] | None,
+) -> None:
+    """Read the voucher under our hold; what cannot be used is released."""
+    try:
+        state = holds.look(worker, row, lane=lane)
+        appraisal = appraise(session, state, chosen=chosen)
+    except Refused as error:
+        _note_refusal(error)
+        holds.release(worker, row, status=S.REFUSED)
+        raise holds.HoldRefused from None
+    except (Unusable, UnknownExperience):
+        holds.release(worker, row, status=S.REFUSED)
+        raise
+    try:
+        _write(session, row, state, appraisal)
+    except journal.Stale:
+        # The session was closed meanwhile: the hold is of no use to anybody.
+        row.refresh_from_db()
+        holds.release(worker, row, status=S.RELEASED)
+        raise
+
+
+def _note_refusal(error: Refused) -> None:
+    if error.reason is RefusalReason.INVALID_SITE:
+        holds.logger.error(
+            "Smart Gift does not know the site number: check SITE_ID of the account."
+        )
+
+
+def _write(
+    session: PaymentSession, row: Redemption, state: VoucherState, appraisal: Appraisal
+) -> None:
+    first = row.balance is None
+    with transaction.atomic(durable=True):
+        fresh = sessions.lock(session.pk, expected=_MAY_HOLD)
+        journal.record(
+            row,
+            Operation.CHECK,
+            Outcome.SUCCEEDED,
+            status=S.HELD,
+            seen=state.remaining_value,
+            type=appraisal.type,
+            balance=appraisal.balance,
+            baseline=appraisal.baseline,
+            experiences_available=appraisal.experiences_available,
+            experiences=appraisal.experiences,
+            held_until=holds.deadline(row.hold_sent_at, state),
+        )
+        if fresh.status == SessionStatus.OPEN:
+            sessions.reallocate(fresh)
+        if first:
+            outbox.emit("voucher.held", session=fresh, redemption=row)
+    if fresh.status == SessionStatus.OPEN:
+        row.refresh_from_db()
+
+
+def drop(worker: Worker, row: Redemption) -> None:
+    """Give a voucher back that this session does not need (any more)."""
+    if row.hold_token_encrypted:
+        holds.release(worker, row, status=S.RELEASED)
+        return
+    with transaction.atomic(durable=True):
+        journal.record(row, Operation.RELEASE, Outcome.SUCCEEDED, status=S.RELEASED)
+
+
+def let_go(worker: Worker, row: Redemption) -> None:
+    """Give a hold back, but keep the voucher in the session as lapsed."""
+    if row.status == S.HELD:
+        holds.release(worker, row, status=S.LAPSED)

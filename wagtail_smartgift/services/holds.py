@@ -1,0 +1,329 @@
+"""Claiming a whole voucher for five minutes, and giving it back.
+
+A hold has no amount and no renewal: to prolong one is to release it and take it
+anew, with a gap in which a till may be faster. The token is shown once, so it is
+committed before anything else happens; when the answer was lost, the hold (if any)
+can only be waited out.
+"""
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from wagtail_smartgift.choices import Lane, Operation, Outcome, RedemptionStatus
+from wagtail_smartgift.client import (
+    HoldReceipt,
+    OutcomeUnknown,
+    Refused,
+    RefusalReason,
+    SmartGiftError,
+    VoucherState,
+)
+from wagtail_smartgift.models import Redemption
+from wagtail_smartgift.services import journal, outbox, vault
+from wagtail_smartgift.services.timebox import Postponed
+from wagtail_smartgift.services.worker import Worker
+
+
+logger = logging.getLogger(__name__)
+
+#: Smart Gift's docs, /redeem/hold: a hold lasts five minutes.
+HOLD_SECONDS = 300
+#: Seconds by which we take a hold to end early: clocks differ.
+DEADLINE_MARGIN = 5
+#: How often a call is made before it counts as not answered.
+ATTEMPTS = 3
+
+S = RedemptionStatus
+#: Rows that no longer use a hold but may still own its token.
+_DONE_WITH_HOLD = (S.LAPSED, S.RELEASED, S.REFUSED, S.REDEEMED, S.REVERSED)
+
+
+class VoucherHeld(Exception):
+    """Somebody else holds the voucher; ``until`` is when that ends, if known."""
+
+    def __init__(self, until: datetime | None = None) -> None:
+        self.until = until
+        super().__init__()
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until the hold ends; a whole hold when that is not known."""
+        if self.until is None:
+            return HOLD_SECONDS
+        return max(1.0, (self.until - timezone.now()).total_seconds())
+
+
+class HoldRefused(Exception):
+    """The voucher cannot be held at all: unknown, foreign, expired, empty."""
+
+
+@dataclass(frozen=True)
+class Stay:
+    """The statuses of a row while it takes a hold, and where that leads."""
+
+    meanwhile: RedemptionStatus
+    success: RedemptionStatus
+    refused: RedemptionStatus
+
+
+#: A voucher that is added, and one that lapsed and is taken again.
+ADDING = Stay(meanwhile=S.HOLDING, success=S.HELD, refused=S.REFUSED)
+RETAKING = Stay(meanwhile=S.HOLDING, success=S.HELD, refused=S.LAPSED)
+#: A new hold as a fence round a redeem that nobody knows the outcome of.
+FENCING = Stay(meanwhile=S.REDEEMING, success=S.REDEEMING, refused=S.REDEEMING)
+#: A hold before a reversal whose rest is redeemed again.
+REVERSING = Stay(meanwhile=S.REVERSING, success=S.REVERSING, refused=S.REVERSING)
+
+
+def seconds_left(row: Redemption, *, now: datetime | None = None) -> float:
+    """Return how long our hold certainly still stands; 0 without one."""
+    if row.held_until is None or not row.hold_token_encrypted:
+        return 0.0
+    return max(0.0, (row.held_until - (now or timezone.now())).total_seconds())
+
+
+def deadline(sent_at: datetime, state: VoucherState | None = None) -> datetime:
+    """Return when a hold asked for at ``sent_at`` ends for us.
+
+    Five minutes from before it was sent, or what Smart Gift says where that is
+    earlier and carries an offset; in both cases a little early.
+    """
+    ours = sent_at + timedelta(seconds=HOLD_SECONDS)
+    theirs = state.held_until if state is not None else None
+    if theirs is not None and theirs.tzinfo is not None:
+        if state is not None and state.answered_at is not None:
+            # Their clock may be off: count what it says is left from our own.
+            theirs = timezone.now() + (theirs - state.answered_at)
+        ours = min(ours, theirs)
+    return ours - timedelta(seconds=DEADLINE_MARGIN)
+
+
+def request(row: Redemption, stay: Stay, *, expected: Collection[RedemptionStatus]) -> None:
+    """T1: write down that a hold is about to be asked for."""
+    journal.record(
+        row,
+        Operation.HOLD,
+        Outcome.REQUESTED,
+        status=stay.meanwhile,
+        expected=expected,
+        hold_token_encrypted="",
+        hold_sent_at=timezone.now(),
+        held_until=None,
+    )
+
+
+def take(worker: Worker, row: Redemption, stay: Stay, *, lane: Lane) -> None:
+    """Hold a voucher whose request is already in the journal, and keep the token.
+
+    Raises:
+        VoucherHeld: somebody else has it, or our own lost hold has.
+        HoldRefused: it cannot be held.
+        Postponed: it could not be asked for; nothing is held, as far as we know.
+    """
+    lost = False
+    for attempt in range(ATTEMPTS):
+        sent_at = timezone.now()
+        try:
+            receipt = worker.client().hold(
+                voucher_no=vault.voucher_number(row), lane=lane
+            )
+        except OutcomeUnknown as error:
+            lost = True
+            _write_lost(row, stay, sent_at)
+            if attempt + 1 == ATTEMPTS or worker.box.left() <= 0:
+                raise Postponed.by(error) from None
+        except Refused as error:
+            if error.reason is RefusalReason.ALREADY_HELD:
+                if lost:
+                    # Most likely ours, and its token is lost: wait it out.
+                    raise VoucherHeld(row.held_until) from None
+                _write_failure(row, stay, "held")
+                raise VoucherHeld from None
+            _write_failure(row, stay, "unusable")
+            raise HoldRefused from None
+        except SmartGiftError as error:
+            if lost:
+                raise Postponed.by(error) from None
+            _write_failure(row, stay, "not_sent")
+            raise Postponed.by(error) from None
+        except Postponed:
+            if not lost:
+                _write_failure(row, stay, "not_sent")
+            raise
+        else:
+            _write_token(row, stay, receipt, sent_at)
+            return
+
+
+def _write_token(
+    row: Redemption, stay: Stay, receipt: HoldReceipt, sent_at: datetime
+) -> None:
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            Operation.HOLD,
+            Outcome.SUCCEEDED,
+            status=stay.success,
+            hold_token_encrypted=vault.seal(receipt.hold_token),
+            hold_sent_at=sent_at,
+            held_until=deadline(sent_at),
+            **({"baseline": None} if stay.success == S.HELD else {}),
+        )
+
+
+def _write_lost(row: Redemption, stay: Stay, sent_at: datetime) -> None:
+    # The token is gone; until then the voucher may be held in our name.
+    until = sent_at + timedelta(seconds=HOLD_SECONDS + DEADLINE_MARGIN)
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            Operation.HOLD,
+            Outcome.UNKNOWN,
+            status=stay.meanwhile,
+            reason="no_answer",
+            held_until=until,
+        )
+
+
+def _write_failure(row: Redemption, stay: Stay, reason: str) -> None:
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            Operation.HOLD,
+            Outcome.FAILED,
+            status=stay.refused,
+            reason=reason,
+            held_until=None,
+        )
+
+
+def look(worker: Worker, row: Redemption, *, lane: Lane) -> VoucherState:
+    """Check the voucher; reading is safe, so a lost answer is asked for again.
+
+    Raises:
+        Refused: Smart Gift says no (the caller knows what that means here).
+        Postponed: no answer was to be had.
+    """
+    for _attempt in range(ATTEMPTS - 1):
+        try:
+            return _check(worker, row, lane)
+        except OutcomeUnknown:
+            continue
+        except Refused:
+            raise
+        except SmartGiftError as error:
+            raise Postponed.by(error) from None
+    try:
+        return _check(worker, row, lane)
+    except Refused:
+        raise
+    except SmartGiftError as error:
+        raise Postponed.by(error) from None
+
+
+def _check(worker: Worker, row: Redemption, lane: Lane) -> VoucherState:
+    return worker.client().check(
+        voucher_no=vault.voucher_number(row), site_id=worker.site_id, lane=lane
+    )
+
+
+def release(worker: Worker, row: Redemption, *, status: RedemptionStatus) -> None:
+    """Give a hold back and go to ``status``, whatever Smart Gift answers.
+
+    A release that fails costs nothing but time: the hold ends by itself. Its token
+    is kept until then, and the next hold of this voucher here releases with it.
+    """
+    if not row.hold_token_encrypted:
+        return
+    with transaction.atomic(durable=True):
+        journal.record(row, Operation.RELEASE, Outcome.REQUESTED, status=status)
+    outcome, reason = _release(worker, row)
+    changes = (
+        {"hold_token_encrypted": "", "held_until": None}
+        if outcome == Outcome.SUCCEEDED
+        else {}
+    )
+    with transaction.atomic(durable=True):
+        journal.record(
+            row, Operation.RELEASE, outcome, status=status, reason=reason, **changes
+        )
+        if status == S.RELEASED:
+            outbox.emit("voucher.released", session=row.session, redemption=row)
+
+
+def _release(worker: Worker, row: Redemption) -> tuple[Outcome, str]:
+    if seconds_left(row) == 0:
+        return Outcome.SUCCEEDED, "over"
+    try:
+        worker.client().release(
+            voucher_no=vault.voucher_number(row),
+            hold_token=vault.hold_token(row),
+            lane=Lane.MONEY,
+        )
+    except Refused as error:
+        if error.reason is RefusalReason.NOT_HELD:
+            return Outcome.SUCCEEDED, "not_held"
+        return Outcome.FAILED, "refused"
+    except OutcomeUnknown:
+        return Outcome.UNKNOWN, "no_answer"
+    except (SmartGiftError, Postponed):
+        return Outcome.FAILED, "not_sent"
+    return Outcome.SUCCEEDED, ""
+
+
+def release_leftovers(worker: Worker, fingerprint: str) -> None:
+    """Release what earlier uses of this voucher may still hold in our name.
+
+    A redemption that is over, or a release whose answer was lost, leaves a token
+    behind; with it a customer need not wait five minutes for their own voucher.
+    """
+    leftovers = Redemption.objects.filter(
+        fingerprint=fingerprint,
+        status__in=_DONE_WITH_HOLD,
+        held_until__gt=timezone.now(),
+    ).exclude(hold_token_encrypted="")
+    for row in leftovers:
+        try:
+            release(worker, row, status=S(row.status))
+        except journal.Stale:
+            logger.info("A leftover hold was being worked on elsewhere.")
+
+
+def hold_ends(row: Redemption) -> datetime | None:
+    """Return when a hold that this row has, or may have, is over at the latest.
+
+    A worker that died between asking and writing the answer leaves no deadline;
+    the hold that it may have got began when it was asked for.
+    """
+    if row.held_until is not None or row.hold_sent_at is None:
+        return row.held_until
+    return row.hold_sent_at + timedelta(seconds=HOLD_SECONDS + DEADLINE_MARGIN)
+
+
+def lapse(row: Redemption) -> bool:
+    """Move a hold past its deadline to ``lapsed``; anybody who meets one may.
+
+    Returns whether this call did it.
+    """
+    ends = hold_ends(row)
+    if row.status not in {S.HELD, S.HOLDING} or ends is None or ends > timezone.now():
+        return False
+    try:
+        with transaction.atomic(durable=True):
+            journal.record(
+                row,
+                Operation.LAPSE,
+                Outcome.SUCCEEDED,
+                # A first hold whose answer was lost never became the customer's.
+                status=S.LAPSED if row.balance is not None else S.REFUSED,
+                hold_token_encrypted="",
+                held_until=None,
+            )
+    except journal.Stale:
+        return False
+    return True

@@ -1,0 +1,203 @@
+"""Opening a payment session, and the secrets that let a browser into it."""
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from wagtail.models import Site
+
+from wagtail_smartgift import ledger
+from wagtail_smartgift.choices import SessionStatus
+from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.models import PaymentSession, SessionSecret
+from wagtail_smartgift.money import parse_amount
+from wagtail_smartgift.selectors import shop_for
+from wagtail_smartgift.services import journal, sessions
+
+
+REFERENCE = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+#: Characters of JSON that a shop may attach to a session.
+METADATA_LIMIT = 16_384
+
+
+def open_session(
+    *,
+    reference: str,
+    amount_due: object,
+    amount_eligible: object = None,
+    currency: str | None = None,
+    site: Site | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> tuple[ledger.Session, bool]:
+    """Open a session, or bring an open one up to date; tells whether it is new.
+
+    A changed basket changes the amounts and so the allocation; the holds stay.
+
+    Raises:
+        PaymentError: ``invalid``, ``currency_mismatch``, ``session_not_open`` (the
+            amounts of a closed session cannot change).
+    """
+    check_reference(reference)
+    due = amount("amount_due", amount_due, allow_zero=True)
+    eligible = (
+        due
+        if amount_eligible is None
+        else amount("amount_eligible", amount_eligible, allow_zero=True)
+    )
+    if eligible > due:
+        raise PaymentError(
+            "invalid",
+            fields={"amount_eligible": _("This is more than the amount due.")},
+        )
+    if currency is not None and currency != get_conf().currency:
+        raise PaymentError(
+            "currency_mismatch", fields={"currency": _("This is not the currency of the vouchers.")}
+        )
+    _check_metadata(metadata)
+    values = {"amount_due": due, "amount_eligible": eligible}
+    if metadata is not None:
+        values["metadata"] = dict(metadata)
+    session = PaymentSession.objects.filter(reference=reference).first()
+    created = session is None
+    if session is None:
+        try:
+            session = _create(reference, site, values)
+        except IntegrityError:
+            # Somebody opened it in this very moment: it is theirs and ours.
+            session = PaymentSession.objects.get(reference=reference)
+            created = False
+    if not created:
+        session = _update(session, values)
+    return ledger.describe(session, client_secret=issue_secret(session)), created
+
+
+def _create(
+    reference: str, site: Site | None, values: Mapping[str, Any]
+) -> PaymentSession:
+    shop = shop_for(site)
+    session = PaymentSession(
+        reference=reference,
+        site=site,
+        smartgift_site_id=shop.site_id,
+        currency=get_conf().currency,
+        last_active_at=timezone.now(),
+        **values,
+    )
+    session.bind_to(shop.account)
+    with transaction.atomic(durable=True):
+        session.save(force_insert=True)
+    return session
+
+
+def _update(session: PaymentSession, values: Mapping[str, Any]) -> PaymentSession:
+    amounts = (values["amount_due"], values["amount_eligible"])
+    if session.status != SessionStatus.OPEN:
+        if amounts != (session.amount_due, session.amount_eligible):
+            raise PaymentError("session_not_open")
+        return session
+    try:
+        with transaction.atomic(durable=True):
+            fresh = sessions.lock(
+                session.pk,
+                expected={SessionStatus.OPEN},
+                last_active_at=timezone.now(),
+                **values,
+            )
+            sessions.reallocate(fresh)
+    except journal.Stale:
+        raise PaymentError("session_not_open") from None
+    return fresh
+
+
+def check_reference(reference: object) -> None:
+    """Refuse what cannot stand in a URL.
+
+    Raises:
+        PaymentError: ``invalid``.
+    """
+    if not isinstance(reference, str) or not REFERENCE.fullmatch(reference):
+        raise PaymentError(
+            "invalid",
+            fields={
+                "reference": _(
+                    "Use 1 to 64 letters, digits, dots, dashes, underscores or tildes."
+                )
+            },
+        )
+
+
+def amount(name: str, value: object, *, allow_zero: bool = False) -> Decimal:
+    """Read an amount of money.
+
+    Raises:
+        PaymentError: ``invalid``, with the field's name.
+    """
+    try:
+        return parse_amount(value, allow_zero=allow_zero)
+    except ValueError:
+        raise PaymentError(
+            "invalid",
+            fields={name: _("Use an amount with at most two decimals, such as 25.00.")},
+        ) from None
+
+
+def _check_metadata(metadata: Mapping[str, Any] | None) -> None:
+    if metadata is None:
+        return
+    try:
+        fits = (
+            isinstance(metadata, Mapping) and len(json.dumps(dict(metadata))) <= METADATA_LIMIT
+        )
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise PaymentError(
+            "invalid",
+            fields={"metadata": _("Use a JSON object of at most 16 kB.")},
+        )
+
+
+def issue_secret(session: PaymentSession) -> str:
+    """Make another secret for a session; only its digest is kept.
+
+    Opening the session anew prolongs none of the earlier ones.
+    """
+    secret = f"sgs_{secrets.token_urlsafe(32)}"
+    SessionSecret.objects.create(
+        session=session,
+        digest=_digest(secret),
+        expires_at=timezone.now() + timedelta(seconds=get_conf().session_lifetime),
+    )
+    return secret
+
+
+def session_for_secret(secret: str) -> PaymentSession:
+    """Return the session that a secret opens.
+
+    Raises:
+        PaymentError: ``unauthenticated`` or ``session_expired``.
+    """
+    found = (
+        SessionSecret.objects.select_related("session")
+        .filter(digest=_digest(secret))
+        .first()
+    )
+    if found is None:
+        raise PaymentError("unauthenticated")
+    if found.expires_at <= timezone.now():
+        raise PaymentError("session_expired")
+    return found.session
+
+
+def _digest(secret: str) -> str:
+    # 256 random bits need no slow hash.
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,99 @@
+"""Telling the host what happened: after the commit, at least once.
+
+``emit`` writes a row in the transaction of the change that it tells, so neither is
+there without the other. After the commit the signal is sent; the sweep sends what
+a receiver refused or a crash left behind.
+"""
+
+import logging
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from wagtail_smartgift import ledger
+from wagtail_smartgift.models import (
+    OutboxEvent,
+    PaymentSession,
+    Redemption,
+    VoucherOrder,
+)
+from wagtail_smartgift.signals import SIGNALS
+
+
+logger = logging.getLogger(__name__)
+
+#: Seconds until an event is sent again; doubled each time, up to an hour.
+FIRST_PAUSE = 30
+LONGEST_PAUSE = 3600
+
+
+def emit(
+    event: str,
+    *,
+    session: PaymentSession | None = None,
+    order: VoucherOrder | None = None,
+    redemption: Redemption | None = None,
+) -> None:
+    """Write an event within the caller's transaction, to be sent after it."""
+    if event not in SIGNALS:
+        raise ValueError(f"{event!r} is no event of ours.")
+    row = OutboxEvent.objects.create(
+        type=event, session=session, order=order, redemption=redemption
+    )
+    transaction.on_commit(partial(dispatch, row.pk))
+
+
+def dispatch(event_id: UUID) -> bool:
+    """Send one event's signal, unless somebody else has just done so.
+
+    Returns whether it has been sent now. A receiver that raises is logged and
+    called again by the sweep; it never breaks the payment that it was told of.
+    """
+    now = timezone.now()
+    taken = OutboxEvent.objects.filter(
+        pk=event_id, dispatched_at__isnull=True, next_attempt_at__lte=now
+    ).update(
+        attempts=F("attempts") + 1, next_attempt_at=now + timedelta(seconds=FIRST_PAUSE)
+    )
+    if not taken:
+        return False
+    row = OutboxEvent.objects.select_related("session", "order").get(pk=event_id)
+    try:
+        SIGNALS[row.type].send(
+            sender=OutboxEvent,
+            event=row.type,
+            event_id=row.pk,
+            data=_data(row),
+        )
+    except Exception:
+        # Whatever a host's receiver raises must not undo what it was told of.
+        logger.exception("A receiver of %s raised; it is called again.", row.type)
+        pause = min(FIRST_PAUSE * 2**row.attempts, LONGEST_PAUSE)
+        OutboxEvent.objects.filter(pk=event_id).update(
+            next_attempt_at=now + timedelta(seconds=pause)
+        )
+        return False
+    OutboxEvent.objects.filter(pk=event_id).update(dispatched_at=timezone.now())
+    return True
+
+
+def _data(row: OutboxEvent) -> object:
+    if row.session is not None:
+        return ledger.describe(row.session)
+    if row.order is not None:
+        return ledger.describe_order(row.order)
+    return None
+
+
+def dispatch_due(*, limit: int = 100) -> int:
+    """Send what is still to be sent; returns how many events were."""
+    due = list(
+        OutboxEvent.objects.filter(
+            dispatched_at__isnull=True, next_attempt_at__lte=timezone.now()
+        ).values_list("pk", flat=True)[:limit]
+    )
+    return sum(dispatch(event_id) for event_id in due)

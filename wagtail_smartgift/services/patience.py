@@ -1,0 +1,37 @@
+"""When to look again at what is not known yet, and when to give it to a person."""
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.models import Redemption
+from wagtail_smartgift.services.timebox import Postponed
+
+
+#: Seconds between two looks at the most.
+LONGEST = 3600
+
+
+def look_again(row: Redemption, at: datetime) -> None:
+    """Set when the sweep should come back; not a change of state."""
+    Redemption.objects.filter(pk=row.pk).update(next_look_at=at)
+    row.next_look_at = at
+
+
+def back_off(row: Redemption, error: Postponed) -> bool:
+    """Wait twice as long as the last time; false once an hour was not enough.
+
+    A full quota is no answer of Smart Gift's and does not count as a look.
+    """
+    now = timezone.now()
+    if error.code == "busy":
+        look_again(row, now + timedelta(seconds=error.retry_after or 5))
+        return True
+    delay = get_conf().settle * 2**row.looks
+    if row.looks and delay / 2 >= LONGEST:
+        return False
+    Redemption.objects.filter(pk=row.pk).update(looks=row.looks + 1)
+    row.looks += 1
+    look_again(row, now + timedelta(seconds=min(delay, LONGEST)))
+    return True

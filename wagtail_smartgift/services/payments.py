@@ -1,0 +1,382 @@
+"""The verbs on a payment session.
+
+Each writes its wish into the session by a conditional UPDATE and drives it as far
+as the caller's time allows; whatever is left, the sweep finishes. The table of
+which verb does what in which status is in ``docs/reference/payments.md``.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_smartgift import ledger
+from wagtail_smartgift.choices import (
+    COUNTED_REDEMPTION_STATUSES,
+    RedemptionStatus,
+    SessionStatus,
+)
+from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.models import PaymentSession, Redemption
+from wagtail_smartgift.services import (
+    holding,
+    holds,
+    journal,
+    opening,
+    outbox,
+    progress,
+    refunding,
+    sessions,
+    vouchers,
+)
+from wagtail_smartgift.services.claims import Claimed
+from wagtail_smartgift.services.timebox import OutOfTime, Postponed, TimeBox
+from wagtail_smartgift.services.worker import ForeignRow, Worker, at_work
+
+
+Status = SessionStatus
+#: Seconds that a request waits for another one on the same session.
+WAIT_FOR_OTHERS = 10.0
+
+
+@dataclass(frozen=True)
+class Added:
+    session: ledger.Session
+    #: False where the voucher was in the session already.
+    created: bool
+
+
+def get_session(*, reference: str) -> ledger.Session:
+    """Picture a session as it is now.
+
+    Raises:
+        PaymentError: ``not_found``.
+    """
+    return ledger.describe(_find(reference))
+
+
+def _find(reference: str) -> PaymentSession:
+    session = PaymentSession.objects.filter(reference=reference).first()
+    if session is None:
+        raise PaymentError("not_found")
+    return session
+
+
+@contextmanager
+def _working(session: PaymentSession) -> Iterator[tuple[Worker, PaymentSession]]:
+    """Work alone on a session, in the time that a request has."""
+    box = TimeBox.request()
+    try:
+        with at_work(session, box=box, wait=WAIT_FOR_OTHERS) as worker:
+            yield worker, worker.session()
+    except Claimed:
+        raise PaymentError("session_busy", retry_after=5) from None
+    except ForeignRow:
+        raise PaymentError("smartgift_unavailable") from None
+    except Postponed as error:
+        raise PaymentError(error.code, retry_after=error.retry_after) from None
+    except journal.Stale:
+        raise PaymentError("session_busy", retry_after=1) from None
+
+
+def _require_open(session: PaymentSession) -> None:
+    if session.status != Status.OPEN:
+        raise PaymentError("session_not_open")
+
+
+# -- while it is open ---------------------------------------------------------
+
+
+def add_voucher(
+    *,
+    reference: str,
+    voucher_no: str,
+    amount: object = None,
+    experiences: Sequence[int] | None = None,
+) -> Added:
+    """Hold a voucher for a session and check what is on it."""
+    session = _find(reference)
+    _require_open(session)
+    with _working(session) as (worker, session):
+        _require_open(session)
+        wish = vouchers.read_wish(
+            session,
+            worker,
+            voucher_no=voucher_no,
+            amount=amount,
+            experiences=experiences,
+        )
+        created = vouchers.add(worker, session, wish)
+    return Added(session=get_session(reference=reference), created=created)
+
+
+def remove_voucher(*, reference: str, redemption_id: UUID) -> ledger.Session:
+    """Give a voucher of an open session back."""
+    with _working(_find(reference)) as (worker, session):
+        vouchers.remove(worker, session, redemption_id)
+    return get_session(reference=reference)
+
+
+def release_holds(*, reference: str) -> ledger.Session:
+    """Give every hold back while the customer finds another card."""
+    with _working(_find(reference)) as (worker, session):
+        _require_open(session)
+        vouchers.let_all_go(worker, session)
+    return get_session(reference=reference)
+
+
+def prepare(*, reference: str) -> ledger.Session:
+    """See that every voucher is held for long enough to be redeemed."""
+    session = _find(reference)
+    if (answer := _answer_to_prepare(session)) is not None:
+        return answer
+    with _working(session) as (worker, session):
+        if (answer := _answer_to_prepare(session)) is not None:
+            return answer
+        PaymentSession.objects.filter(pk=session.pk).update(
+            last_active_at=timezone.now()
+        )
+        for row in sessions.rows(session):
+            if row.status in COUNTED_REDEMPTION_STATUSES and row.amount > 0:
+                _prepare(worker, session, row)
+    return get_session(reference=reference)
+
+
+def _answer_to_prepare(session: PaymentSession) -> ledger.Session | None:
+    if session.status in {Status.CONFIRMING, Status.CONFIRMED}:
+        return ledger.describe(session)
+    _refuse_other(session, open_code=None)
+    return None
+
+
+def _prepare(worker: Worker, session: PaymentSession, row: Redemption) -> None:
+    try:
+        holding.ensure(worker, session, row)
+    except holds.VoucherHeld as error:
+        raise PaymentError("voucher_held", retry_after=error.retry_after) from None
+    except holds.HoldRefused:
+        _reallocate(session)
+        raise PaymentError("hold_lost") from None
+    except holding.Shortfall:
+        _reallocate(session)
+        raise PaymentError("shortfall") from None
+
+
+def _reallocate(session: PaymentSession) -> None:
+    with transaction.atomic(durable=True):
+        sessions.reallocate(sessions.lock(session.pk, expected={Status.OPEN}))
+
+
+# -- confirming ---------------------------------------------------------------
+
+
+def confirm(*, reference: str, amount_remaining: object = None) -> ledger.Session:
+    """Redeem every voucher of the session, all or none."""
+    expected = (
+        None
+        if amount_remaining is None
+        else opening.amount("amount_remaining", amount_remaining, allow_zero=True)
+    )
+    session = _find(reference)
+    if (answer := _answer_to_confirm(session)) is not None:
+        return answer
+    with _working(session) as (worker, session):
+        if (answer := _answer_to_confirm(session)) is not None:
+            return answer
+        with transaction.atomic(durable=True):
+            fresh = sessions.lock(
+                session.pk,
+                expected={Status.OPEN},
+                status=Status.CONFIRMING,
+                confirm_began_at=timezone.now(),
+                undo_reason="",
+                next_look_at=timezone.now(),
+            )
+            remaining = sessions.reallocate(fresh)
+            if expected is not None and expected != remaining:
+                raise PaymentError("amount_changed")
+        _drive_confirmation(worker)
+        session = worker.session()
+    if session.status == Status.OPEN:
+        raise PaymentError(session.undo_reason or "hold_lost")
+    _refuse_other(session, open_code=None)
+    return ledger.describe(session)
+
+
+def _answer_to_confirm(session: PaymentSession) -> ledger.Session | None:
+    if session.status in {Status.CONFIRMING, Status.CONFIRMED}:
+        return ledger.describe(session)
+    _refuse_other(session, open_code=None)
+    return None
+
+
+def _drive_confirmation(worker: Worker) -> None:
+    """Go as far as the request's time allows.
+
+    Where nothing was asked of Smart Gift's money yet, the session is opened again
+    and the shop told so; else it is pending, and the sweep goes on.
+    """
+    try:
+        progress.advance(worker)
+    except OutOfTime:
+        return
+    except Postponed:
+        session = worker.session()
+        if session.undo_reason or not _untouched(session):
+            return
+        with transaction.atomic(durable=True):
+            sessions.lock(
+                session.pk,
+                expected={Status.CONFIRMING},
+                status=Status.OPEN,
+                next_look_at=None,
+            )
+        raise
+
+
+def _untouched(session: PaymentSession) -> bool:
+    quiet = (*COUNTED_REDEMPTION_STATUSES, RedemptionStatus.RELEASED, RedemptionStatus.REFUSED)
+    return (
+        not session.cancel_requested
+        and not session.redemptions.exclude(status__in=quiet).exists()
+    )
+
+
+# -- afterwards ---------------------------------------------------------------
+
+
+def cancel(*, reference: str) -> ledger.Session:
+    """Give everything back: holds are released, redemptions reversed."""
+    session = _find(reference)
+    if session.status in {Status.CANCELLED, Status.CANCELLING}:
+        return ledger.describe(session)
+    if session.status == Status.CONFIRMING:
+        return _cancel_later(session)
+    _refuse_other(session, open_code=None)
+    with _working(session) as (worker, session):
+        if session.status == Status.OPEN:
+            _close(worker, session)
+        elif session.status == Status.CONFIRMED:
+            _undertake(
+                worker, session, status=Status.CANCELLING, next_look_at=timezone.now()
+            )
+    session = _find(reference)
+    if session.status == Status.CONFIRMING:
+        return _cancel_later(session)
+    if session.status == Status.REFUNDING:
+        raise PaymentError("session_busy", retry_after=5)
+    if session.status == Status.NEEDS_ATTENTION:
+        raise PaymentError("needs_attention")
+    return ledger.describe(session)
+
+
+def _cancel_later(session: PaymentSession) -> ledger.Session:
+    """Write the wish down; it is undone once what is in doubt has settled."""
+    try:
+        with transaction.atomic(durable=True):
+            fresh = sessions.lock(
+                session.pk, expected={Status.CONFIRMING}, cancel_requested=True
+            )
+    except journal.Stale:
+        raise PaymentError("session_busy", retry_after=1) from None
+    return ledger.describe(fresh)
+
+
+def _close(worker: Worker, session: PaymentSession) -> None:
+    """Cancel an open session: first close it, then give its holds back."""
+    with transaction.atomic(durable=True):
+        fresh = sessions.lock(
+            session.pk,
+            expected={Status.OPEN},
+            status=Status.CANCELLED,
+            next_look_at=None,
+        )
+        outbox.emit("session.cancelled", session=fresh)
+    for row in sessions.rows(session):
+        if row.status in COUNTED_REDEMPTION_STATUSES:
+            holding.drop(worker, row)
+
+
+def refund(*, reference: str, amount: object = None) -> ledger.Session:
+    """Give an amount, or all that is left, back onto the vouchers."""
+    wanted = None if amount is None else opening.amount("amount", amount)
+    session = _find(reference)
+    if session.status == Status.REFUNDING:
+        return ledger.describe(session)
+    _refuse_refund(session)
+    with _working(session) as (worker, session):
+        _refuse_refund(session)
+        rows = sessions.rows(session)
+        left = ledger.standing(rows)
+        wanted = left if wanted is None else wanted
+        _check_refund(rows, wanted, left=left)
+        if wanted:
+            _undertake(
+                worker,
+                session,
+                status=Status.REFUNDING,
+                refund_target=ledger.refunded(rows) + wanted,
+                next_look_at=timezone.now(),
+            )
+    session = _find(reference)
+    if session.status == Status.NEEDS_ATTENTION:
+        raise PaymentError("needs_attention")
+    return ledger.describe(session)
+
+
+def _refuse_refund(session: PaymentSession) -> None:
+    if session.status == Status.CONFIRMED:
+        return
+    if session.status in {Status.CONFIRMING, Status.REFUNDING}:
+        raise PaymentError("session_busy", retry_after=5)
+    _refuse_other(session, open_code="not_confirmed")
+
+
+def _check_refund(rows: Sequence[Redemption], wanted: Any, *, left: Any) -> None:
+    if wanted > left:
+        raise PaymentError(
+            "amount_too_large",
+            fields={"amount": _("This is more than is left to refund.")},
+        )
+    if not refunding.can_refund(rows, wanted):
+        raise PaymentError(
+            "invalid",
+            fields={"amount": _("An experience can only be refunded as a whole.")},
+        )
+
+
+def _undertake(
+    worker: Worker, session: PaymentSession, *, status: Status, **changes: Any
+) -> None:
+    """Take on what a confirmed session was told, and drive it."""
+    with transaction.atomic(durable=True):
+        sessions.lock(
+            session.pk, expected={Status.CONFIRMED}, status=status, **changes
+        )
+    _quietly(lambda: progress.advance(worker))
+
+
+def _quietly(drive: Callable[[], None]) -> None:
+    try:
+        drive()
+    except Postponed:
+        return  # It has begun: the session is pending, and the sweep goes on.
+
+
+def _refuse_other(session: PaymentSession, *, open_code: str | None) -> None:
+    """Refuse a verb in the statuses in which nearly all are refused."""
+    codes = {
+        Status.OPEN: open_code,
+        Status.CANCELLING: "session_busy",
+        Status.REFUNDING: "session_busy",
+        Status.CANCELLED: "session_cancelled",
+        Status.NEEDS_ATTENTION: "needs_attention",
+    }
+    code = codes.get(Status(session.status))
+    if code is not None:
+        raise PaymentError(code, retry_after=5 if code == "session_busy" else None)

@@ -1,0 +1,266 @@
+"""Driving a session from where it stands to where it was told to go.
+
+A verb writes its wish into the session and calls ``advance``; so does the sweep,
+after whatever crash. Each step is decided from the rows alone, so it does not
+matter who took the one before, or whether they lived to tell.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from wagtail_smartgift.choices import (
+    COUNTED_REDEMPTION_STATUSES,
+    RedemptionStatus,
+    SessionStatus,
+)
+from wagtail_smartgift.models import PaymentSession, Redemption
+from wagtail_smartgift.services import (
+    holding,
+    holds,
+    journal,
+    outbox,
+    redeeming,
+    refunding,
+    reversing,
+    sessions,
+    spending,
+)
+from wagtail_smartgift.services.timebox import OutOfTime, Postponed
+from wagtail_smartgift.services.worker import Worker
+
+
+S = RedemptionStatus
+#: Minutes after which a confirmation that cannot go forward is undone.
+CONFIRM_MINUTES = 15
+
+
+def advance(worker: Worker) -> None:
+    """Take every step that can be taken now.
+
+    Returns when the session rests (open, confirmed, cancelled, or with a person).
+
+    Raises:
+        Postponed: something has to be waited for; the sweep goes on from here.
+    """
+    session = worker.session()
+    step = _STEPS.get(SessionStatus(session.status))
+    if step is None:
+        return
+    try:
+        step(worker, session)
+    except Postponed as error:
+        _schedule(worker.session_id, error)
+        raise
+    except journal.Stale:
+        # Somebody else moved a row on; the next look starts from there.
+        postponed = Postponed("busy", retry_after=1)
+        _schedule(worker.session_id, postponed)
+        raise postponed from None
+
+
+def _schedule(session_id: UUID, error: Postponed) -> None:
+    """Set the sweep's next look: the earliest that any row waits for."""
+    now = timezone.now()
+    times = [
+        at
+        for at in Redemption.objects.filter(
+            session_id=session_id, next_look_at__gt=now
+        ).values_list("next_look_at", flat=True)
+        if at is not None
+    ]
+    fallback = now + timedelta(
+        seconds=0 if isinstance(error, OutOfTime) else error.retry_after or 5
+    )
+    PaymentSession.objects.filter(pk=session_id).update(
+        next_look_at=min(times, default=fallback)
+    )
+
+
+# -- confirming ---------------------------------------------------------------
+
+
+def _confirming(worker: Worker, session: PaymentSession) -> None:
+    try:
+        for row in sessions.rows(session):
+            if row.status == S.REDEEMING:
+                spending.settle(worker, row)
+        if session.cancel_requested:
+            _to_cancelling(worker, session)
+            return
+        if not session.undo_reason and _forward(worker, session):
+            _rest(session, SessionStatus.CONFIRMED, "session.confirmed")
+            return
+    except redeeming.NotRedeemed as error:
+        session = _undo(session, error.code)
+    except spending.PersonNeeded:
+        # The order is kept: once a person has said what happened, it goes on.
+        _rest(session, SessionStatus.NEEDS_ATTENTION, "session.needs_attention")
+        return
+    except Postponed:
+        # No time limit overrides an unknown.
+        if not _is_too_old(session) or _has(session, S.REDEEMING):
+            raise
+        session = _undo(session, "hold_lost")
+    _backward(worker, session)
+
+
+def _forward(worker: Worker, session: PaymentSession) -> bool:
+    """Hold everything well enough, then redeem one after the other."""
+    for row in sessions.rows(session):
+        if row.status in COUNTED_REDEMPTION_STATUSES and row.amount > 0:
+            spending.keep(worker, session, row)
+    for row in sessions.rows(session):
+        if row.status in COUNTED_REDEMPTION_STATUSES and row.amount == 0:
+            holding.drop(worker, row)
+        elif row.status in COUNTED_REDEMPTION_STATUSES:
+            spending.spend(worker, session, row)
+    return True
+
+
+def _undo(session: PaymentSession, reason: str) -> PaymentSession:
+    with transaction.atomic(durable=True):
+        return sessions.lock(
+            session.pk, expected={SessionStatus.CONFIRMING}, undo_reason=reason
+        )
+
+
+def _backward(worker: Worker, session: PaymentSession) -> None:
+    """Give back what this confirmation took, then open the session again."""
+    _reverse_all(worker, session, status=S.LAPSED)
+    for row in sessions.rows(session):
+        if row.status == S.REFUSED:
+            holds.release(worker, row, status=S.REFUSED)
+        elif row.status == S.HELD and row.baseline is None:
+            _read_again(worker, session, row)
+    if _has(session, S.NEEDS_ATTENTION):
+        _rest(session, SessionStatus.NEEDS_ATTENTION, "session.needs_attention")
+    else:
+        _rest(session, SessionStatus.OPEN, "session.reopened")
+
+
+def _read_again(worker: Worker, session: PaymentSession, row: Redemption) -> None:
+    """Read what is really on a voucher that was refused for want of it."""
+    try:
+        holding.reappraise(worker, session, row)
+    except (holding.Shortfall, holds.HoldRefused):
+        return
+    except Postponed:
+        # The session opens all the same; ``prepare`` looks before it counts.
+        holding.let_go(worker, row)
+
+
+# -- cancelling and refunding -------------------------------------------------
+
+
+def _to_cancelling(worker: Worker, session: PaymentSession) -> None:
+    """Turn round: a cancel came while the session was confirming."""
+    with transaction.atomic(durable=True):
+        session = sessions.lock(
+            session.pk,
+            expected={SessionStatus.CONFIRMING},
+            status=SessionStatus.CANCELLING,
+            cancel_requested=False,
+        )
+    _cancelling(worker, session)
+
+
+def _cancelling(worker: Worker, session: PaymentSession) -> None:
+    _reverse_all(worker, session, status=S.REVERSED)
+    for row in sessions.rows(session):
+        if row.status in COUNTED_REDEMPTION_STATUSES:
+            holding.drop(worker, row)
+    if _has(session, S.NEEDS_ATTENTION):
+        _rest(session, SessionStatus.NEEDS_ATTENTION, "session.needs_attention")
+    else:
+        _rest(session, SessionStatus.CANCELLED, "session.cancelled")
+
+
+def _reverse_all(
+    worker: Worker, session: PaymentSession, *, status: RedemptionStatus
+) -> None:
+    """Reverse every redeemed row, the last first; one that must wait stops none.
+
+    Raises:
+        Postponed: some are not back yet.
+    """
+    postponed: Postponed | None = None
+    for row in reversed(sessions.rows(session)):
+        try:
+            if row.status == S.REDEEMED:
+                reversing.begin(row)
+            if row.status == S.REVERSING:
+                _finish(worker, row, status)
+        except (reversing.NotReversible, spending.PersonNeeded):
+            continue
+        except OutOfTime:
+            raise
+        except Postponed as error:
+            postponed = error
+    if postponed is not None:
+        raise postponed
+
+
+def _finish(worker: Worker, row: Redemption, status: RedemptionStatus) -> None:
+    spending.or_person(row, lambda: reversing.finish(worker, row, status=status))
+
+
+def _refunding(worker: Worker, session: PaymentSession) -> None:
+    try:
+        refunding.advance(worker, session)
+    except refunding.NotRefundable:
+        _rest(session, SessionStatus.NEEDS_ATTENTION, "session.needs_attention")
+    else:
+        _rest(session, SessionStatus.CONFIRMED, "session.refunded")
+
+
+# -- helpers ------------------------------------------------------------------
+
+
+def _has(session: PaymentSession, status: RedemptionStatus) -> bool:
+    return session.redemptions.filter(status=status).exists()
+
+
+def _is_too_old(session: PaymentSession) -> bool:
+    began: datetime | None = session.confirm_began_at
+    return began is not None and timezone.now() - began > timedelta(
+        minutes=CONFIRM_MINUTES
+    )
+
+
+def _rest(session: PaymentSession, status: SessionStatus, event: str) -> None:
+    """Let the session rest in ``status`` and tell the world after the commit.
+
+    Raises:
+        Postponed: a cancel came in the meantime, and is next.
+    """
+    attention = status == SessionStatus.NEEDS_ATTENTION
+    with transaction.atomic(durable=True):
+        fresh = sessions.lock(
+            session.pk,
+            expected={SessionStatus(session.status)},
+            attention_code=_attention_code(session) if attention else "",
+            next_look_at=None,
+        )
+        if fresh.cancel_requested and not attention:
+            raise Postponed("busy", retry_after=0)
+        PaymentSession.objects.filter(pk=session.pk).update(status=status)
+        fresh.status = status
+        if status == SessionStatus.OPEN:
+            sessions.reallocate(fresh)
+        outbox.emit(event, session=fresh)
+
+
+def _attention_code(session: PaymentSession) -> str:
+    row = session.redemptions.filter(status=S.NEEDS_ATTENTION).first()
+    return row.attention_code if row is not None else "refund"
+
+
+_STEPS: dict[SessionStatus, Callable[[Worker, PaymentSession], None]] = {
+    SessionStatus.CONFIRMING: _confirming,
+    SessionStatus.CANCELLING: _cancelling,
+    SessionStatus.REFUNDING: _refunding,
+}

@@ -1,0 +1,156 @@
+"""Giving back a part, or all, of what a confirmed session took.
+
+The last allocated voucher first; whole redemptions where the amount allows. Of the
+last one a part may have to stay redeemed: it is held, reversed in full, and the
+rest is redeemed again under that hold, so that nobody can come between.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from django.db import transaction
+
+from wagtail_smartgift import ledger
+from wagtail_smartgift.choices import (
+    Lane,
+    Operation,
+    Outcome,
+    RedemptionStatus,
+)
+from wagtail_smartgift.models import PaymentSession, Redemption
+from wagtail_smartgift.services import (
+    holds,
+    journal,
+    redeeming,
+    reversing,
+    sessions,
+    spending,
+)
+from wagtail_smartgift.services.worker import Worker
+
+
+S = RedemptionStatus
+ZERO = Decimal("0.00")
+_UNFINISHED_REST = frozenset({S.HOLDING, S.HELD, S.LAPSED, S.REDEEMING})
+
+
+class NotRefundable(Exception):
+    """Some of it has to be given back by a person."""
+
+
+def can_refund(rows: Sequence[Redemption], amount: Decimal) -> bool:
+    """Tell whether ``amount`` can be given back without splitting an experience."""
+    left = amount
+    for row in _redeemed(rows):
+        if left <= 0:
+            break
+        if row.amount <= left or not row.is_experience:
+            left -= min(row.amount, left)
+    return left == 0
+
+
+def _redeemed(rows: Sequence[Redemption]) -> list[Redemption]:
+    return sorted(
+        (row for row in rows if row.status == S.REDEEMED),
+        key=lambda row: row.position,
+        reverse=True,
+    )
+
+
+def advance(worker: Worker, session: PaymentSession) -> None:
+    """Give back until ``refund_target`` is reached.
+
+    Raises:
+        NotRefundable: what could be given back is; the rest is for a person.
+        Postponed: not done yet.
+    """
+    while True:
+        rows = sessions.rows(session)
+        unfinished = _unfinished(rows)
+        due = session.refund_target - ledger.refunded(rows)
+        if unfinished is not None:
+            row = unfinished
+        elif due <= 0 or (row := _next(rows, due)) is None:
+            break
+        try:
+            _step(worker, session, row, due)
+        except (reversing.NotReversible, spending.PersonNeeded):
+            continue
+    if any(row.status == S.NEEDS_ATTENTION for row in sessions.rows(session)):
+        raise NotRefundable
+
+
+def _unfinished(rows: Sequence[Redemption]) -> Redemption | None:
+    """Return what an earlier step has begun: the rest first, it is owed to the shop."""
+    for row in rows:
+        if row.replaces_id and row.status in _UNFINISHED_REST:
+            return row
+    return next((row for row in rows if row.status == S.REVERSING), None)
+
+
+def _next(rows: Sequence[Redemption], due: Decimal) -> Redemption | None:
+    for row in _redeemed(rows):
+        if row.amount <= due or not row.is_experience:
+            return row
+    return None
+
+
+def _step(
+    worker: Worker, session: PaymentSession, row: Redemption, due: Decimal
+) -> None:
+    if row.status == S.REDEEMED:
+        reversing.begin(row)
+    if row.status == S.REVERSING:
+        _give_back(worker, row, rest=max(ZERO, row.amount - due))
+    elif row.status == S.REDEEMING:
+        spending.settle(worker, row)
+    else:
+        _redeem_rest(worker, session, row)
+
+
+def _give_back(worker: Worker, row: Redemption, *, rest: Decimal) -> None:
+    if rest and not holds.seconds_left(row):
+        _hold_first(worker, row)
+    spending.or_person(
+        row,
+        lambda: reversing.finish(worker, row, status=S.REVERSED, rest=rest),
+    )
+
+
+def _hold_first(worker: Worker, row: Redemption) -> None:
+    """Hold the voucher before it is reversed, so that its rest stays ours to take."""
+    holds.release_leftovers(worker, row.fingerprint)
+    row.refresh_from_db()
+    with transaction.atomic(durable=True):
+        holds.request(row, holds.REVERSING, expected={S.REVERSING})
+    try:
+        spending.or_person(
+            row, lambda: holds.take(worker, row, holds.REVERSING, lane=Lane.MONEY)
+        )
+    except holds.VoucherHeld as error:
+        raise reversing.VoucherBusy(error.retry_after) from None
+    except holds.HoldRefused:
+        # It could not be redeemed again afterwards, so it is not reversed at all.
+        _to_person(row, Operation.HOLD, "refund_not_possible")
+
+
+def _redeem_rest(worker: Worker, session: PaymentSession, row: Redemption) -> None:
+    try:
+        spending.spend(worker, session, row)
+    except redeeming.NotRedeemed:
+        row.refresh_from_db()
+        _to_person(row, Operation.REDEEM, "remainder_not_redeemed")
+
+
+def _to_person(row: Redemption, operation: Operation, code: str) -> None:
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            operation,
+            Outcome.FAILED,
+            status=S.NEEDS_ATTENTION,
+            reason=code,
+            attention_code=code,
+            next_look_at=None,
+        )
+    raise spending.PersonNeeded

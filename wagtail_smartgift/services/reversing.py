@@ -1,0 +1,337 @@
+"""Giving redeemed money back, by the ids of its redemption.
+
+The ids are a natural key: a reversal whose answer was lost is asked for again, and
+"no valid redemptions" then means that it was done. Each id is reversed in full, so
+a part is given back by reversing all and redeeming the rest again under a hold.
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import NoReturn
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from wagtail_smartgift.choices import (
+    LIVE_REDEMPTION_STATUSES,
+    Lane,
+    Operation,
+    Outcome,
+    RedemptionStatus,
+)
+from wagtail_smartgift.client import (
+    OutcomeUnknown,
+    Refused,
+    RefusalReason,
+    SmartGiftError,
+)
+from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.models import Redemption
+from wagtail_smartgift.services import holds, journal, outbox, patience, vault
+from wagtail_smartgift.services.timebox import Postponed
+from wagtail_smartgift.services.worker import Worker
+
+
+S = RedemptionStatus
+ZERO = Decimal("0.00")
+
+
+class NotReversible(Exception):
+    """It cannot be given back by a machine; ``code`` says why, for a person."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+class VoucherBusy(Postponed):
+    """Another session, or a till, holds the voucher: its money comes back later."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("voucher_held", retry_after=retry_after)
+
+
+def begin(row: Redemption) -> None:
+    """T1: make the row ``reversing``, which claims the voucher in this database.
+
+    Raises:
+        NotReversible: the ids of its redemption are not known.
+        VoucherBusy: another session is using the voucher.
+    """
+    if not row.redemption_ids:
+        with transaction.atomic(durable=True):
+            journal.record(
+                row,
+                Operation.REVERSE,
+                Outcome.FAILED,
+                status=S.NEEDS_ATTENTION,
+                expected={S.REDEEMED},
+                reason="ids_lost",
+                attention_code="ids_lost",
+            )
+        raise NotReversible("ids_lost")
+    _lapse_others(row)
+    try:
+        with transaction.atomic(durable=True):
+            journal.record(
+                row,
+                Operation.REVERSE,
+                Outcome.REQUESTED,
+                status=S.REVERSING,
+                expected={S.REDEEMED},
+                amount=row.amount,
+                attempt=row.attempt + 1,
+                sent_at=None,
+                looks=0,
+            )
+    except IntegrityError:
+        raise VoucherBusy(_busy_for(row)) from None
+
+
+def _others(row: Redemption) -> list[Redemption]:
+    return list(
+        Redemption.objects.filter(
+            fingerprint=row.fingerprint, status__in=LIVE_REDEMPTION_STATUSES
+        ).exclude(pk=row.pk)
+    )
+
+
+def _lapse_others(row: Redemption) -> None:
+    for other in _others(row):
+        holds.lapse(other)
+
+
+def _busy_for(row: Redemption) -> float:
+    ends = [holds.hold_ends(other) for other in _others(row)]
+    return max((holds.VoucherHeld(until).retry_after for until in ends), default=1.0)
+
+
+def finish(
+    worker: Worker,
+    row: Redemption,
+    *,
+    status: RedemptionStatus,
+    rest: Decimal = ZERO,
+) -> None:
+    """Ask for the reversal of a row that is ``reversing``, and go to ``status``.
+
+    ``rest`` is money that stays redeemed: a row of its own takes it over, and the
+    hold of this one with it.
+
+    Raises:
+        NotReversible: Smart Gift refuses; a person has to look.
+        Postponed: not now; the row stays as it is and is asked for again.
+    """
+    if _may_be_on_its_way(row):
+        settled_at = row.sent_at + timedelta(seconds=get_conf().settle)
+        patience.look_again(row, settled_at)
+        raise Postponed("smartgift_unavailable")
+    try:
+        _reverse(worker, row, status=status, rest=rest)
+    except VoucherBusy as busy:
+        if busy.retry_after:
+            raise
+        # It was our own hold, and it is released now.
+        _reverse(worker, row, status=status, rest=rest)
+
+
+def _may_be_on_its_way(row: Redemption) -> bool:
+    last = journal.last_step(row.pk, Operation.REVERSE)
+    return (
+        row.sent_at is not None
+        and last is not None
+        and last.outcome in {Outcome.UNKNOWN, Outcome.REQUESTED}
+        and timezone.now() < row.sent_at + timedelta(seconds=get_conf().settle)
+    )
+
+
+def _reverse(
+    worker: Worker, row: Redemption, *, status: RedemptionStatus, rest: Decimal
+) -> None:
+    again = row.sent_at is not None
+    sent_before = row.sent_at
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            Operation.REVERSE,
+            Outcome.REQUESTED,
+            status=S.REVERSING,
+            amount=row.amount,
+            sent_at=timezone.now(),
+        )
+    try:
+        worker.client().reverse(
+            voucher_no=vault.voucher_number(row),
+            site_id=worker.site_id,
+            redemptions=row.redemption_ids,
+            lane=Lane.MONEY,
+        )
+    except OutcomeUnknown as error:
+        _write_unknown(row)
+        if not patience.back_off(row, Postponed.by(error)):
+            _give_up(row, "unreachable")
+        raise Postponed.by(error) from None
+    except Refused as error:
+        if not _is_reversed(worker, row, error, again=again):
+            raise NotReversible(row.attention_code) from None
+        write_reversed(row, status=status, rest=rest, reason="reversed_before")
+    except (SmartGiftError, Postponed) as error:
+        _write_failure(row, "not_sent", sent_at=sent_before)
+        if isinstance(error, SmartGiftError):
+            raise Postponed.by(error) from None
+        raise
+    else:
+        write_reversed(row, status=status, rest=rest)
+
+
+def write_reversed(
+    row: Redemption,
+    *,
+    status: RedemptionStatus,
+    rest: Decimal = ZERO,
+    reason: str = "",
+) -> None:
+    """T2 of a reversal: the money is back on the voucher.
+
+    A row that goes back to ``lapsed`` is free to be redeemed again; what it took
+    and gave back stays in its journal.
+    """
+    changes: dict[str, object] = {}
+    if status == S.LAPSED:
+        changes |= {"proof": "", "redemption_ids": []}
+    hold = _live_hold(row) if rest else None
+    if hold:
+        changes |= {"hold_token_encrypted": "", "held_until": None}
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            Operation.REVERSE,
+            Outcome.SUCCEEDED,
+            status=status,
+            reason=reason,
+            amount=row.amount,
+            next_look_at=None,
+            **changes,
+        )
+        if rest:
+            _add_rest(row, rest, hold or {})
+        outbox.emit("voucher.reversed", session=row.session, redemption=row)
+
+
+def _live_hold(row: Redemption) -> dict[str, object]:
+    if not holds.seconds_left(row):
+        return {}
+    return {
+        "hold_token_encrypted": row.hold_token_encrypted,
+        "hold_sent_at": row.hold_sent_at,
+        "held_until": row.held_until,
+    }
+
+
+def _add_rest(row: Redemption, amount: Decimal, hold: dict[str, object]) -> None:
+    """Insert the row that redeems the rest, under the hold that we still have."""
+    legs = Redemption.objects.filter(
+        session_id=row.session_id, fingerprint=row.fingerprint
+    )
+    rest = Redemption.objects.create(
+        session_id=row.session_id,
+        position=row.position,
+        leg=(legs.aggregate(last=Max("leg"))["last"] or 0) + 1,
+        number_encrypted=row.number_encrypted,
+        fingerprint=row.fingerprint,
+        display_code=row.display_code,
+        type=row.type,
+        status=S.HELD if hold else S.LAPSED,
+        amount=amount,
+        balance=row.balance,
+        replaces=row,
+        **hold,
+    )
+    if hold:
+        journal.append(rest, Operation.HOLD, Outcome.SUCCEEDED, reason="taken_over")
+    else:
+        journal.append(rest, Operation.LAPSE, Outcome.SUCCEEDED, reason="rest")
+
+
+def _write_unknown(row: Redemption) -> None:
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            Operation.REVERSE,
+            Outcome.UNKNOWN,
+            status=S.REVERSING,
+            reason="no_answer",
+            amount=row.amount,
+        )
+
+
+def _is_reversed(
+    worker: Worker, row: Redemption, error: Refused, *, again: bool
+) -> bool:
+    """Read a refusal: an earlier attempt may be the reason. Else a person's case."""
+    if error.reason is RefusalReason.ALREADY_HELD:
+        _held_elsewhere(worker, row)
+    bad_ids = error.reason is RefusalReason.INVALID_REDEMPTIONS
+    if bad_ids and again and _is_back(worker, row):
+        return True
+    _give_up(row, "reverse_refused_ids" if bad_ids else "reverse_refused")
+    return False
+
+
+def _held_elsewhere(worker: Worker, row: Redemption) -> NoReturn:
+    """Somebody holds the voucher: us (release and come back), or a till (wait)."""
+    ours = bool(row.hold_token_encrypted)
+    _write_failure(row, "held", sent_at=row.sent_at)
+    if ours:
+        holds.release(worker, row, status=S.REVERSING)
+        raise VoucherBusy(0)
+    raise VoucherBusy(holds.HOLD_SECONDS)
+
+
+def _is_back(worker: Worker, row: Redemption) -> bool:
+    """Tell whether the balance shows that an earlier reversal was applied."""
+    try:
+        state = holds.look(worker, row, lane=Lane.MONEY)
+    except Refused:
+        return False
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            Operation.CHECK,
+            Outcome.SUCCEEDED,
+            status=S.REVERSING,
+            seen=state.remaining_value,
+        )
+    if row.is_experience:
+        bits = sum(row.experiences)
+        return int(state.remaining_value) & bits == bits
+    # What it held before it was redeemed is on it again, or more.
+    return row.baseline is not None and state.remaining_value >= row.baseline
+
+
+def _write_failure(row: Redemption, reason: str, **changes: object) -> None:
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            Operation.REVERSE,
+            Outcome.FAILED,
+            status=S.REVERSING,
+            reason=reason,
+            amount=row.amount,
+            **changes,
+        )
+
+
+def _give_up(row: Redemption, code: str) -> None:
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            Operation.REVERSE,
+            Outcome.FAILED,
+            status=S.NEEDS_ATTENTION,
+            reason=code,
+            amount=row.amount,
+            attention_code=code,
+            next_look_at=None,
+        )

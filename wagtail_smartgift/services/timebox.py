@@ -1,0 +1,79 @@
+"""How long the caller can wait, and what it is told when it cannot.
+
+A customer's request starts no remote call later than 15 seconds after it began,
+and waits two seconds at most for a place in the quota; a sweep has time.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+from wagtail_smartgift.client import (
+    CallNotAllowed,
+    RateLimited,
+    SmartGiftError,
+)
+
+
+#: With a whole-call deadline of 25 s, a request ends within 40 s.
+REQUEST_SECONDS = 15.0
+REQUEST_PATIENCE = 2.0
+#: A sweep may wait a whole window of the quota.
+SWEEP_PATIENCE = 65.0
+
+
+class Postponed(Exception):
+    """Nothing was decided: try again later. ``code`` is one of the documented 503s."""
+
+    def __init__(self, code: str, *, retry_after: float | None = None) -> None:
+        self.code = code
+        self.retry_after = retry_after
+        super().__init__(code)
+
+    @classmethod
+    def by(cls, error: SmartGiftError) -> "Postponed":
+        """Translate an error of the client that decided nothing."""
+        busy = isinstance(error, (CallNotAllowed, RateLimited))
+        return cls(
+            "busy" if busy else "smartgift_unavailable",
+            retry_after=error.retry_after or (5 if busy else 30),
+        )
+
+
+class OutOfTime(Postponed):
+    """The caller has no time left to start another remote call."""
+
+    def __init__(self) -> None:
+        super().__init__("busy", retry_after=5)
+
+
+@dataclass(frozen=True)
+class TimeBox:
+    """The time that one caller has; ``seconds`` None means no limit."""
+
+    seconds: float | None
+    #: Seconds to wait for a place in the quota, per call.
+    patience: float
+    began: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def request(cls) -> "TimeBox":
+        return cls(seconds=REQUEST_SECONDS, patience=REQUEST_PATIENCE)
+
+    @classmethod
+    def sweep(cls) -> "TimeBox":
+        return cls(seconds=None, patience=SWEEP_PATIENCE)
+
+    def left(self) -> float:
+        """Return the seconds in which a remote call may still be started."""
+        if self.seconds is None:
+            return float("inf")
+        return self.seconds - (time.monotonic() - self.began)
+
+    def spend(self) -> None:
+        """Ask for the time to start one more remote call.
+
+        Raises:
+            OutOfTime: there is none left.
+        """
+        if self.left() <= 0:
+            raise OutOfTime

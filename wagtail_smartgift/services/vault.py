@@ -1,0 +1,41 @@
+"""Secrets of a row in clear, for the moment in which they are sent.
+
+Binds ``codes`` to the configured keys, so that no other module handles keys.
+"""
+
+from wagtail_smartgift import codes
+from wagtail_smartgift.conf import Account, get_conf
+from wagtail_smartgift.models import Redemption
+
+
+def normalise(number: str) -> str:
+    """Return the number as it is sent: by the host's rule, else by ours."""
+    hook = get_conf().hook("normalise_voucher_number")
+    return codes.normalise_voucher_number(hook(number) if hook else number)
+
+
+def fingerprint(number: str, *, account: Account) -> str:
+    return codes.fingerprint(
+        number, account=account.alias, key=get_conf().fingerprint_key
+    )
+
+
+def seal(text: str) -> str:
+    return codes.encrypt(text, keys=get_conf().encryption_keys)
+
+
+def open_sealed(token: str) -> str:
+    """Decrypt a stored secret.
+
+    Raises:
+        UndecryptableError: its key is no longer configured.
+    """
+    return codes.decrypt(token, keys=get_conf().encryption_keys)
+
+
+def voucher_number(redemption: Redemption) -> str:
+    return open_sealed(redemption.number_encrypted)
+
+
+def hold_token(redemption: Redemption) -> str:
+    return open_sealed(redemption.hold_token_encrypted)
