@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from wagtail_smartgift.checks.messages import APP, Messages, error, warning
 from wagtail_smartgift.conf import SETTING, Conf, Throttles, get_conf, is_safe_url
 from wagtail_smartgift.models.settings import DEFAULT_ACCOUNT
+from wagtail_smartgift.signals import SIGNALS
 
 
 #: Characters of a secret that nobody guesses, even if it is a phrase.
@@ -22,25 +23,6 @@ SHORTEST_WEBHOOK_SECRET = 24
 HOLD = 300
 #: Smart Gift gets the shop's reference behind the prefix; ours has 64 characters.
 LONGEST_PREFIX = 64
-
-#: What may be sent to a webhook endpoint.
-EVENTS = frozenset(
-    {
-        "catalogue.synced",
-        "session.cancelled",
-        "session.confirmed",
-        "session.needs_attention",
-        "session.refunded",
-        "session.reopened",
-        "voucher.held",
-        "voucher.redeemed",
-        "voucher.released",
-        "voucher.reversed",
-        "voucher_order.failed",
-        "voucher_order.needs_attention",
-        "voucher_order.placed",
-    }
-)
 
 MAKE_A_KEY = "`python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
 
@@ -189,13 +171,13 @@ def _webhooks(conf: Conf) -> Messages:
                 f"{SETTING}['WEBHOOK_ENDPOINTS']: {endpoint.url!r} is not https.",
                 "Use an https address; http is for a loopback address only.",
             )
-        unknown = sorted(set(endpoint.events) - EVENTS)
+        unknown = sorted(set(endpoint.events) - set(SIGNALS))
         if unknown:
             yield error(
                 "E009",
                 f"{SETTING}['WEBHOOK_ENDPOINTS']: there is no event "
                 f"{', '.join(map(repr, unknown))}.",
-                f"Known are: {', '.join(sorted(EVENTS))}. Leave events out to get all.",
+                f"Known are: {', '.join(sorted(SIGNALS))}. Leave events out to get all.",
             )
 
 
