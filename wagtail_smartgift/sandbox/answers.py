@@ -44,8 +44,6 @@ class Refusal(Exception):
         return Answer(422, {"message": message, "errors": self.errors})
 
 
-def refuse(
-    field_name: str, message: str, *, generic_in_docs: bool = False
-) -> Refusal:
+def refuse(field_name: str, message: str, *, generic_in_docs: bool = False) -> Refusal:
     """Build the refusal with one message about one field."""
     return Refusal({field_name: [message]}, generic_in_docs=generic_in_docs)

@@ -41,9 +41,7 @@ class Behaviour:
     dead_token_accepted: bool = _flag(
         False, "a voucher that is not held can be redeemed with a token that is over"
     )
-    hold_spent_vouchers: bool = _flag(
-        False, "a voucher with nothing left can be held"
-    )
+    hold_spent_vouchers: bool = _flag(False, "a voucher with nothing left can be held")
     reverse_while_held: bool = _flag(
         True, "a redemption can be reversed while the voucher is held"
     )
@@ -100,9 +98,7 @@ class Behaviour:
     sales_echo_codes: bool = _flag(
         False, "a sale's answer lists the voucher numbers it made"
     )
-    strict_customer: bool = _flag(
-        False, "a customer needs county and phone, too"
-    )
+    strict_customer: bool = _flag(False, "a customer needs county and phone, too")
     enforce_status: bool = _flag(
         True, "disabled products, and at_counter_only ones by /sale, are refused"
     )

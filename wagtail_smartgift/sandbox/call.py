@@ -69,9 +69,7 @@ def require_usable(call: Call, voucher: Voucher) -> None:
 
 def usable_here(voucher: Voucher, site_id: str) -> list[Any]:
     """Return the unused experiences of a voucher that this site may redeem."""
-    return [
-        one for one in voucher.unused if one.sites is None or site_id in one.sites
-    ]
+    return [one for one in voucher.unused if one.sites is None or site_id in one.sites]
 
 
 def require_something_here(voucher: Voucher, site_id: str) -> None:

@@ -57,6 +57,10 @@ class Fault:
         ValueError: a value that makes no sense.
     """
 
+    # Before the field called ``field``, which hides the function.
+    _chance: random.Random = field(
+        default_factory=random.Random, init=False, repr=False, compare=False
+    )
     operation: str = "*"
     mode: str = "lost_after"
     times: int | None = 1
@@ -70,9 +74,6 @@ class Fault:
     field: str = "voucher_no"
     #: Given by the sandbox when it is added.
     id: int = 0
-    _chance: random.Random = field(
-        default_factory=random.Random, init=False, repr=False, compare=False
-    )
 
     def __post_init__(self) -> None:
         problem = self._problem()

@@ -55,9 +55,7 @@ class Form:
             return None
         return value
 
-    def text(
-        self, path: str, *, required: bool = True, limit: int = 255
-    ) -> str | None:
+    def text(self, path: str, *, required: bool = True, limit: int = 255) -> str | None:
         value = self._present(path, required)
         if value is None:
             return None

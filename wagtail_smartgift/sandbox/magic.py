@@ -194,15 +194,17 @@ VOUCHERS: tuple[MagicVoucher, ...] = (
 )
 
 
-def wire_fault(call_operation: str, voucher: Voucher | None) -> Fault | None:
-    """Return the fault that the voucher's role puts on this call, if any."""
-    if voucher is None or voucher.magic not in _WIRE:
+def plays_on_the_wire(voucher: Voucher) -> bool:
+    return voucher.magic in _WIRE
+
+
+def wire_fault(called: str, voucher: Voucher) -> Fault | None:
+    """Return the fault that the voucher's role puts on this call, and count the turn."""
+    operation, fault, every = _WIRE[voucher.magic or ""]
+    if operation not in ("*", called):
         return None
-    operation, fault, every = _WIRE[voucher.magic]
-    if operation not in ("*", call_operation):
-        return None
-    turn = voucher.touches.get(call_operation, 0)
-    voucher.touches[call_operation] = turn + 1
+    turn = voucher.touches.get(called, 0)
+    voucher.touches[called] = turn + 1
     return fault if turn % every == 0 else None
 
 

@@ -92,9 +92,7 @@ class Store:
         else:
             self._held[voucher.number] = voucher
 
-    def add_entry(
-        self, time: float, event: str, voucher_no: str, **more: Any
-    ) -> Entry:
+    def add_entry(self, time: float, event: str, voucher_no: str, **more: Any) -> Entry:
         """Append a line to the ledger."""
         entry = Entry(len(self.ledger) + 1, time, event, voucher_no, **more)
         self.ledger.append(entry)
