@@ -1,0 +1,164 @@
+"""What is shipped: the wheel's contents, its metadata, and nothing of this machine."""
+
+import ast
+import re
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PACKAGE = REPOSITORY / "wagtail_smartgift"
+
+#: Imported and always there, because Wagtail cannot be installed without them.
+WITH_WAGTAIL = {"django-modelcluster", "django-tasks", "django-taggit", "pillow"}
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def declared(project):
+    requirements = map(Requirement, project["dependencies"])
+    return {
+        canonicalize_name(requirement.name): requirement for requirement in requirements
+    }
+
+
+def imported(directory):
+    """Return the top-level names of all that the Python files of a directory import."""
+    names = set()
+    for path in directory.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path))):
+            if isinstance(node, ast.Import):
+                names.update(alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add((node.module or "").partition(".")[0])
+    return names - set(sys.stdlib_module_names) - {"wagtail_smartgift"}
+
+
+def test_each_import_is_declared_and_each_dependency_imported(project):
+    owners = packages_distributions()
+    used = {
+        canonicalize_name(owner)
+        for name in imported(PACKAGE)
+        # A name without an owner is not installed: an undeclared one, then.
+        for owner in owners.get(name, [name])
+    }
+    assert used - WITH_WAGTAIL == set(declared(project))
+
+
+def test_dependencies_have_a_floor_and_no_ceiling(project):
+    for requirement in declared(project).values():
+        assert {spec.operator for spec in requirement.specifier} == {">="}, requirement
+
+
+def test_the_version_is_written_in_one_place(project):
+    literal = re.compile(
+        rf"""version\S*\s*=\s*["']{re.escape(project["version"])}["']""", re.I
+    )
+    found = [
+        path.relative_to(REPOSITORY).as_posix()
+        for folder in (PACKAGE, REPOSITORY / "example_project")
+        for path in folder.rglob("*.py")
+        if literal.search(path.read_text("utf-8"))
+    ]
+    assert found == []
+
+
+def test_nothing_names_a_place_on_the_machine_it_was_written_on():
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=False
+    )
+    if tracked.returncode:
+        pytest.skip("this is no git checkout")
+    place = re.compile(rb"(?<![\w.])/(?:home|root|Users|work|tmp)/[\w.-]+")
+    found = [
+        (name, match.decode())
+        for name in filter(None, tracked.stdout.decode().split("\0"))
+        if (path := REPOSITORY / name).is_file() and path != Path(__file__)
+        for match in place.findall(path.read_bytes())
+    ]
+    assert found == []
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Build the wheel from the source archive, as a release does, without a network."""
+    directory = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", directory, "."],
+        cwd=REPOSITORY,
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+    [path] = directory.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+def test_the_wheel_has_each_file_of_the_package(wheel):
+    shipped = set(wheel.namelist())
+    missing = [
+        name
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and path.suffix not in {".pyc", ".pyo"}
+        for name in [path.relative_to(REPOSITORY).as_posix()]
+        if name not in shipped
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"wagtail_smartgift/py\.typed",
+        r"wagtail_smartgift/migrations/0001_initial\.py",
+        r"wagtail_smartgift/templates/wagtail_smartgift/.+\.html",
+        r"wagtail_smartgift/static/wagtail_smartgift/.+\.css",
+        r"wagtail_smartgift/management/commands/smartgift_\w+\.py",
+        r"wagtail_smartgift/sandbox/__main__\.py",
+        r"wagtail_smartgift-[\d.]+\.dist-info/licenses/LICENSE",
+    ],
+)
+def test_the_wheel_has(wheel, pattern):
+    assert any(re.fullmatch(pattern, name) for name in wheel.namelist())
+
+
+def test_the_wheel_carries_the_translations(wheel):
+    sources = {
+        f"wagtail_smartgift/{path.relative_to(REPOSITORY).as_posix()}"
+        for path in (REPOSITORY / "locale").rglob("*.[mp]o")
+    }
+    assert sources <= set(wheel.namelist())
+
+
+def test_the_wheel_has_nothing_else(wheel):
+    roots = {name.partition("/")[0] for name in wheel.namelist()}
+    assert {root.partition("-")[0] for root in roots} == {"wagtail_smartgift"}
+    unwanted = re.compile(
+        r"(^|/)(tests|example_project|__pycache__|var)/|\.(pyc|sqlite3)$"
+    )
+    assert [name for name in wheel.namelist() if unwanted.search(name)] == []
+
+
+def test_the_metadata_is_the_project_s(wheel, project):
+    [name] = [name for name in wheel.namelist() if name.endswith("METADATA")]
+    metadata = wheel.read(name).decode()
+    assert f"\nVersion: {project['version']}\n" in metadata
+    assert "\nLicense-Expression: BSD-3-Clause\n" in metadata
+    assert "\nRequires-Python: >=3.10\n" in metadata
