@@ -8,7 +8,7 @@ listed. A hidden one is reachable by its address and can be bought, but no list 
 it. Whatever else is known has an address that says that it cannot be bought.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -195,14 +195,13 @@ class ProductAddresses:
         site: Site | None,
         language: str | None = None,
         request: HttpRequest | None = None,
-        prefetch: Sequence[Any] = (),
     ) -> None:
         self._request = request
         roots = _root_paths(site)
         main = _main_language(site, roots)
         language = language or _active_language() or main
         self._pages = _dressing_pages(
-            [product.pk for product in products], roots.get(language), prefetch
+            [product.pk for product in products], roots.get(language)
         )
         self.index = _index_page(roots.get(language))
         if self.index is None and language != main:
@@ -290,7 +289,7 @@ def _active_language() -> str | None:
 
 
 def _dressing_pages(
-    product_pks: Iterable[int], root_path: str | None, prefetch: Sequence[Any] = ()
+    product_pks: Iterable[int], root_path: str | None
 ) -> dict[int, AbstractVoucherPage]:
     if root_path is None:
         return {}
@@ -299,7 +298,6 @@ def _dressing_pages(
         found = (
             model.objects.live()
             .filter(url_path__startswith=root_path, product__in=list(product_pks))
-            .prefetch_related(*prefetch)
             .order_by("-pk")
         )
         # Where two pages dress one product, the older one stays its address.

@@ -68,20 +68,26 @@ def read_product(voucher: CatalogueVoucher) -> dict[str, Any]:
 
 
 def sanitise(text: str) -> str:
-    """Return ``text`` as harmless HTML; line ends become paragraphs and breaks."""
-    text = text[:MAX_DESCRIPTION].replace("\r\n", "\n").replace("\r", "\n").strip()
-    if not _BLOCKS.search(text):
-        paragraphs = (part.strip() for part in re.split(r"\n\s*\n", text))
-        text = "".join(
-            f"<p>{part}</p>".replace("\n", "<br>") for part in paragraphs if part
-        )
+    """Return ``text`` as harmless HTML; line ends become paragraphs and breaks.
+
+    Smart Gift's descriptions mix plain paragraphs with marked-up ones.
+    """
+    text = text[:MAX_DESCRIPTION].replace("\r\n", "\n").replace("\r", "\n")
+    parts = (part.strip() for part in re.split(r"\n\s*\n", text))
+    html = "".join(_as_block(part) for part in parts if part)
     return nh3.clean(
-        text,
+        html,
         tags=_TAGS,
         attributes={"a": {"href"}},
         url_schemes={"http", "https", "mailto", "tel"},
         link_rel="noopener nofollow",
     ).strip()
+
+
+def _as_block(part: str) -> str:
+    if _BLOCKS.search(part):
+        return part
+    return f"<p>{part}</p>".replace("\n", "<br>")
 
 
 def _shorten(text: str, length: int) -> str:

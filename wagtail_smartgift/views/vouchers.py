@@ -5,6 +5,7 @@ the catalogue; nothing here calls Smart Gift. A choice goes to the shop's basket
 ``ADD_TO_BASKET``: without it the pages show the vouchers and offer no form.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from django.http import (
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model
+from wagtail.images.models import Filter
 from wagtail.models import Site
 
 from wagtail_smartgift import selectors
@@ -36,12 +38,10 @@ from wagtail_smartgift.models import (
 PAGE_SIZE = 100
 #: From how many products on the index offers a search.
 SEARCH_FROM = 13
-#: The renditions of a card; those that exist are read in one query for all cards.
-CARD_FILTERS = [
-    f"fill-{width}x{height}|format-{kind}"
-    for width, height in ((480, 320), (960, 640))
-    for kind in ("webp", "jpeg")
-]
+#: The renditions that ``card.html`` asks for, so that one query reads them for all.
+CARD_FILTERS = Filter.expand_spec(
+    ["format-{webp,jpeg}", "fill-{480x320,960x640}", "preserve-svg"]
+)
 
 
 @dataclass(frozen=True)
@@ -200,12 +200,10 @@ def _site(request: HttpRequest) -> Site | None:
 
 def _load_pictures(cards: list[Card]) -> None:
     """Read the pictures of all cards, and those of their renditions that exist."""
-    pages = [card.page for card in cards if card.page is not None]
-    image_model = get_image_model()
-    prefetch_related_objects(
-        pages,
-        Prefetch(
-            "image",
-            queryset=image_model.objects.prefetch_renditions(*CARD_FILTERS),
-        ),
-    )
+    by_model: dict[type, list[AbstractVoucherPage]] = defaultdict(list)
+    for card in cards:
+        if card.page is not None:
+            by_model[type(card.page)].append(card.page)
+    images = get_image_model().objects.prefetch_renditions(*CARD_FILTERS)
+    for pages in by_model.values():
+        prefetch_related_objects(pages, Prefetch("image", queryset=images.all()))

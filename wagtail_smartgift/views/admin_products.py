@@ -1,0 +1,253 @@
+"""The products in the Wagtail admin: what there is, and a page for it in one step.
+
+Products are Smart Gift's and cannot be edited here. Whoever may add pages may look.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import (
+    ImproperlyConfigured,
+    PermissionDenied,
+    ValidationError,
+)
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path, reverse
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+from wagtail.admin.forms.choosers import BaseFilterForm, SearchFilterMixin
+from wagtail.admin.ui.tables import Column, TitleColumn
+from wagtail.admin.views import generic
+from wagtail.admin.views.generic import chooser
+from wagtail.admin.viewsets.base import ViewSet
+from wagtail.admin.viewsets.chooser import ChooserViewSet
+from wagtail.permission_policies import ModelPermissionPolicy
+from wagtail.permissions import page_permission_policy
+
+from wagtail_smartgift import selectors
+from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
+from wagtail_smartgift.models.pages import index_page_models, voucher_page_models
+from wagtail_smartgift.services import voucher_pages
+from wagtail_smartgift.templatetags.smartgift_catalogue import price_text
+
+
+class ProductPermissionPolicy(ModelPermissionPolicy):
+    """Products are looked at, by whoever may add a page about one."""
+
+    def user_has_permission(self, user: Any, action: str) -> bool:
+        return action == "view" and page_permission_policy.user_has_permission(
+            user, "add"
+        )
+
+    def user_has_any_permission(self, user: Any, actions: Any) -> bool:
+        return any(self.user_has_permission(user, action) for action in actions)
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A voucher index under which the user may add a page, and whose shop it is."""
+
+    page: Any
+    account: str
+
+
+def parents_for(user: Any) -> list[Parent]:
+    """Return where ``user`` may put voucher pages."""
+    found = []
+    for model in index_page_models():
+        for page in model.objects.order_by("path").select_related("locale"):
+            if not page.permissions_for_user(user).can_add_subpage():
+                continue
+            if voucher_pages.page_model_under(page) is None:
+                continue
+            try:
+                shop = selectors.shop_for(page.get_site())
+            except ImproperlyConfigured:
+                # The checks name it; its products cannot be told from others.
+                continue
+            found.append(Parent(page=page, account=shop.account.alias))
+    return found
+
+
+class PagesColumn(Column):
+    """Links to the pages about a product, and buttons to make those that miss."""
+
+    cell_template_name = "wagtail_smartgift/admin/pages_cell.html"
+
+    def __init__(self, view: "ProductIndexView") -> None:
+        super().__init__("pages", label=_("Pages"))
+        self.view = view
+
+    def get_value(self, instance: VoucherProduct) -> list[AbstractVoucherPage]:
+        return self.view.dressed[instance.pk]
+
+    def get_cell_context_data(self, instance: Any, parent_context: Any) -> Any:
+        context = super().get_cell_context_data(instance, parent_context)
+        pages = context["value"]
+        context["missing"] = [
+            (parent.page, reverse(CREATE_URL, args=[instance.pk, parent.page.pk]))
+            for parent in self.view.parents
+            if parent.account == instance.account
+            and not any(page.path.startswith(parent.page.path) for page in pages)
+        ]
+        context["several_parents"] = len(self.view.parents) > 1
+        context["csrf_token"] = get_token(self.view.request)
+        return context
+
+
+class ProductIndexView(generic.IndexView):
+    model = VoucherProduct
+    permission_policy = ProductPermissionPolicy(VoucherProduct)
+    any_permission_required = ["view"]
+    page_title = gettext_lazy("Gift vouchers")
+    header_icon = "smartgift"
+    index_url_name = "smartgift_products:index"
+    index_results_url_name = "smartgift_products:index_results"
+    search_fields = ["title", "remote_id"]
+    list_filter = ["type", "status", "account"]
+    default_ordering = "title"
+    paginate_by = 50
+
+    #: product's pk -> its pages, for the products on show.
+    dressed: dict[int, list[AbstractVoucherPage]]
+
+    @cached_property
+    def columns(self) -> list[Any]:
+        return [
+            TitleColumn("title", label=_("Title"), sort_key="title"),
+            Column("remote_id", label=_("Smart Gift id"), sort_key="remote_id"),
+            Column("price", label=_("Price"), accessor=price_text),
+            Column(
+                "availability",
+                label=_("Availability"),
+                accessor=lambda product: product.availability.label,
+            ),
+            Column("available_count", label=_("In stock")),
+            PagesColumn(self),
+        ]
+
+    @cached_property
+    def parents(self) -> list[Parent]:
+        return parents_for(self.request.user)
+
+    def get_table(self, object_list: Any) -> Any:
+        self.dressed = defaultdict(list)
+        for model in voucher_page_models():
+            pages = model.objects.filter(
+                product__in=[product.pk for product in object_list]
+            ).select_related("locale")
+            for page in pages.order_by("path"):
+                self.dressed[page.product_id].append(page)
+        return super().get_table(object_list)
+
+
+@require_POST
+def create_page(request: HttpRequest, product_pk: int, parent_pk: int) -> HttpResponse:
+    """Make a draft about the product and open it in the editor."""
+    product = get_object_or_404(VoucherProduct, pk=product_pk)
+    parent = next(
+        (
+            one.page
+            for one in parents_for(request.user)
+            if one.page.pk == parent_pk and one.account == product.account
+        ),
+        None,
+    )
+    if parent is None:
+        raise PermissionDenied
+    for model in voucher_page_models():
+        existing = model.objects.descendant_of(parent).filter(product=product).first()
+        if existing is not None:
+            messages.info(request, _("This voucher has a page already."))
+            return redirect("wagtailadmin_pages:edit", existing.pk)
+    try:
+        page: Any = voucher_pages.create_draft(
+            product, parent=parent, user=request.user
+        )
+    except ValidationError:
+        messages.error(
+            request,
+            _(
+                "This site's voucher pages need more than a title. Add the page by hand."
+            ),
+        )
+        return redirect("wagtailadmin_explore", parent.pk)
+    messages.success(request, _("A draft was made. Add your words and publish it."))
+    return redirect("wagtailadmin_pages:edit", page.pk)
+
+
+CREATE_URL = "smartgift_products:create_page"
+
+
+class ProductViewSet(ViewSet):
+    """Menu item and addresses of the above."""
+
+    name = "smartgift_products"
+    url_prefix = "smartgift/vouchers"
+    icon = "smartgift"
+    menu_label = gettext_lazy("Gift vouchers")
+    menu_order = 300
+    add_to_admin_menu = True
+
+    @property
+    def menu_item_class(self) -> Any:
+        def is_shown(_item: Any, request: HttpRequest) -> bool:
+            policy = ProductIndexView.permission_policy
+            return policy.user_has_permission(request.user, "view")
+
+        base: Any = super().menu_item_class
+        return type("ProductMenuItem", (base,), {"is_shown": is_shown})
+
+    def get_urlpatterns(self) -> list[Any]:
+        return [
+            path("", ProductIndexView.as_view(), name="index"),
+            path(
+                "results/",
+                ProductIndexView.as_view(results_only=True),
+                name="index_results",
+            ),
+            path(
+                "<int:product_pk>/page/<int:parent_pk>/",
+                create_page,
+                name="create_page",
+            ),
+        ]
+
+
+class ProductFilterForm(SearchFilterMixin, BaseFilterForm):
+    """Search by title: the products are not in the search index."""
+
+    def filter(self, objects: Any) -> Any:
+        query = self.cleaned_data.get("q")
+        if query:
+            self.is_searching = True
+            self.search_query = query
+            objects = objects.filter(title__icontains=query)
+        return objects
+
+
+class ProductChooseView(chooser.ChooseView):
+    filter_form_class = ProductFilterForm
+
+
+class ProductChooseResultsView(chooser.ChooseResultsView):
+    filter_form_class = ProductFilterForm
+
+
+class ProductChooserViewSet(ChooserViewSet):
+    """Chooses the product of a page among thousands."""
+
+    name = "smartgift_product_chooser"
+    url_prefix = "smartgift/choose-voucher"
+    model = VoucherProduct
+    icon = "smartgift"
+    choose_one_text = gettext_lazy("Choose a voucher")
+    choose_another_text = gettext_lazy("Choose another voucher")
+    choose_view_class = ProductChooseView
+    choose_results_view_class = ProductChooseResultsView

@@ -1,0 +1,17 @@
+"""What the plugin adds to the Wagtail admin: registrations and nothing else."""
+
+from typing import Any
+
+from wagtail import hooks
+
+from wagtail_smartgift.views.admin_products import ProductChooserViewSet, ProductViewSet
+
+
+@hooks.register("register_icons")
+def register_icons(icons: list[str]) -> list[str]:
+    return [*icons, "wagtail_smartgift/icons/smartgift.svg"]
+
+
+@hooks.register("register_admin_viewset")
+def register_viewsets() -> list[Any]:
+    return [ProductViewSet(), ProductChooserViewSet()]
