@@ -376,7 +376,7 @@ def _items(body: object, *, lists: Sequence[str], model: type[_Item]) -> list[_I
     found = _as_list(found) if found else found
     if not isinstance(found, list):
         raise ValueError("not a list")
-    return [model.model_validate(item) for item in found]
+    return TypeAdapter(list[model]).validate_python(found)  # type: ignore[valid-type] # which of the two models is known only here
 
 
 def _unique(items: list[_Item]) -> list[_Item]:
