@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from wagtail_smartgift import codes
@@ -20,7 +21,12 @@ from wagtail_smartgift.choices import (
     SessionStatus,
 )
 from wagtail_smartgift.conf import get_conf
-from wagtail_smartgift.models import PaymentSession, Redemption, VoucherOrder
+from wagtail_smartgift.models import (
+    PaymentSession,
+    Redemption,
+    RedemptionEvent,
+    VoucherOrder,
+)
 
 
 ZERO = Decimal("0.00")
@@ -80,14 +86,14 @@ class Session:
 def describe(session: PaymentSession, *, client_secret: str | None = None) -> Session:
     """Picture a session and its redemptions (one query)."""
     rows = list(session.redemptions.order_by("position", "leg"))
-    is_open = session.status == SessionStatus.OPEN
-    counted = COUNTED_REDEMPTION_STATUSES
-    allocated = sum((row.amount for row in rows if row.status in counted), ZERO)
-    covered = (
-        allocated
-        if is_open or session.status == SessionStatus.CONFIRMING
-        else ZERO
-    ) + standing(rows)
+    covered = standing(rows)
+    if session.status == SessionStatus.OPEN:
+        covered = allocated(rows)
+    # While it is being confirmed, what is not redeemed yet is still meant to be: the
+    # shop must not ask its customer for it a second time.
+    planned = covered
+    if session.status == SessionStatus.CONFIRMING:
+        planned += allocated(rows, also=(RedemptionStatus.REDEEMING,))
     return Session(
         id=session.pk,
         reference=session.reference,
@@ -95,7 +101,7 @@ def describe(session: PaymentSession, *, client_secret: str | None = None) -> Se
         amount_due=session.amount_due,
         amount_eligible=session.amount_eligible,
         amount_covered=covered,
-        amount_remaining=max(ZERO, session.amount_due - covered),
+        amount_remaining=max(ZERO, session.amount_due - planned),
         amount_redeemed=taken(rows),
         amount_refunded=taken(rows) - standing(rows),
         status=session.status,
@@ -130,6 +136,23 @@ def _picture(row: Redemption) -> RedemptionState:
             (item["bit_value"], item["name"]) for item in row.experiences_available
         ),
     )
+
+
+def journal(session_id: UUID) -> QuerySet[RedemptionEvent]:
+    """Return every event of a session's redemptions, oldest first."""
+    return (
+        RedemptionEvent.objects.filter(redemption__session_id=session_id)
+        .select_related("redemption")
+        .order_by("id")
+    )
+
+
+def allocated(
+    rows: Sequence[Redemption], *, also: Sequence[RedemptionStatus] = ()
+) -> Decimal:
+    """Return what vouchers that are not redeemed yet are to cover."""
+    statuses = {*COUNTED_REDEMPTION_STATUSES, *also}
+    return sum((row.amount for row in rows if row.status in statuses), ZERO)
 
 
 def taken(rows: Sequence[Redemption]) -> Decimal:

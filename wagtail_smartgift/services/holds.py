@@ -103,7 +103,9 @@ def deadline(sent_at: datetime, state: VoucherState | None = None) -> datetime:
     return ours - timedelta(seconds=DEADLINE_MARGIN)
 
 
-def request(row: Redemption, stay: Stay, *, expected: Collection[RedemptionStatus]) -> None:
+def request(
+    row: Redemption, stay: Stay, *, expected: Collection[RedemptionStatus]
+) -> None:
     """T1: write down that a hold is about to be asked for."""
     journal.record(
         row,

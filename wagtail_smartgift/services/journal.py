@@ -147,7 +147,9 @@ def append(
         amount=amount,
         balance=seen,
         held_until=redemption.held_until,
-        redemption_ids=redemption.redemption_ids if outcome == Outcome.SUCCEEDED else [],
+        redemption_ids=redemption.redemption_ids
+        if outcome == Outcome.SUCCEEDED
+        else [],
         actor=actor,
     )
 

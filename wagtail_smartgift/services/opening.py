@@ -60,7 +60,8 @@ def open_session(
         )
     if currency is not None and currency != get_conf().currency:
         raise PaymentError(
-            "currency_mismatch", fields={"currency": _("This is not the currency of the vouchers.")}
+            "currency_mismatch",
+            fields={"currency": _("This is not the currency of the vouchers.")},
         )
     _check_metadata(metadata)
     values = {"amount_due": due, "amount_eligible": eligible}
@@ -155,7 +156,8 @@ def _check_metadata(metadata: Mapping[str, Any] | None) -> None:
         return
     try:
         fits = (
-            isinstance(metadata, Mapping) and len(json.dumps(dict(metadata))) <= METADATA_LIMIT
+            isinstance(metadata, Mapping)
+            and len(json.dumps(dict(metadata))) <= METADATA_LIMIT
         )
     except (TypeError, ValueError):
         fits = False

@@ -32,6 +32,7 @@ from wagtail_smartgift.services import (
     progress,
     refunding,
     sessions,
+    vault,
     vouchers,
 )
 from wagtail_smartgift.services.claims import Claimed
@@ -113,6 +114,25 @@ def add_voucher(
         )
         created = vouchers.add(worker, session, wish)
     return Added(session=get_session(reference=reference), created=created)
+
+
+def change_voucher(
+    *,
+    reference: str,
+    redemption_id: UUID,
+    amount: object = None,
+    experiences: Sequence[int] | None = None,
+) -> ledger.Session:
+    """Change what a voucher of an open session is to pay, without its number."""
+    row = _find(reference).redemptions.filter(pk=redemption_id).first()
+    if row is None or row.status not in COUNTED_REDEMPTION_STATUSES:
+        raise PaymentError("not_found")
+    return add_voucher(
+        reference=reference,
+        voucher_no=vault.voucher_number(row),
+        amount=amount,
+        experiences=experiences,
+    ).session
 
 
 def remove_voucher(*, reference: str, redemption_id: UUID) -> ledger.Session:
@@ -240,7 +260,11 @@ def _drive_confirmation(worker: Worker) -> None:
 
 
 def _untouched(session: PaymentSession) -> bool:
-    quiet = (*COUNTED_REDEMPTION_STATUSES, RedemptionStatus.RELEASED, RedemptionStatus.REFUSED)
+    quiet = (
+        *COUNTED_REDEMPTION_STATUSES,
+        RedemptionStatus.RELEASED,
+        RedemptionStatus.REFUSED,
+    )
     return (
         not session.cancel_requested
         and not session.redemptions.exclude(status__in=quiet).exists()
@@ -355,9 +379,7 @@ def _undertake(
 ) -> None:
     """Take on what a confirmed session was told, and drive it."""
     with transaction.atomic(durable=True):
-        sessions.lock(
-            session.pk, expected={Status.CONFIRMED}, status=status, **changes
-        )
+        sessions.lock(session.pk, expected={Status.CONFIRMED}, status=status, **changes)
     _quietly(lambda: progress.advance(worker))
 
 

@@ -206,7 +206,9 @@ def _write_refusal(row: Redemption, error: Refused) -> None:
     raise NotRedeemed("hold_lost")
 
 
-def _fail(row: Redemption, status: RedemptionStatus, reason: str, **changes: object) -> None:
+def _fail(
+    row: Redemption, status: RedemptionStatus, reason: str, **changes: object
+) -> None:
     with transaction.atomic(durable=True):
         journal.record(
             row,
@@ -310,7 +312,9 @@ def _write_replay(row: Redemption, outcome: Outcome, reason: str) -> None:
         )
 
 
-def _write_applied(row: Redemption, proof: Proof, *, seen: Decimal | None = None) -> None:
+def _write_applied(
+    row: Redemption, proof: Proof, *, seen: Decimal | None = None
+) -> None:
     with transaction.atomic(durable=True):
         journal.record(
             row,

@@ -28,9 +28,9 @@ def lock(
     Raises:
         Stale: the session is in none of the expected statuses.
     """
-    updated = PaymentSession.objects.filter(
-        pk=session_id, status__in=expected
-    ).update(version=F("version") + 1, updated_at=timezone.now(), **changes)
+    updated = PaymentSession.objects.filter(pk=session_id, status__in=expected).update(
+        version=F("version") + 1, updated_at=timezone.now(), **changes
+    )
     if not updated:
         raise Stale
     return PaymentSession.objects.get(pk=session_id)

@@ -80,15 +80,18 @@ def add(worker: Worker, session: PaymentSession, wish: Wish) -> bool:
     Raises:
         PaymentError: see ``payments.add_voucher``.
     """
-    row = session.redemptions.filter(
-        fingerprint=wish.fingerprint, status__in=COUNTED_REDEMPTION_STATUSES
-    ).first()
+    row = _present(session, wish)
     try:
-        if row is not None:
+        if row is not None and row.status != S.HOLDING:
             _change(worker, session, row, wish)
             return False
-        holds.release_leftovers(worker, wish.fingerprint)
-        row = _insert(session, wish)
+        if row is not None:
+            # An earlier attempt never learnt whether it holds the voucher.
+            with transaction.atomic(durable=True):
+                holds.request(row, holds.ADDING, expected={S.HOLDING})
+        else:
+            holds.release_leftovers(worker, wish.fingerprint)
+            row = _insert(session, wish)
         holding.add(worker, session, row, experiences=wish.experiences)
     except UnknownExperience:
         raise PaymentError(
@@ -104,11 +107,22 @@ def add(worker: Worker, session: PaymentSession, wish: Wish) -> bool:
     return True
 
 
+def _present(session: PaymentSession, wish: Wish) -> Redemption | None:
+    """Return the row of this voucher that counts in the session, if any."""
+    rows = session.redemptions.filter(
+        fingerprint=wish.fingerprint, status__in=COUNTED_REDEMPTION_STATUSES
+    )
+    for row in rows:
+        holds.lapse(row)
+        if row.status in COUNTED_REDEMPTION_STATUSES:
+            return row
+    return None
+
+
 def _change(
     worker: Worker, session: PaymentSession, row: Redemption, wish: Wish
 ) -> None:
     """Take the new wish over; hold it again where the hold is over."""
-    holds.lapse(row)
     changes: dict[str, object] = {"amount_limit": wish.amount_limit}
     if wish.experiences is not None and list(wish.experiences) != row.experiences:
         changes |= {"experiences": sorted(set(wish.experiences)), "baseline": None}

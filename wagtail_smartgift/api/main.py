@@ -1,0 +1,16 @@
+"""Our own ``NinjaAPI``, with everything in it."""
+
+from ninja import NinjaAPI
+
+from wagtail_smartgift.api import errors, server, storefront
+
+
+api = NinjaAPI(
+    title="Smart Gift vouchers",
+    version="1",
+    description="Sell gift vouchers and pay with them, from any storefront.",
+    urls_namespace="wagtail_smartgift:api",
+)
+errors.install(api)
+api.add_router("", storefront.router)
+api.add_router("server/", server.router)

@@ -1,0 +1,116 @@
+"""What a browser or an app may call: the catalogue, and its own payment session."""
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Query, Router, Status
+
+from wagtail_smartgift import ledger, selectors
+from wagtail_smartgift.api import schemas
+from wagtail_smartgift.api.auth import SessionSecretAuth
+from wagtail_smartgift.api.sites import site_for
+from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.models import PaymentSession
+from wagtail_smartgift.services import payments
+
+
+router = Router(tags=["storefront"])
+Problem = schemas.ProblemOut
+_session_auth = SessionSecretAuth()
+
+
+def _own(request: HttpRequest) -> PaymentSession:
+    session: PaymentSession = request.auth  # type: ignore[attr-defined]
+    return session
+
+
+@router.get(
+    "vouchers",
+    response={200: schemas.VouchersOut, 422: Problem},
+    operation_id="listVouchers",
+    summary="Vouchers on sale",
+)
+def list_vouchers(
+    request: HttpRequest,
+    type: str | None = None,
+    search: str = "",
+    limit: int = Query(50, ge=1, le=1000),
+    offset: int = Query(0, ge=0, le=1_000_000),
+    site: str | None = None,
+) -> Any:
+    """Answer from the last sync; Smart Gift is never asked."""
+    found = selectors.voucher_list(
+        site=site_for(request, site),
+        type=type,
+        search=search,
+        limit=limit,
+        offset=offset,
+        request=request,
+    )
+    return {"count": found.count, "items": [asdict(item) for item in found.items]}
+
+
+@router.get(
+    "vouchers/{int:product_id}",
+    response={200: schemas.VoucherOut, 404: Problem, 422: Problem},
+    operation_id="getVoucher",
+    summary="One voucher product",
+)
+def get_voucher(request: HttpRequest, product_id: int, site: str | None = None) -> Any:
+    """Answer also for a product that is off sale, with ``available`` false."""
+    item = selectors.voucher_item(
+        site=site_for(request, site), remote_id=product_id, request=request
+    )
+    if item is None:
+        raise PaymentError("not_found")
+    return asdict(item)
+
+
+@router.get(
+    "payment-session",
+    auth=_session_auth,
+    response={200: schemas.SessionOut, 401: Problem},
+    operation_id="getOwnSession",
+    summary="The payment that this secret opens",
+)
+def get_own_session(request: HttpRequest) -> schemas.SessionOut:
+    return schemas.SessionOut.of(ledger.describe(_own(request)))
+
+
+@router.post(
+    "payment-session/redemptions",
+    auth=_session_auth,
+    response={
+        200: schemas.SessionOut,
+        201: schemas.SessionOut,
+        (400, 401, 409, 422, 503): Problem,
+    },
+    operation_id="addVoucher",
+    summary="Hold a voucher and let it cover what it can",
+)
+def add_voucher(request: HttpRequest, data: schemas.AddVoucher) -> Any:
+    """Answer 201 for a voucher that is new in the session, else 200."""
+    added = payments.add_voucher(
+        reference=_own(request).reference,
+        voucher_no=data.voucher_no,
+        amount=data.amount,
+        experiences=data.experiences,
+    )
+    return Status(201 if added.created else 200, schemas.SessionOut.of(added.session))
+
+
+@router.delete(
+    "payment-session/redemptions/{uuid:redemption_id}",
+    auth=_session_auth,
+    response={204: None, (401, 404, 409, 503): Problem},
+    operation_id="removeVoucher",
+    summary="Give a voucher back",
+)
+def remove_voucher(request: HttpRequest, redemption_id: UUID) -> Any:
+    """Answer 204 also when it was given back before."""
+    payments.remove_voucher(
+        reference=_own(request).reference, redemption_id=redemption_id
+    )
+    return Status(204, None)
