@@ -14,7 +14,7 @@ from wagtail_smartgift.client.inferred import (
     json_number,
     refusal_reason,
 )
-from wagtail_smartgift.client.schemas import read_errors
+from wagtail_smartgift.client.schemas.reading import read_errors
 
 
 @pytest.mark.parametrize(

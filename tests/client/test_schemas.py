@@ -13,7 +13,7 @@ from wagtail_smartgift.client import (
     SaleItem,
     SaleRequest,
 )
-from wagtail_smartgift.client.schemas import (
+from wagtail_smartgift.client.schemas.reading import (
     read_catalogue,
     read_check,
     read_done,
@@ -23,9 +23,8 @@ from wagtail_smartgift.client.schemas import (
     read_redeem,
     read_sale,
     read_unified,
-    write_filters,
-    write_sale,
 )
+from wagtail_smartgift.client.schemas.writing import write_check, write_sale
 
 
 UTC = dt.timezone.utc
@@ -476,14 +475,19 @@ def test_filters_are_written_as_documented():
             MetaCondition(key="tier", operator="equals", value="gold"),
         ),
     )
-    assert write_filters(filters) == {
-        "classifications": ["food_and_beverage"],
-        "meta_conditions": [
-            {"key": "used_in", "operator": "in", "value": ["hotel", "bar"]},
-            {"key": "tier", "operator": "equals", "value": "gold"},
-        ],
+    assert write_check("V1", "7", filters) == {
+        "voucher_no": "V1",
+        "site_id": "7",
+        "filters": {
+            "classifications": ["food_and_beverage"],
+            "meta_conditions": [
+                {"key": "used_in", "operator": "in", "value": ["hotel", "bar"]},
+                {"key": "tier", "operator": "equals", "value": "gold"},
+            ],
+        },
     }
-    assert write_filters(Filters()) == {}
+    bare = {"voucher_no": "V1", "site_id": "7"}
+    assert write_check("V1", "7", Filters()) == write_check("V1", "7", None) == bare
 
 
 # --- Errors -----------------------------------------------------------------------------

@@ -19,22 +19,24 @@ from wagtail_smartgift.client.errors import (
     SmartGiftError,
     Unauthorised,
 )
-from wagtail_smartgift.client.schemas import (
+from wagtail_smartgift.client.schemas.answers import (
     CatalogueVoucher,
     Experience,
-    Filters,
     HoldReceipt,
-    MetaCondition,
     PaymentMethod,
     RedeemReceipt,
+    SaleReceipt,
+    UnifiedReceipt,
+    VoucherState,
+)
+from wagtail_smartgift.client.schemas.writing import (
+    Filters,
+    MetaCondition,
     SaleAddress,
     SaleCustomer,
     SaleDelivery,
     SaleItem,
-    SaleReceipt,
     SaleRequest,
-    UnifiedReceipt,
-    VoucherState,
 )
 
 

@@ -31,7 +31,7 @@ from wagtail_smartgift.client.errors import (
     SmartGiftError,
     Unauthorised,
 )
-from wagtail_smartgift.client.schemas import read_errors
+from wagtail_smartgift.client.schemas.reading import read_errors
 
 
 #: Seconds. A 429 that asks for more than a few windows is mistaken: obeying it would

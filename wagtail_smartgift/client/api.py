@@ -9,7 +9,7 @@ import datetime as dt
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from wagtail_smartgift.client import _classify, inferred, schemas
+from wagtail_smartgift.client import _classify
 from wagtail_smartgift.client._transport import Answer, Failure, Transport
 from wagtail_smartgift.client.errors import (
     CallNotAllowed,
@@ -25,6 +25,7 @@ from wagtail_smartgift.client.errors import (
     Refused,
     SmartGiftError,
 )
+from wagtail_smartgift.client.schemas import answers, reading, writing
 
 
 logger = logging.getLogger("wagtail_smartgift.client")
@@ -32,11 +33,6 @@ logger = logging.getLogger("wagtail_smartgift.client")
 _T = TypeVar("_T")
 
 _MEGABYTE = 1_000_000
-#: Numbers that binary floats write exactly, and far more than any voucher is worth.
-_LARGEST_BIT_SUM = 2**53
-_LARGEST_AMOUNT = Decimal("99999999.99")
-#: Parts of a request that are neither secret nor personal.
-_OPEN_FIELDS = frozenset({"site_id", "reference", "filters", "delivery_date"})
 
 
 @dataclass(frozen=True)
@@ -140,22 +136,22 @@ class SmartGiftClient:
         other._gate = gate
         return other
 
-    def vouchers(self, *, lane: int = 3) -> list[schemas.CatalogueVoucher]:
+    def vouchers(self, *, lane: int = 3) -> list[answers.CatalogueVoucher]:
         """Return the whole catalogue, of every status.
 
         Raises:
             SmartGiftError: also when a single product is not understood.
         """
-        return self._call(_VOUCHERS, None, schemas.read_catalogue, lane=lane)
+        return self._call(_VOUCHERS, None, reading.read_catalogue, lane=lane)
 
-    def payment_methods(self, *, lane: int = 3) -> list[schemas.PaymentMethod]:
+    def payment_methods(self, *, lane: int = 3) -> list[answers.PaymentMethod]:
         """Return the ways of paying that an order may name.
 
         Raises:
             SmartGiftError: see ``errors``.
         """
         return self._call(
-            _PAYMENT_METHODS, None, schemas.read_payment_methods, lane=lane
+            _PAYMENT_METHODS, None, reading.read_payment_methods, lane=lane
         )
 
     def check(
@@ -163,19 +159,21 @@ class SmartGiftClient:
         *,
         voucher_no: str,
         site_id: str,
-        filters: schemas.Filters | None = None,
+        filters: writing.Filters | None = None,
         lane: int = 1,
-    ) -> schemas.VoucherState:
+    ) -> answers.VoucherState:
         """Return what a voucher is worth at a site; works while it is held, too.
 
         Raises:
             Refused: the number is unknown, or nothing of it may be redeemed there.
             SmartGiftError: see ``errors``.
         """
-        body = {"voucher_no": voucher_no, "site_id": str(site_id)} | _filters(filters)
-        return self._call(_CHECK, body, schemas.read_check, lane=lane)
+        body = writing.write_check(voucher_no, site_id, filters)
+        state, call = self._exchange(_CHECK, body, reading.read_check, lane=lane)
+        # What is left of a hold is counted on the clock that it was written by.
+        return state.model_copy(update={"answered_at": call.server_date})
 
-    def hold(self, *, voucher_no: str, lane: int = 1) -> schemas.HoldReceipt:
+    def hold(self, *, voucher_no: str, lane: int = 1) -> answers.HoldReceipt:
         """Claim the whole voucher for five minutes from when this was sent.
 
         Raises:
@@ -183,8 +181,8 @@ class SmartGiftClient:
             OutcomeUnknown: it may be held under a token that we do not have.
             SmartGiftError: see ``errors``.
         """
-        body = {"voucher_no": voucher_no}
-        return self._call(_HOLD, body, schemas.read_hold, lane=lane)
+        body = writing.write_hold(voucher_no)
+        return self._call(_HOLD, body, reading.read_hold, lane=lane)
 
     def release(self, *, voucher_no: str, hold_token: str, lane: int = 0) -> None:
         """Give a hold back.
@@ -193,8 +191,8 @@ class SmartGiftClient:
             Refused: ``NOT_HELD`` when it has run out or was used up.
             SmartGiftError: see ``errors``.
         """
-        body = {"voucher_no": voucher_no, "hold_token": hold_token}
-        self._call(_RELEASE, body, schemas.read_done, lane=lane)
+        body = writing.write_release(voucher_no, hold_token)
+        self._call(_RELEASE, body, reading.read_done, lane=lane)
 
     def redeem(
         self,
@@ -204,7 +202,7 @@ class SmartGiftClient:
         value: Decimal,
         hold_token: str | None = None,
         lane: int = 0,
-    ) -> schemas.RedeemReceipt:
+    ) -> answers.RedeemReceipt:
         """Spend ``value``: money, or the sum of the chosen experiences' bits.
 
         There is no idempotency key: after ``OutcomeUnknown`` look before you act.
@@ -215,8 +213,8 @@ class SmartGiftClient:
             SmartGiftError: see ``errors``.
             ValueError: the value is nothing that can be redeemed; nothing was sent.
         """
-        body = _spending(voucher_no, site_id, value, hold_token)
-        return self._call(_REDEEM, body, schemas.read_redeem, lane=lane)
+        body = writing.write_redeem(voucher_no, site_id, value, hold_token)
+        return self._call(_REDEEM, body, reading.read_redeem, lane=lane)
 
     def redeem_unified(
         self,
@@ -225,9 +223,9 @@ class SmartGiftClient:
         site_id: str,
         value: Decimal,
         hold_token: str | None = None,
-        filters: schemas.Filters | None = None,
+        filters: writing.Filters | None = None,
         lane: int = 0,
-    ) -> schemas.UnifiedReceipt:
+    ) -> answers.UnifiedReceipt:
         """Spend up to ``value`` (money), whatever fits best.
 
         Never for money at a checkout: sent twice, it always finds something to take.
@@ -237,8 +235,8 @@ class SmartGiftClient:
             SmartGiftError: see ``errors``.
             ValueError: the value is nothing that can be redeemed; nothing was sent.
         """
-        body = _spending(voucher_no, site_id, value, hold_token) | _filters(filters)
-        return self._call(_REDEEM_UNIFIED, body, schemas.read_unified, lane=lane)
+        body = writing.write_redeem(voucher_no, site_id, value, hold_token, filters)
+        return self._call(_REDEEM_UNIFIED, body, reading.read_unified, lane=lane)
 
     def reverse(
         self,
@@ -256,18 +254,12 @@ class SmartGiftClient:
             SmartGiftError: see ``errors``.
             ValueError: there are none to undo; nothing was sent.
         """
-        if not redemptions:
-            raise ValueError("There are no redemptions to reverse.")
-        body = {
-            "voucher_no": voucher_no,
-            "site_id": str(site_id),
-            "redemptions": list(redemptions),
-        }
-        self._call(_REVERSE, body, schemas.read_done, lane=lane)
+        body = writing.write_reverse(voucher_no, site_id, redemptions)
+        self._call(_REVERSE, body, reading.read_done, lane=lane)
 
     def pos_sale(
-        self, request: schemas.SaleRequest, *, lane: int = 1
-    ) -> schemas.SaleReceipt:
+        self, request: writing.SaleRequest, *, lane: int = 1
+    ) -> answers.SaleReceipt:
         """Place an order of vouchers.
 
         Smart Gift mails the customer only for an online delivery method. Its
@@ -278,8 +270,8 @@ class SmartGiftClient:
             OutcomeUnknown: it may have been sold; never send it again unasked.
             SmartGiftError: see ``errors``.
         """
-        body = schemas.write_sale(request)
-        return self._call(_POS_SALE, body, schemas.read_sale, lane=lane)
+        body = writing.write_sale(request)
+        return self._call(_POS_SALE, body, reading.read_sale, lane=lane)
 
     def _call(
         self,
@@ -289,6 +281,16 @@ class SmartGiftClient:
         *,
         lane: int,
     ) -> _T:
+        return self._exchange(endpoint, body, read, lane=lane)[0]
+
+    def _exchange(
+        self,
+        endpoint: _Endpoint,
+        body: Mapping[str, Any] | None,
+        read: Callable[[object], _T],
+        *,
+        lane: int,
+    ) -> tuple[_T, ApiCall]:
         content = None if body is None else json.dumps(body, allow_nan=False).encode()
         self._ask_gate(endpoint.operation, lane)
         started = time.monotonic()
@@ -312,10 +314,7 @@ class SmartGiftClient:
         _log(endpoint.operation, result, outcome.status, elapsed)
         if isinstance(result, SmartGiftError):
             raise result
-        if isinstance(result, schemas.VoucherState):
-            # What is left of a hold is counted on the clock that it was written by.
-            return result.model_copy(update={"answered_at": call.server_date})
-        return result
+        return result, call
 
     def _judge(
         self,
@@ -326,7 +325,7 @@ class SmartGiftClient:
     ) -> _T | SmartGiftError:
         if isinstance(outcome, Failure):
             return _classify.error_of_failure(outcome, operation=operation)
-        secrets = [self._api_key, *_confidential(body)]
+        secrets = [self._api_key, *writing.confidential(body)]
         error = _classify.error_of_answer(outcome, operation=operation, secrets=secrets)
         if error is not None:
             return error
@@ -356,53 +355,6 @@ class SmartGiftClient:
             logger.warning(
                 "The observer of %s failed: %s", call.operation, type(error).__name__
             )
-
-
-def _spending(
-    voucher_no: str, site_id: str, value: Decimal, hold_token: str | None
-) -> dict[str, Any]:
-    body = {
-        "voucher_no": voucher_no,
-        "site_id": str(site_id),
-        "value": inferred.json_number(_spendable(value)),
-    }
-    if hold_token is not None:
-        body[inferred.HOLD_TOKEN_FIELD] = hold_token
-    return body
-
-
-def _spendable(value: Decimal) -> Decimal:
-    """Refuse what no voucher can mean before it is sent: binary floats, half pennies."""
-    if isinstance(value, (bool, float)):
-        raise ValueError("A value to redeem is a Decimal.")
-    value = Decimal(value)
-    if value.is_finite() and value > 0:
-        if value == value.to_integral_value() and value < _LARGEST_BIT_SUM:
-            return value
-        if value <= _LARGEST_AMOUNT and value == value.quantize(Decimal("0.01")):
-            return value
-    raise ValueError(
-        "A value to redeem is above zero, with two decimals at most (an amount), or a "
-        "whole number (the sum of experiences)."
-    )
-
-
-def _filters(filters: schemas.Filters | None) -> dict[str, Any]:
-    body = schemas.write_filters(filters) if filters is not None else {}
-    return {"filters": body} if body else {}
-
-
-def _confidential(part: object) -> Iterator[str]:
-    """Yield every text of a request that must not come back in an error."""
-    if isinstance(part, str):
-        yield part
-    elif isinstance(part, Mapping):
-        for name, inner in part.items():
-            if name not in _OPEN_FIELDS:
-                yield from _confidential(inner)
-    elif isinstance(part, Iterable):
-        for inner in part:
-            yield from _confidential(inner)
 
 
 def _places(invalid: ValidationError) -> str:
