@@ -13,7 +13,7 @@ from decimal import Decimal
 from html import escape
 from typing import Any
 
-from . import magic, messages
+from . import messages
 from .answers import Answer
 from .core import Sandbox
 from .engine import LogLine
@@ -58,6 +58,9 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     base_url: str = ""
+    query: str = ""
+    #: The address at the other end.
+    client: str = "127.0.0.1"
 
     @property
     def wants_json(self) -> bool:

@@ -153,7 +153,8 @@ class Behaviour:
                 msg = f"{name} must be true or false, not {value!r}"
                 raise ValueError(msg)
             return value
-        kind = type(spec.default)
+        kind: type[int] | type[float]
+        kind = int if isinstance(spec.default, int) else float
         if (
             isinstance(value, bool)
             or not isinstance(value, (int, float))

@@ -12,7 +12,7 @@ from .pence import MAX_POUNDS, to_decimal
 _T = TypeVar("_T")
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-_MISSING = (None, "", [], {})
+_MISSING: tuple[Any, ...] = (None, "", [], {})
 
 
 class Form:

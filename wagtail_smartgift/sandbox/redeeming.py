@@ -20,8 +20,8 @@ from .call import (
 )
 from .filters import Filters
 from .form import Form, sure
-from .pence import as_number, as_string
 from .moves import give_back, place_hold, spend
+from .pence import as_number, as_string
 from .records import MONETARY, Experience, Redemption, Voucher
 
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from .api import Api, Reply, Request
+from .control import Control
 from .core import Sandbox
 
 
@@ -98,8 +99,8 @@ class _HttpServer(ThreadingHTTPServer):
     ) -> None:
         self.stopping = threading.Event()
         self.sandbox = sandbox
-        self.control = control
         self.api = Api(sandbox, pause=self.stopping.wait)
+        self.control = Control(sandbox, enabled=control)
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._guard = threading.Lock()
         super().__init__(address, _Handler)
@@ -161,15 +162,20 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         if body is None:
             return
-        host = self.headers.get("Host") or "127.0.0.1:%d" % self.server.server_port
+        host = self.headers.get("Host") or f"127.0.0.1:{self.server.server_port}"
+        path, _, query = self.path.partition("?")
         request = Request(
             method=self.command,
-            path=self.path.split("?", 1)[0],
+            path=path,
             headers={name.lower(): value for name, value in self.headers.items()},
             body=body,
             base_url=f"http://{host}",
+            query=query,
+            client=self.client_address[0],
         )
-        self._deliver(self.server.api.handle(request))
+        control = self.server.control
+        handle = control.handle if control.serves(path) else self.server.api.handle
+        self._deliver(handle(request))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _answer
 
@@ -227,5 +233,5 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.sandbox.clock.now() if timestamp is None else timestamp
         )
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as inherited
+    def log_message(self, format: str, *args: Any) -> None:
         """Stay quiet: the sandbox keeps a log of its own."""
