@@ -4,6 +4,7 @@ Reads only. Amounts are folded from the redemptions: ``amount_redeemed`` is what
 confirmation took, ``amount_refunded`` what has really gone back since.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,8 +27,11 @@ from wagtail_smartgift.models import (
     Redemption,
     RedemptionEvent,
     VoucherOrder,
+    VoucherOrderItem,
 )
 
+
+logger = logging.getLogger(__name__)
 
 ZERO = Decimal("0.00")
 #: Sessions that something is still being done about.
@@ -196,7 +200,7 @@ class Order:
     #: Smart Gift's number for it, once placed and answered.
     order_id: str | None
     items: tuple[OrderItem, ...]
-    #: Why it was refused or waits for a person.
+    #: The documented code for why it is not placed (yet).
     code: str | None = None
 
     @property
@@ -208,7 +212,6 @@ class Order:
 def describe_order(order: VoucherOrder) -> Order:
     """Picture an order and its items (one query)."""
     placed = order.status == OrderStatus.PLACED
-    keys = get_conf().encryption_keys
     return Order(
         reference=order.reference,
         status=order.status,
@@ -218,13 +221,31 @@ def describe_order(order: VoucherOrder) -> Order:
                 product=item.product.remote_id,
                 price=item.price,
                 persons=item.persons,
-                voucher_no=(
-                    codes.decrypt(item.number_encrypted, keys=keys)
-                    if placed and item.number_encrypted
-                    else None
-                ),
+                voucher_no=_number(item) if placed else None,
             )
             for item in order.items.select_related("product").order_by("position")
         ),
-        code=order.refusal or order.attention_code or None,
+        code=_why_not_placed(order),
     )
+
+
+def _number(item: VoucherOrderItem) -> str | None:
+    if not item.number_encrypted:
+        return None
+    try:
+        return codes.decrypt(item.number_encrypted, keys=get_conf().encryption_keys)
+    except codes.UndecryptableError:
+        logger.error(
+            "The number of voucher %s cannot be read: its encryption key is gone.",
+            item.display_code,
+        )
+        return None
+
+
+def _why_not_placed(order: VoucherOrder) -> str | None:
+    """Return one of the documented codes."""
+    if order.status == OrderStatus.REFUSED:
+        return "order_refused"
+    if order.status == OrderStatus.NEEDS_ATTENTION:
+        return "needs_attention"
+    return order.refusal or None

@@ -26,11 +26,10 @@ from wagtail_smartgift.models import VoucherOrder, VoucherOrderEvent
 from wagtail_smartgift.services import outbox
 
 
-#: Why an order is not placed (``VoucherOrder.refusal``): closed words of ours.
-NOT_SENT = "not_sent"
-QUOTA = "quota"
-CONFIGURATION = "configuration"
-#: Journal only: Smart Gift took none of our own voucher numbers.
+#: Why an order waits (``VoucherOrder.refusal``), in the words of the documented codes.
+BUSY = "busy"
+UNAVAILABLE = "smartgift_unavailable"
+#: In the journal: Smart Gift took none of our own voucher numbers.
 CODE_REFUSED = "code_refused"
 #: Why a person has to decide (``VoucherOrder.attention_code``).
 SALE_UNKNOWN = "sale_unknown"
@@ -138,13 +137,18 @@ def sent_at(order: VoucherOrder) -> datetime:
     return order.sent_at
 
 
+def is_busy(error: SmartGiftError) -> bool:
+    """Tell whether only the quota was in the way."""
+    return isinstance(error, (CallNotAllowed, RateLimited))
+
+
 def word(error: SmartGiftError) -> str:
-    """Return our word for an error that decided nothing."""
-    if isinstance(error, (CallNotAllowed, RateLimited)):
-        return QUOTA
+    """Return the journal's word for an error that decided nothing."""
+    if is_busy(error):
+        return "quota"
     if isinstance(error, (Unauthorised, Misrouted, Refused)):
-        return CONFIGURATION
-    return "no_answer" if isinstance(error, OutcomeUnknown) else NOT_SENT
+        return "configuration"
+    return "no_answer" if isinstance(error, OutcomeUnknown) else "not_sent"
 
 
 def refused_part(error: Refused) -> str:

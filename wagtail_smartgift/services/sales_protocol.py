@@ -28,9 +28,7 @@ from django.utils import timezone
 from wagtail_smartgift import codes
 from wagtail_smartgift.choices import Lane, OrderStatus, Outcome, ProductType
 from wagtail_smartgift.client import (
-    CallNotAllowed,
     OutcomeUnknown,
-    RateLimited,
     RefusalReason,
     Refused,
     SaleAddress,
@@ -118,7 +116,7 @@ def postpone(order: VoucherOrder) -> None:
     """Try an order that lacks something later; nothing has left for it."""
     journal.update(
         order,
-        refusal=journal.NOT_SENT,
+        refusal=journal.UNAVAILABLE,
         looks=order.looks + 1,
         next_look_at=timezone.now() + timedelta(seconds=_resend_after(order)),
     )
@@ -305,7 +303,9 @@ def _take_refusal(order: VoucherOrder, error: Refused) -> bool:
             order,
             _PLACE,
             Outcome.FAILED,
-            reason=reason.value,
+            reason=(
+                RefusalReason.DUPLICATE_REFERENCE if about_reference else reason
+            ).value,
             looks=0,
             **journal.later(timezone.now()),
         )
@@ -346,7 +346,7 @@ def _requeue(order: VoucherOrder, error: SmartGiftError) -> None:
         Outcome.FAILED,
         status=S.QUEUED,
         reason=journal.word(error),
-        refusal=journal.word(error),
+        refusal=journal.BUSY if journal.is_busy(error) else journal.UNAVAILABLE,
         looks=order.looks + 1,
         **journal.later(timezone.now() + timedelta(seconds=wait)),
     )
@@ -407,7 +407,7 @@ def _found(order: VoucherOrder, *, reason: str) -> None:
 
 
 def _look_later(order: VoucherOrder, error: SmartGiftError) -> None:
-    quota = isinstance(error, (CallNotAllowed, RateLimited))
+    quota = journal.is_busy(error)
     if not quota and order.looks >= len(LOOK_AFTER):
         _hand_over(order, _doubt(order), reason=journal.word(error))
         return
