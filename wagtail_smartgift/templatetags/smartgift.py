@@ -1,0 +1,81 @@
+"""``{% load smartgift %}{% voucher_field session %}``: pay with vouchers, on any page.
+
+The field works without JavaScript. It has forms of its own, so it stands beside the
+shop's form and not within it. ``session`` is what ``payments.open_session`` and
+``get_session`` return; the page needs the request context processor and is not to be
+cached for anybody else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.http import HttpRequest
+
+from wagtail_smartgift import voucher_field as field
+from wagtail_smartgift.choices import ProductType, RedemptionStatus, SessionStatus
+from wagtail_smartgift.ledger import RedemptionState, Session
+
+
+register = template.Library()
+
+#: Covers nothing (any more), so nothing stands beside its number but why.
+_GONE = {RedemptionStatus.REFUSED, RedemptionStatus.REVERSED}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A voucher of the payment as the field shows it."""
+
+    voucher: RedemptionState
+    #: Money that stays on it; None for experiences, and while it is not known.
+    left: Decimal | None
+    #: ``(bit value, name, chosen)``; empty unless there is something to choose.
+    experiences: tuple[tuple[int, str, bool], ...]
+    is_gone: bool
+    is_experience: bool
+
+
+@register.inclusion_tag("wagtail_smartgift/voucher_field.html", takes_context=True)
+def voucher_field(
+    context: Mapping[str, Any], session: Session, next: str | None = None
+) -> dict[str, Any]:
+    """Show the vouchers of a payment, and forms to add, change and remove them.
+
+    ``next`` is the address of the page to come back to, this one by default.
+    """
+    request: HttpRequest = context["request"]
+    may_change = session.status == SessionStatus.OPEN
+    return {
+        # For csrf_token and for a host's own template.
+        "request": request,
+        "csrf_token": context.get("csrf_token"),
+        "session": session,
+        "rows": [_row(voucher) for voucher in session.redemptions],
+        "notice": field.take_notice(request, session.reference),
+        "may_change": may_change,
+        "may_add": may_change and session.amount_covered < session.amount_eligible,
+        "token": field.token_for(session.reference),
+        "next": next or request.get_full_path(),
+        "anchor": field.ANCHOR,
+    }
+
+
+def _row(voucher: RedemptionState) -> Row:
+    is_experience = voucher.type == ProductType.EXPERIENCE
+    offered = voucher.experiences_available
+    left = None
+    if voucher.balance is not None and not is_experience:
+        left = voucher.balance - voucher.amount
+    return Row(
+        voucher=voucher,
+        left=left,
+        experiences=tuple(
+            (bit, name, bit in voucher.experiences)
+            for bit, name in (offered if len(offered) > 1 else ())
+        ),
+        is_gone=voucher.status in _GONE,
+        is_experience=is_experience,
+    )
