@@ -207,7 +207,7 @@ def test_an_empty_catalogue_is_fine_where_there_never_was_one(account, sandbox):
     assert catalogue.sync(account) == SyncResult(0, 0, 0, 0, 0)
 
 
-def test_two_different_products_under_one_id_fail_whole(account, sandbox, monkeypatch):
+def test_two_different_products_under_one_id_fail_whole(account, sandbox):
     catalogue.sync(account)
     before = rows()
     with sandbox.at_work():

@@ -1,0 +1,326 @@
+"""Which shop a site is, what it sells, and where that is shown."""
+
+from decimal import Decimal
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
+from wagtail.models import Locale, Site
+
+from tests.factories import (
+    make_experience,
+    make_index,
+    make_product,
+    make_site,
+    make_voucher_page,
+)
+from wagtail_smartgift import selectors
+from wagtail_smartgift.choices import Availability
+from wagtail_smartgift.conf import DeliveryMethod, get_conf
+from wagtail_smartgift.models import SmartGiftSettings, VoucherProduct
+
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def site():
+    return make_site()
+
+
+@pytest.fixture
+def two_accounts(configure, settings):
+    accounts = settings.WAGTAIL_SMARTGIFT["ACCOUNTS"]
+    configure(
+        ACCOUNTS={
+            **accounts,
+            "quay": {
+                "API_KEY": "sk_quay",
+                "BASE_URL": "http://127.0.0.1:9",
+                "SITE_ID": "9",
+            },
+        },
+        PAYMENT_METHOD=12,
+    )
+
+
+# The shop
+
+
+def test_a_site_without_settings_is_the_default_account(site):
+    shop = selectors.shop_for(site)
+
+    assert shop.account == get_conf().account("default")
+    assert shop.site_id == "1"
+    assert shop.delivery_methods == get_conf().delivery_methods
+    assert shop.payment_method is None
+    assert selectors.shop_for(None) == shop
+    assert not SmartGiftSettings.objects.exists()
+
+
+def test_a_site_says_what_is_different_about_it(site, two_accounts):
+    SmartGiftSettings.objects.create(
+        site=site,
+        account="quay",
+        smartgift_site_id="77",
+        payment_method=3,
+        delivery_methods=[
+            (
+                "method",
+                {
+                    "id": " 5 ",
+                    "name": "Courier",
+                    "price": Decimal("7.50"),
+                    "posted": True,
+                },
+            )
+        ],
+    )
+
+    shop = selectors.shop_for(Site.objects.get(pk=site.pk))
+
+    assert shop.account.alias == "quay"
+    assert shop.site_id == "77"
+    assert shop.payment_method == 3
+    assert shop.delivery_methods == (
+        DeliveryMethod(id="5", name="Courier", price=Decimal("7.50"), posted=True),
+    )
+
+
+def test_what_a_site_leaves_blank_is_the_accounts_or_the_settings(site, two_accounts):
+    SmartGiftSettings.objects.create(site=site, account="quay")
+
+    shop = selectors.shop_for(site)
+
+    assert (shop.site_id, shop.payment_method) == ("9", 12)
+    assert [method.id for method in shop.delivery_methods] == ["1", "2"]
+
+
+def test_an_account_that_is_configured_no_more_is_named(site):
+    SmartGiftSettings.objects.create(site=site, account="closed")
+
+    with pytest.raises(ImproperlyConfigured, match=r"localhost.*'closed'.*default"):
+        selectors.shop_for(site)
+
+
+# Products
+
+
+@pytest.mark.parametrize(
+    ("values", "availability", "listed"),
+    [
+        ({}, Availability.ON_SALE, True),
+        ({"available_count": 1}, Availability.ON_SALE, True),
+        ({"available_count": 0}, Availability.SOLD_OUT, True),
+        ({"status": "hidden"}, Availability.ON_SALE, False),
+        ({"status": "hidden", "available_count": 0}, Availability.SOLD_OUT, False),
+        ({"status": "disabled"}, Availability.OFF_SALE, False),
+        ({"status": "unknown"}, Availability.OFF_SALE, False),
+        ({"status": "at_counter_only"}, Availability.AT_COUNTER_ONLY, False),
+        ({"type": "unknown"}, Availability.OFF_SALE, True),
+        ({"min_amount": None}, Availability.OFF_SALE, True),
+        ({"max_amount": Decimal(5)}, Availability.OFF_SALE, True),
+        ({"type": "experience"}, Availability.OFF_SALE, True),
+        ({"gone_at": timezone.now()}, Availability.GONE, False),
+        ({"gone_at": timezone.now(), "status": "hidden"}, Availability.GONE, False),
+    ],
+)
+def test_availability(site, values, availability, listed):
+    product = make_product(**values)
+    shop = selectors.shop_for(site)
+
+    assert product.availability == availability
+    assert selectors.availability(product, shop) == availability
+    assert (product in selectors.products_on_sale(shop.account)) is listed
+    assert product.is_listed is listed
+    assert selectors.find_product(shop.account, 37) == product
+
+
+def test_another_companys_product_is_not_sold_here(site):
+    product = make_product(account="other")
+    shop = selectors.shop_for(site)
+
+    assert selectors.availability(product, shop) == Availability.OFF_SALE
+    assert selectors.find_product(shop.account, 37) is None
+    assert not selectors.products_on_sale(shop.account).exists()
+
+
+def test_ids_that_no_column_holds_are_unknown(site):
+    account = selectors.shop_for(site).account
+
+    assert selectors.find_product(account, 10**30) is None
+
+
+# Where products are shown
+
+
+def test_without_an_index_there_is_no_address(site):
+    assert selectors.product_url(make_product(), site=site) is None
+    assert selectors.product_url(make_product(38), site=None) is None
+
+
+def test_a_product_without_a_page_is_under_the_index(site):
+    make_index(site)
+
+    url = selectors.product_url(make_product(), site=site)
+
+    assert url == "http://localhost/gift-vouchers/p/37/"
+
+
+def test_a_dressed_product_is_at_its_page_while_that_is_live(site):
+    index = make_index(site)
+    product = make_product()
+    page = make_voucher_page(index, product)
+
+    assert selectors.product_url(product, site=site) == page.full_url
+
+    page.unpublish()
+    assert selectors.product_url(product, site=site).endswith("/p/37/")
+
+
+def test_the_older_of_two_pages_is_the_address(site):
+    index = make_index(site)
+    product = make_product()
+    page = make_voucher_page(index, product)
+    make_voucher_page(index, product, slug="again")
+
+    assert selectors.product_url(product, site=site) == page.full_url
+
+
+def test_each_site_has_its_own_pages(site):
+    index = make_index(site)
+    product = make_product()
+    page = make_voucher_page(index, product)
+    root = site.root_page.get_parent()
+    second_home = root.add_child(
+        instance=type(site.root_page)(title="Quay", slug="quay")
+    )
+    quay = Site.objects.create(hostname="quay.example", root_page=second_home)
+
+    assert selectors.product_url(product, site=quay) is None
+
+    make_index(quay)
+    assert (
+        selectors.product_url(product, site=quay)
+        == "http://quay.example/gift-vouchers/p/37/"
+    )
+    assert selectors.product_url(product, site=site) == page.full_url
+
+
+def test_each_language_has_its_own_pages_and_the_main_one_helps_out(site):
+    index = make_index(site)
+    product, other = make_product(), make_product(38)
+    english = make_voucher_page(index, product)
+    welsh = Locale.objects.create(language_code="cy")
+    home = site.root_page.copy_for_translation(welsh)
+    home.save_revision().publish()
+
+    def url(wanted, language):
+        return selectors.product_url(wanted, site=site, language=language)
+
+    # Welsh has no index yet: the main language's plain page, never its dressed one.
+    assert url(product, "cy") == "http://localhost/gift-vouchers/p/37/"
+
+    translated = index.copy_for_translation(welsh)
+    translated.save_revision().publish()
+    translated = translated.specific_class.objects.get(pk=translated.pk)
+    assert url(product, "cy") == f"{translated.full_url}p/37/"
+
+    dressed = english.copy_for_translation(welsh)
+    dressed.save_revision().publish()
+    dressed.refresh_from_db()
+    assert url(product, "cy") == dressed.full_url
+    assert url(product, "en-gb") == english.full_url
+    assert url(other, "cy") == f"{translated.full_url}p/38/"
+
+
+# What the API tells
+
+
+def test_the_list_tells_all_there_is_to_know(site):
+    make_index(site)
+    make_experience(
+        title="Afternoon tea",
+        available_count=3,
+        image_url="https://images.example/39.jpeg",
+    )
+
+    found = selectors.voucher_list(site=site)
+
+    assert found == selectors.VoucherList(
+        count=1,
+        items=(
+            selectors.VoucherItem(
+                id=39,
+                title="Afternoon tea",
+                type="experience",
+                description_html="<p>For the mill.</p>",
+                price=Decimal("29.50"),
+                min=None,
+                max=None,
+                increment=None,
+                persons_min=2,
+                persons_max=6,
+                available_count=3,
+                available=True,
+                image="https://images.example/39.jpeg",
+                url="http://localhost/gift-vouchers/p/39/",
+            ),
+        ),
+    )
+
+
+def test_the_list_is_narrowed_and_paged(site):
+    for number in range(5):
+        make_product(number + 1, title=f"Money {number}")
+    make_experience(title="Afternoon tea", description_html="<p>Scones!</p>")
+
+    def ids(**values):
+        found = selectors.voucher_list(site=site, **values)
+        return found.count, [item.id for item in found.items]
+
+    assert ids(limit=2) == (6, [39, 1])
+    assert ids(limit=2, offset=2) == (6, [2, 3])
+    assert ids(offset=6) == (6, [])
+    assert ids(type="experience") == (1, [39])
+    assert ids(search="SCONES tea") == (1, [39])
+    assert ids(search="Money 3") == (1, [4])
+    assert ids(search="100%") == (0, [])
+
+
+def test_sold_out_is_listed_and_a_hidden_one_told_alone(site):
+    make_product(1, available_count=0)
+    make_product(2, status="hidden")
+
+    found = selectors.voucher_list(site=site)
+    assert [(item.id, item.available) for item in found.items] == [(1, False)]
+    hidden = selectors.voucher_item(site=site, remote_id=2)
+    assert hidden is not None
+    assert hidden.available
+    assert selectors.voucher_item(site=site, remote_id=3) is None
+
+
+@pytest.mark.parametrize("many", [3, 200])
+def test_the_list_costs_the_same_however_long(site, many, django_assert_num_queries):
+    index = make_index(site)
+    template = make_product(1)
+    VoucherProduct.objects.bulk_create(
+        VoucherProduct(
+            **{
+                field.attname: getattr(template, field.attname)
+                for field in VoucherProduct._meta.concrete_fields
+                if field.attname not in {"id", "remote_id"}
+            },
+            remote_id=number,
+        )
+        for number in range(2, many + 1)
+    )
+    for product in VoucherProduct.objects.all()[: min(many, 12)]:
+        make_voucher_page(index, product)
+    Site.get_site_root_paths()
+
+    # Settings of the site, products, their pages, the index, the count.
+    with django_assert_num_queries(5):
+        found = selectors.voucher_list(site=site, limit=1000, language="en-gb")
+
+    assert len(found.items) == many
