@@ -11,11 +11,6 @@ from wagtail_smartgift.sandbox import Behaviour, Sandbox, SandboxServer
 from wagtail_smartgift.services import gateway
 
 
-@pytest.fixture(autouse=True)
-def _only_loopback(socket_enabled: None) -> None:
-    """Sockets are open to this machine alone (see ``--allow-hosts``)."""
-
-
 @pytest.fixture
 def configure(settings: Any) -> Any:
     """Return a function that changes single settings of ``WAGTAIL_SMARTGIFT``."""
