@@ -4,11 +4,9 @@ In the order in which a checkout uses them::
 
     session = payments.open_session(reference="order-1", amount_due="80.00")
     session = payments.add_voucher(reference="order-1", voucher_no="GIFT 1234")
-    session = payments.prepare(reference="order-1")      # customer pressed Pay
-    card = gateway.authorise(session.amount_remaining)   # 0: no card step at all
-    session = payments.confirm(
-        reference="order-1", amount_remaining=card.amount
-    )
+    session = payments.prepare(reference="order-1")  # customer pressed Pay
+    card = gateway.authorise(session.amount_remaining)  # 0: no card step at all
+    session = payments.confirm(reference="order-1", amount_remaining=card.amount)
     if not session.pending:
         gateway.capture(card)
 
@@ -42,6 +40,7 @@ __all__ = [
     "Session",
     "add_voucher",
     "cancel",
+    "change_voucher",
     "confirm",
     "eligible_amount",
     "get_session",
@@ -116,6 +115,27 @@ def add_voucher(
         amount=amount,
         experiences=experiences,
     ).session
+
+
+def change_voucher(
+    *,
+    reference: str,
+    redemption_id: UUID,
+    amount: Decimal | str | None = None,
+    experiences: Sequence[int] | None = None,
+) -> Session:
+    """Change what a voucher is to pay, as ``add_voucher`` does, without its number.
+
+    Raises:
+        PaymentError: as ``add_voucher``; ``not_found`` also for a voucher that is
+            no longer part of the payment.
+    """
+    return _verbs.change_voucher(
+        reference=reference,
+        redemption_id=redemption_id,
+        amount=amount,
+        experiences=experiences,
+    )
 
 
 def remove_voucher(*, reference: str, redemption_id: UUID) -> Session:
