@@ -160,7 +160,10 @@ def _load() -> Conf:
             f"{SETTING} has no setting {', '.join(map(repr, unknown))}. "
             f"Known are: {', '.join(sorted(known))}."
         )
-    values = {name.lower(): _READERS.get(name, _plain)(name, value) for name, value in raw.items()}
+    values: dict[str, Any] = {
+        name.lower(): _READERS.get(name, _plain)(name, value)
+        for name, value in raw.items()
+    }
     values.setdefault("accounts", {})
     for name, derive in (
         ("encryption_keys", _default_encryption_keys),

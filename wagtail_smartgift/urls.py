@@ -1,5 +1,7 @@
 """Mount with ``path("smartgift/", include("wagtail_smartgift.urls"))``."""
 
+from typing import Any
+
 from django.db import transaction
 from django.urls import path
 
@@ -10,7 +12,7 @@ from wagtail_smartgift.views import checkout
 app_name = "wagtail_smartgift"
 
 
-def _api_urls() -> tuple[list, str, str]:
+def _api_urls() -> tuple[list[Any], str, str]:
     """Keep a host's ``ATOMIC_REQUESTS`` off: money is committed step by step."""
     patterns, app, namespace = api.urls
     for pattern in patterns:

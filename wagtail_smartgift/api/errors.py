@@ -4,9 +4,8 @@ Nothing internal gets out: no provider text, no voucher number, no stack trace. 
 ``code`` is stable and documented; ``detail`` is in the customer's language.
 """
 
-import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -16,8 +15,6 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from wagtail_smartgift.exceptions import ERROR_CODES, SmartGiftPluginError
 
-
-logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 #: A tag URI (RFC 4151): a name for the kind of problem, not an address.
@@ -54,11 +51,15 @@ def problem(
 
 def install(api: NinjaAPI) -> None:
     """Make a ``NinjaAPI`` answer errors as problem documents."""
-    api.add_exception_handler(SmartGiftPluginError, _refused)
-    api.add_exception_handler(AuthenticationError, _unauthenticated)
-    api.add_exception_handler(ValidationError, _invalid)
-    api.add_exception_handler(Http404, _not_found)
-    api.add_exception_handler(HttpError, _http_error)
+    handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
+        SmartGiftPluginError: _refused,
+        AuthenticationError: _unauthenticated,
+        ValidationError: _invalid,
+        Http404: _not_found,
+        HttpError: _http_error,
+    }
+    for error, handler in handlers.items():
+        api.add_exception_handler(error, handler)
 
 
 def _refused(request: HttpRequest, error: SmartGiftPluginError) -> HttpResponse:

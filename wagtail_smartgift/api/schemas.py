@@ -19,6 +19,7 @@ from pydantic import (
     PlainSerializer,
     WithJsonSchema,
 )
+from typing_extensions import Self
 
 from wagtail_smartgift import ledger
 from wagtail_smartgift.money import format_money, parse_amount
@@ -151,7 +152,7 @@ class SessionOut(Schema):
     redemptions: list[RedemptionOut]
 
     @classmethod
-    def of(cls, session: ledger.Session, **more: Any) -> "SessionOut":
+    def of(cls, session: ledger.Session, **more: Any) -> Self:
         return cls(
             reference=session.reference,
             currency=session.currency,

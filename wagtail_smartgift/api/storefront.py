@@ -1,11 +1,12 @@
 """What a browser or an app may call: the catalogue, and its own payment session."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Query, Router, Status
+from ninja import Router, Status
+from pydantic import Field
 
 from wagtail_smartgift import ledger, selectors
 from wagtail_smartgift.api import schemas
@@ -36,8 +37,8 @@ def list_vouchers(
     request: HttpRequest,
     type: str | None = None,
     search: str = "",
-    limit: int = Query(50, ge=1, le=1000),
-    offset: int = Query(0, ge=0, le=1_000_000),
+    limit: Annotated[int, Field(ge=1, le=1000)] = 50,
+    offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0,
     site: str | None = None,
 ) -> Any:
     """Answer from the last sync; Smart Gift is never asked."""

@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.utils import timezone
 
 from wagtail_smartgift.choices import (
     Lane,
@@ -14,7 +15,7 @@ from wagtail_smartgift.choices import (
     RedemptionStatus,
     SessionStatus,
 )
-from wagtail_smartgift.client import Refused, RefusalReason, VoucherState
+from wagtail_smartgift.client import RefusalReason, Refused, VoucherState
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import PaymentSession, Redemption
 from wagtail_smartgift.services import holds, journal, outbox, sessions
@@ -163,7 +164,7 @@ def _write(
             baseline=appraisal.baseline,
             experiences_available=appraisal.experiences_available,
             experiences=appraisal.experiences,
-            held_until=holds.deadline(row.hold_sent_at, state),
+            held_until=holds.deadline(row.hold_sent_at or timezone.now(), state),
         )
         if fresh.status == SessionStatus.OPEN:
             sessions.reallocate(fresh)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -18,8 +19,8 @@ from wagtail_smartgift.choices import Lane, Operation, Outcome, RedemptionStatus
 from wagtail_smartgift.client import (
     HoldReceipt,
     OutcomeUnknown,
-    Refused,
     RefusalReason,
+    Refused,
     SmartGiftError,
     VoucherState,
 )
@@ -165,6 +166,7 @@ def take(worker: Worker, row: Redemption, stay: Stay, *, lane: Lane) -> None:
 def _write_token(
     row: Redemption, stay: Stay, receipt: HoldReceipt, sent_at: datetime
 ) -> None:
+    changes: dict[str, Any] = {"baseline": None} if stay.success == S.HELD else {}
     with transaction.atomic(durable=True):
         journal.record(
             row,
@@ -174,7 +176,7 @@ def _write_token(
             hold_token_encrypted=vault.seal(receipt.hold_token),
             hold_sent_at=sent_at,
             held_until=deadline(sent_at),
-            **({"baseline": None} if stay.success == S.HELD else {}),
+            **changes,
         )
 
 
@@ -245,7 +247,7 @@ def release(worker: Worker, row: Redemption, *, status: RedemptionStatus) -> Non
     with transaction.atomic(durable=True):
         journal.record(row, Operation.RELEASE, Outcome.REQUESTED, status=status)
     outcome, reason = _release(worker, row)
-    changes = (
+    changes: dict[str, Any] = (
         {"hold_token_encrypted": "", "held_until": None}
         if outcome == Outcome.SUCCEEDED
         else {}

@@ -64,7 +64,7 @@ def open_session(
             fields={"currency": _("This is not the currency of the vouchers.")},
         )
     _check_metadata(metadata)
-    values = {"amount_due": due, "amount_eligible": eligible}
+    values: dict[str, Any] = {"amount_due": due, "amount_eligible": eligible}
     if metadata is not None:
         values["metadata"] = dict(metadata)
     session = PaymentSession.objects.filter(reference=reference).first()
@@ -155,10 +155,7 @@ def _check_metadata(metadata: Mapping[str, Any] | None) -> None:
     if metadata is None:
         return
     try:
-        fits = (
-            isinstance(metadata, Mapping)
-            and len(json.dumps(dict(metadata))) <= METADATA_LIMIT
-        )
+        fits = len(json.dumps(dict(metadata))) <= METADATA_LIMIT
     except (TypeError, ValueError):
         fits = False
     if not fits:

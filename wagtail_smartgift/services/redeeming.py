@@ -9,6 +9,7 @@ a new hold and look again; else a person decides.
 import logging
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -23,8 +24,8 @@ from wagtail_smartgift.choices import (
 from wagtail_smartgift.client import (
     OutcomeUnknown,
     RedeemReceipt,
-    Refused,
     RefusalReason,
+    Refused,
     SmartGiftError,
     VoucherState,
 )
@@ -45,10 +46,15 @@ _REPLAY_MARGIN = 5
 
 
 class NotRedeemed(Exception):
-    """The redeem was refused for good; ``code`` says what the shop is told."""
+    """Nothing was taken; ``code`` says what the shop is told.
 
-    def __init__(self, code: str) -> None:
+    ``held_for`` is given where somebody else holds the voucher: the seconds until
+    that ends.
+    """
+
+    def __init__(self, code: str, *, held_for: float | None = None) -> None:
         self.code = code
+        self.held_for = held_for
         super().__init__(code)
 
 
@@ -207,7 +213,7 @@ def _write_refusal(row: Redemption, error: Refused) -> None:
 
 
 def _fail(
-    row: Redemption, status: RedemptionStatus, reason: str, **changes: object
+    row: Redemption, status: RedemptionStatus, reason: str, **changes: Any
 ) -> None:
     with transaction.atomic(durable=True):
         journal.record(

@@ -66,11 +66,9 @@ def advance(worker: Worker, session: PaymentSession) -> None:
     """
     while True:
         rows = sessions.rows(session)
-        unfinished = _unfinished(rows)
         due = session.refund_target - ledger.refunded(rows)
-        if unfinished is not None:
-            row = unfinished
-        elif due <= 0 or (row := _next(rows, due)) is None:
+        row = _unfinished(rows) or (_next(rows, due) if due > 0 else None)
+        if row is None:
             break
         try:
             _step(worker, session, row, due)
@@ -109,7 +107,7 @@ def _step(
 
 
 def _give_back(worker: Worker, row: Redemption, *, rest: Decimal) -> None:
-    if rest and not holds.seconds_left(row):
+    if rest and not reversing.is_held_for_rest(row):
         _hold_first(worker, row)
     spending.or_person(
         row,
@@ -118,9 +116,13 @@ def _give_back(worker: Worker, row: Redemption, *, rest: Decimal) -> None:
 
 
 def _hold_first(worker: Worker, row: Redemption) -> None:
-    """Hold the voucher before it is reversed, so that its rest stays ours to take."""
+    """Hold the voucher before it is reversed, so that its rest stays ours to take.
+
+    A voucher that was spent to the last penny may not be held before it is
+    reversed; it is held at once afterwards then.
+    """
+    holds.release(worker, row, status=S.REVERSING)
     holds.release_leftovers(worker, row.fingerprint)
-    row.refresh_from_db()
     with transaction.atomic(durable=True):
         holds.request(row, holds.REVERSING, expected={S.REVERSING})
     try:
@@ -130,23 +132,25 @@ def _hold_first(worker: Worker, row: Redemption) -> None:
     except holds.VoucherHeld as error:
         raise reversing.VoucherBusy(error.retry_after) from None
     except holds.HoldRefused:
-        # It could not be redeemed again afterwards, so it is not reversed at all.
-        _to_person(row, Operation.HOLD, "refund_not_possible")
+        return
 
 
 def _redeem_rest(worker: Worker, session: PaymentSession, row: Redemption) -> None:
     try:
         spending.spend(worker, session, row)
-    except redeeming.NotRedeemed:
+    except redeeming.NotRedeemed as error:
+        if error.held_for is not None:
+            raise reversing.VoucherBusy(error.held_for) from None
         row.refresh_from_db()
-        _to_person(row, Operation.REDEEM, "remainder_not_redeemed")
+        _to_person(row)
 
 
-def _to_person(row: Redemption, operation: Operation, code: str) -> None:
+def _to_person(row: Redemption) -> None:
+    code = "remainder_not_redeemed"
     with transaction.atomic(durable=True):
         journal.record(
             row,
-            operation,
+            Operation.REDEEM,
             Outcome.FAILED,
             status=S.NEEDS_ATTENTION,
             reason=code,

@@ -5,9 +5,9 @@ The ids are a natural key: a reversal whose answer was lost is asked for again, 
 a part is given back by reversing all and redeeming the rest again under a hold.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
@@ -22,8 +22,8 @@ from wagtail_smartgift.choices import (
 )
 from wagtail_smartgift.client import (
     OutcomeUnknown,
-    Refused,
     RefusalReason,
+    Refused,
     SmartGiftError,
 )
 from wagtail_smartgift.conf import get_conf
@@ -123,8 +123,8 @@ def finish(
         NotReversible: Smart Gift refuses; a person has to look.
         Postponed: not now; the row stays as it is and is asked for again.
     """
-    if _may_be_on_its_way(row):
-        settled_at = row.sent_at + timedelta(seconds=get_conf().settle)
+    settled_at = _on_its_way_until(row)
+    if settled_at is not None and timezone.now() < settled_at:
         patience.look_again(row, settled_at)
         raise Postponed("smartgift_unavailable")
     try:
@@ -136,14 +136,14 @@ def finish(
         _reverse(worker, row, status=status, rest=rest)
 
 
-def _may_be_on_its_way(row: Redemption) -> bool:
+def _on_its_way_until(row: Redemption) -> datetime | None:
+    """Return when a reversal without an answer has settled; None without one."""
     last = journal.last_step(row.pk, Operation.REVERSE)
-    return (
-        row.sent_at is not None
-        and last is not None
-        and last.outcome in {Outcome.UNKNOWN, Outcome.REQUESTED}
-        and timezone.now() < row.sent_at + timedelta(seconds=get_conf().settle)
-    )
+    if row.sent_at is None or last is None:
+        return None
+    if last.outcome not in {Outcome.UNKNOWN, Outcome.REQUESTED}:
+        return None
+    return row.sent_at + timedelta(seconds=get_conf().settle)
 
 
 def _reverse(
@@ -197,7 +197,7 @@ def write_reversed(
     A row that goes back to ``lapsed`` is free to be redeemed again; what it took
     and gave back stays in its journal.
     """
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     if status == S.LAPSED:
         changes |= {"proof": "", "redemption_ids": []}
     hold = _live_hold(row) if rest else None
@@ -219,8 +219,25 @@ def write_reversed(
         outbox.emit("voucher.reversed", session=row.session, redemption=row)
 
 
-def _live_hold(row: Redemption) -> dict[str, object]:
-    if not holds.seconds_left(row):
+def is_held_for_rest(row: Redemption) -> bool:
+    """Tell whether we hold the voucher since after it was redeemed.
+
+    The redeem may have ended the hold that it was made under, so that one's token
+    is no use for what comes after.
+    """
+    hold = journal.last_step(row.pk, Operation.HOLD)
+    redeem = journal.last_step(row.pk, Operation.REDEEM)
+    return (
+        hold is not None
+        and redeem is not None
+        and hold.pk > redeem.pk
+        and hold.outcome == Outcome.SUCCEEDED
+        and holds.seconds_left(row) > 0
+    )
+
+
+def _live_hold(row: Redemption) -> dict[str, Any]:
+    if not is_held_for_rest(row):
         return {}
     return {
         "hold_token_encrypted": row.hold_token_encrypted,
@@ -229,7 +246,7 @@ def _live_hold(row: Redemption) -> dict[str, object]:
     }
 
 
-def _add_rest(row: Redemption, amount: Decimal, hold: dict[str, object]) -> None:
+def _add_rest(row: Redemption, amount: Decimal, hold: dict[str, Any]) -> None:
     """Insert the row that redeems the rest, under the hold that we still have."""
     legs = Redemption.objects.filter(
         session_id=row.session_id, fingerprint=row.fingerprint
@@ -305,12 +322,12 @@ def _is_back(worker: Worker, row: Redemption) -> bool:
         )
     if row.is_experience:
         bits = sum(row.experiences)
-        return int(state.remaining_value) & bits == bits
+        return bool(int(state.remaining_value) & bits == bits)
     # What it held before it was redeemed is on it again, or more.
     return row.baseline is not None and state.remaining_value >= row.baseline
 
 
-def _write_failure(row: Redemption, reason: str, **changes: object) -> None:
+def _write_failure(row: Redemption, reason: str, **changes: Any) -> None:
     with transaction.atomic(durable=True):
         journal.record(
             row,

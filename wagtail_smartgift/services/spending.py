@@ -32,7 +32,9 @@ def keep(worker: Worker, session: PaymentSession, row: Redemption) -> None:
     """
     try:
         or_person(row, lambda: holding.ensure(worker, session, row))
-    except (holds.VoucherHeld, holds.HoldRefused):
+    except holds.VoucherHeld as error:
+        raise redeeming.NotRedeemed("hold_lost", held_for=error.retry_after) from None
+    except holds.HoldRefused:
         raise redeeming.NotRedeemed("hold_lost") from None
     except holding.Shortfall:
         raise redeeming.NotRedeemed("shortfall") from None

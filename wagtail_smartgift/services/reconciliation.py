@@ -1,0 +1,176 @@
+"""The sweep: finishing what a crash, a lost answer or a customer left behind.
+
+It reads only our own rows, so it needs no message of any queue, and it may run from
+several processes at once, while customers shop: whoever gets a session's claim works
+on it, the others go on to the next.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from wagtail_smartgift.choices import RedemptionStatus, SessionStatus
+from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.ledger import PENDING
+from wagtail_smartgift.models import PaymentSession, Redemption, VoucherOrder
+from wagtail_smartgift.services import holding, holds, outbox, progress, sales, sessions
+from wagtail_smartgift.services.claims import Claimed
+from wagtail_smartgift.services.journal import Stale
+from wagtail_smartgift.services.timebox import Postponed, TimeBox
+from wagtail_smartgift.services.worker import ForeignRow, at_work
+
+
+logger = logging.getLogger(__name__)
+
+S = RedemptionStatus
+#: Rows that one pass looks at, of each kind; the next pass takes the next.
+BATCH = 200
+#: Seconds until the next look at a session that made the sweep itself stumble.
+AFTER_FAULT = 300
+
+
+@dataclass
+class Report:
+    """What one pass did, in rows."""
+
+    #: Payments that came to rest.
+    settled: int = 0
+    #: Payments that still wait for something.
+    waiting: int = 0
+    #: Holds found to be over.
+    lapsed: int = 0
+    #: Payments whose customer had gone, and whose holds were given back.
+    abandoned: int = 0
+    #: Voucher orders that were worked on.
+    orders: int = 0
+    #: Events that were sent again.
+    events: int = 0
+    #: Payments and orders that only a person can decide.
+    attention: int = 0
+    #: Rows of another key or address, which are left alone.
+    foreign: int = 0
+    #: Rows on which the sweep itself failed; the log tells why.
+    faults: int = 0
+
+
+def reconcile(*, batch: int = BATCH) -> Report:
+    """Make one pass over everything that is due."""
+    report = Report()
+    _lapse(report, batch)
+    _advance(report, batch)
+    _release_abandoned(report, batch)
+    _sell(report, batch)
+    report.events = outbox.dispatch_due(limit=batch)
+    report.attention = (
+        PaymentSession.objects.filter(status=SessionStatus.NEEDS_ATTENTION).count()
+        + VoucherOrder.objects.filter(status="needs_attention").count()
+    )
+    return report
+
+
+def _lapse(report: Report, batch: int) -> None:
+    """Move holds past their deadline to lapsed; a session at work does it itself."""
+    now = timezone.now()
+    oldest = now - timedelta(seconds=holds.HOLD_SECONDS + holds.DEADLINE_MARGIN)
+    over = Q(status=S.HELD, held_until__lte=now) | Q(
+        status=S.HOLDING, hold_sent_at__lte=oldest
+    )
+    rows = Redemption.objects.filter(over, _unclaimed("session__", now))
+    for row in rows.order_by("held_until")[:batch]:
+        report.lapsed += holds.lapse(row)
+
+
+def _unclaimed(prefix: str, now: object) -> Q:
+    free = Q(**{f"{prefix}claimed_until__isnull": True})
+    return free | Q(**{f"{prefix}claimed_until__lt": now})
+
+
+def _due(now: object) -> QuerySet[PaymentSession]:
+    """Sessions that something is left to be done about, the longest due first."""
+    return PaymentSession.objects.filter(
+        Q(next_look_at__isnull=True) | Q(next_look_at__lte=now),
+        _unclaimed("", now),
+        status__in=PENDING,
+    ).order_by("next_look_at")
+
+
+def _advance(report: Report, batch: int) -> None:
+    for session in _ours(_due(timezone.now())[:batch], report):
+        try:
+            with at_work(session, box=TimeBox.sweep()) as worker:
+                progress.advance(worker)
+        except (Claimed, ForeignRow):
+            continue
+        except Postponed:
+            report.waiting += 1
+        except Exception:
+            # One session must not keep the sweep from all the others.
+            logger.exception("The sweep failed on payment %s.", session.pk)
+            report.faults += 1
+            PaymentSession.objects.filter(pk=session.pk).update(
+                next_look_at=timezone.now() + timedelta(seconds=AFTER_FAULT)
+            )
+        else:
+            report.settled += 1
+
+
+def _release_abandoned(report: Report, batch: int) -> None:
+    """Give back the holds of open sessions that nobody has touched for long."""
+    limit = timezone.now() - timedelta(seconds=get_conf().abandoned_after)
+    abandoned = (
+        PaymentSession.objects.filter(
+            status=SessionStatus.OPEN,
+            last_active_at__lt=limit,
+            redemptions__status=S.HELD,
+        )
+        .distinct()
+        .order_by("last_active_at")
+    )
+    for session in _ours(abandoned[:batch], report):
+        try:
+            with at_work(session, box=TimeBox.sweep()) as worker:
+                for row in sessions.rows(session):
+                    holding.let_go(worker, row)
+        except (Claimed, ForeignRow, Postponed, Stale):
+            continue
+        report.abandoned += 1
+
+
+def _ours(
+    found: "QuerySet[PaymentSession]", report: Report
+) -> Iterator[PaymentSession]:
+    """Leave out what was made with a key or address that is not configured now."""
+    accounts = get_conf().accounts
+    for session in list(found):
+        account = accounts.get(session.account)
+        if account is not None and session.is_bound_to(account):
+            yield session
+            continue
+        report.foreign += 1
+        logger.warning(
+            "Payment %s was made with another Smart Gift key or address than is "
+            "configured now; it is left alone.",
+            session.pk,
+        )
+
+
+def _sell(report: Report, batch: int) -> None:
+    done = sales.advance_due(limit=batch)
+    report.orders = done.advanced
+    report.foreign += done.foreign
+    report.faults += done.failed
+
+
+def watch(seconds: float, *, passes: int | None = None) -> Iterator[Report]:
+    """Make a pass every ``seconds``, for ever or ``passes`` times."""
+    made = 0
+    while passes is None or made < passes:
+        began = time.monotonic()
+        yield reconcile()
+        made += 1
+        time.sleep(max(0.0, seconds - (time.monotonic() - began)))
