@@ -117,7 +117,8 @@ def environment(
             "needs a package of its own: apt install python3-venv",
         )
     say("Installing what this needs; the first time takes a minute or two …")
-    pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    pip: list[str | Path] = [python, "-m", "pip", "--disable-pip-version-check"]
+    pip += ["install", "--quiet"]
     unreachable = "pip could not install the packages; its own message is above."
     # Dependency groups came with pip 25.1.
     must([*pip, "--upgrade", "pip>=25.1"], unreachable)
@@ -178,7 +179,10 @@ def coverage(arguments: Sequence[str]) -> int:
 def pytest(
     python: Path, arguments: Sequence[str], env: Mapping[str, str] | None = None
 ) -> int:
-    return run([python, "-m", "pytest", *arguments], env)
+    with tempfile.TemporaryDirectory() as directory:
+        # A file, because threads that race cannot share SQLite's memory.
+        sqlite = {"SMARTGIFT_TEST_SQLITE": str(Path(directory) / "tests.sqlite3")}
+        return run([python, "-m", "pytest", *arguments], {**sqlite, **(env or {})})
 
 
 class Report:

@@ -91,7 +91,9 @@ else:
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": os.environ.get("SMARTGIFT_TEST_SQLITE", ":memory:"),
+            "NAME": ":memory:",
+            # A path: threads that race need a file, since they share no memory.
+            "TEST": {"NAME": os.environ.get("SMARTGIFT_TEST_SQLITE") or None},
         }
     }
 
