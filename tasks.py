@@ -416,13 +416,14 @@ def wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End a process and all that it started; kill what does not end by itself."""
-    for number in ("SIGTERM", "SIGKILL"):
+    for number in ("SIGINT", "SIGTERM", "SIGKILL"):
         try:
             if os.name == "nt":
                 process.terminate()
             else:
                 os.killpg(process.pid, getattr(signal, number))
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):
+            # Nothing of its group is left (macOS says the latter).
             return
         try:
             process.wait(PATIENCE)
