@@ -384,3 +384,25 @@ def test_an_answer_that_is_not_understood_says_where_and_not_what(serve, make_cl
     assert str(caught.value) == (
         "vouchers: the answer was not understood at 1.id (HTTP 200)"
     )
+
+
+def test_a_client_with_another_gate_shares_the_connections(serve, make_client):
+    asked: list[str] = []
+    server = serve(answering(200, sample("check_monetary")))
+    first = make_client(server, gate=lambda *what: asked.append("first"))
+    second = first.with_gate(lambda *what: asked.append("second"))
+    for client in (first, second, first):
+        client.check(voucher_no=NUMBER, site_id="7")
+    assert asked == ["first", "second", "first"]
+    assert server.connections == 1
+
+
+def test_a_check_knows_smart_gifts_clock(serve, make_client):
+    headers = {"Date": "Mon, 23 Nov 2026 12:00:00 GMT"}
+    for sent, expected in (
+        (headers, dt.datetime(2026, 11, 23, 12, tzinfo=dt.timezone.utc)),
+        ({}, None),
+    ):
+        server = serve(answering(200, sample("check_monetary"), headers=sent))
+        state = make_client(server).check(voucher_no=NUMBER, site_id="7")
+        assert state.answered_at == expected

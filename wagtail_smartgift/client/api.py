@@ -333,7 +333,7 @@ class SmartGiftClient:
             return read(_classify.parse_json(outcome.body))
         except ValidationError as invalid:
             detail = f"the answer was not understood at {_places(invalid)}"
-        except ValueError:
+        except (ValueError, RecursionError):
             detail = "the answer was not understood"
         return OutcomeUnknown(detail, operation=operation, status=outcome.status)
 

@@ -97,7 +97,8 @@ class VoucherState(Answer):
             return answer
         read = dict(answer)
         read.pop("answered_at", None)
-        kind = str(read.get("type", "")).strip().lower()
+        word = read.get("type")
+        kind = word.strip().lower() if isinstance(word, str) else ""
         read["type"] = kind
         number = whole_number if kind == "experience" else parse_provider_money
         remaining = Decimal(number(read.get("remaining_value")))

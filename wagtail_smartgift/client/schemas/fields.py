@@ -36,13 +36,18 @@ def _optional_text(value: object) -> object:
 
 
 def whole_number(value: object) -> int:
+    """Read a whole number, also from its text.
+
+    Raises:
+        ValueError: it is none.
+    """
     number = parse_provider_number(value)
     if number != number.to_integral_value():
         raise ValueError("not a whole number")
     return int(number)
 
 
-def _loosewhole_number(value: object) -> int | None:
+def _loose_whole_number(value: object) -> int | None:
     """Take anything that is not a whole number for none: it is only for show."""
     try:
         return whole_number(value)
@@ -86,7 +91,7 @@ Text = Annotated[str, BeforeValidator(_text)]
 OptionalText = Annotated[str, BeforeValidator(_optional_text)]
 Integer = Annotated[int, BeforeValidator(whole_number)]
 OptionalInteger = Annotated[int | None, BeforeValidator(_or_none(whole_number))]
-LooseInteger = Annotated[int | None, BeforeValidator(_loosewhole_number)]
+LooseInteger = Annotated[int | None, BeforeValidator(_loose_whole_number)]
 OptionalMoney = Annotated[
     Decimal | None, BeforeValidator(_or_none(parse_provider_money))
 ]
