@@ -22,8 +22,9 @@ logger = logging.getLogger("wagtail_smartgift.budget")
 #: Seconds after which a waiting caller looks again: the window may have ended early.
 LOOK_AGAIN = 1.0
 
-#: Waiting callers wake up to this many seconds apart, so that they do not collide.
-SPREAD = 0.02
+#: Waiting callers wake up to this many seconds apart, by lane, so that they do not
+#: all reach for one place, and the more urgent ones come first.
+SPREAD = (0.01, 0.02, 0.05, 0.1)
 
 #: How often a row that cannot be read or written is tried, and for how long. SQLite
 #: says "database is locked" after its own time-out, five seconds by default.
@@ -122,7 +123,7 @@ def _wait_for_place(
         left = patience - max(slept, time.monotonic() - began)
         if outcome.seconds > left or left < 0:
             raise CallNotAllowed(operation=operation, retry_after=outcome.seconds)
-        pause = min(outcome.seconds, LOOK_AGAIN) + _spread()
+        pause = min(outcome.seconds, LOOK_AGAIN) + _spread(lane)
         time.sleep(pause)
         slept += pause
 
@@ -137,9 +138,9 @@ def _persist(statement: Callable[[], _T]) -> _T:
             if tried == TRIES or time.monotonic() - began > TROUBLE:
                 raise
             store.close_if_broken()
-            time.sleep(_spread() * 2**tried)
+            time.sleep(_spread(0) * 2**tried)
     raise AssertionError("unreachable")
 
 
-def _spread() -> float:
-    return random.uniform(0.001, SPREAD)  # noqa: S311 - spreads callers, no secret
+def _spread(lane: int) -> float:
+    return random.uniform(0.001, SPREAD[lane])  # noqa: S311 - spreads callers, no secret

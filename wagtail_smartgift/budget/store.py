@@ -121,7 +121,9 @@ def correct(key: str, answer: Answer, *, limit: int) -> None:
 
 def close_if_broken() -> None:
     """Drop a connection that an error has left useless, so that a retry gets another."""
-    connections[_alias()].close_if_unusable_or_obsolete()
+    connection = connections[_alias()]
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
 
 
 def in_transaction() -> bool:
