@@ -226,7 +226,9 @@ class Control:
                 experience.worth = to_pence(experience.worth)
             expires = body.pop("expires_at", None)
             if expires is not None:
-                body["expires_at"] = datetime.fromisoformat(expires)
+                # Python 3.10 reads no Z.
+                moment = datetime.fromisoformat(expires.replace("Z", "+00:00"))
+                body["expires_at"] = moment
             return self._print(sandbox.add_voucher(number, **body))
         changes: dict[str, Callable[..., Any]] = {
             "cancel": sandbox.cancel_voucher,

@@ -189,8 +189,8 @@ class Sandbox(Engine):
         """Issue a voucher: a ``balance`` in pounds, or ``experiences``.
 
         Raises:
-            ValueError: both or neither, a number that is taken, or bit values that
-                are not distinct powers of two.
+            ValueError: both or neither, a number that is taken, bit values that are
+                not distinct powers of two, or an ``expires_at`` without a zone.
         """
         parts = deepcopy(list(experiences or []))
         bits = [one.bit_value for one in parts]
@@ -202,6 +202,9 @@ class Sandbox(Engine):
             raise ValueError(msg)
         if any(bit < 1 or bit & (bit - 1) for bit in bits):
             msg = "bit values must be powers of two"
+            raise ValueError(msg)
+        if expires_at is not None and expires_at.tzinfo is None:
+            msg = "expires_at must be an aware datetime"
             raise ValueError(msg)
         if company_id not in {company.id for company in self.companies}:
             msg = f"no company {company_id}"
