@@ -124,7 +124,7 @@ def take_notice(request: HttpRequest, reference: str) -> dict[str, Any] | None:
     code = kept["code"]
     at = parse_datetime(kept.get("at", "")) or timezone.now()
     message = str(_MESSAGES.get(code, _MESSAGES[_UNAVAILABLE])) % {
-        "time": time_format(timezone.localtime(at))
+        "time": time_format(timezone.localtime(at), "H:i")
     }
     return {
         "code": code,

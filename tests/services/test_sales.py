@@ -68,8 +68,8 @@ def shop(sandbox):
 
 @pytest.fixture
 def impatient(configure):
-    """Time runs out after a fifth of a second, and an unknown outcome settles at once."""
-    configure(TIMEOUT=0.2, SETTLE=0, LATE=0)
+    """An unknown outcome settles at once."""
+    configure(SETTLE=0, LATE=0)
 
 
 def place(reference="order-1", **changes):

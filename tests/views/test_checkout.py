@@ -1,0 +1,416 @@
+"""The voucher field over a real page, its forms filled in as a browser would."""
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from html import unescape
+from html.parser import HTMLParser
+
+import pytest
+import time_machine
+from django.core import signing
+from django.test import Client
+from django.utils import timezone
+
+from wagtail_smartgift import payments, voucher_field
+from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.models import Redemption
+from wagtail_smartgift.sandbox import Fault
+
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.views.checkout_urls")]
+
+GOOD, OTHER, TEA = (
+    "GOOD-0025-0001",
+    "GOOD-0010-0001",
+    "TEA-0002-0001",
+)
+
+
+class Forms(HTMLParser):
+    """Collects the forms of a page: their action and the values of their fields."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.forms = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag == "form":
+            self.forms.append((attrs["action"], {}, attrs))
+        elif tag == "input" and self.forms and "name" in attrs:
+            if attrs.get("type") == "checkbox" and "checked" not in attrs:
+                return
+            fields = self.forms[-1][1]
+            value = attrs.get("value", "")
+            if attrs.get("type") == "checkbox":
+                value = [*fields.get(attrs["name"], []), value]
+            fields[attrs["name"]] = value
+
+
+class Visitor:
+    """A visitor with cookies, who fills in forms."""
+
+    def __init__(self, **options):
+        self.client = Client(enforce_csrf_checks=True, **options)
+        self.page = ""
+
+    def open(self, address="/pay/order-1/"):
+        response = self.client.get(address)
+        assert response.status_code == 200
+        self.page = response.text
+        return self
+
+    def fields(self, action):
+        return next(
+            fields for address, fields, _ in Forms(self.page).forms if address == action
+        )
+
+    def send(self, action, **values):
+        """Send a form and follow the way back to its page."""
+        response = self.client.post(action, {**self.fields(action), **values})
+        assert response.status_code == 303
+        address, _, fragment = response["Location"].partition("#")
+        assert fragment == "smartgift-vouchers"
+        return self.open(address)
+
+    def add(self, number, **values):
+        return self.send(ADD, voucher_no=number, **values)
+
+    @property
+    def text(self):
+        return " ".join(unescape(re.sub(r"<[^>]*>", " ", self.page)).split())
+
+    @property
+    def notice(self):
+        found = re.search(r'id="smartgift-vouchers-notice"[^>]*>([^<]*)<', self.page)
+        return unescape(found[1]) if found else None
+
+
+ADD = "/smartgift/payment/vouchers/"
+CHANGE = "/smartgift/payment/vouchers/change/"
+REMOVE = "/smartgift/payment/vouchers/remove/"
+
+
+@pytest.fixture
+def session(sandbox):
+    return payments.open_session(reference="order-1", amount_due="40.00")
+
+
+@pytest.fixture
+def visitor(session):
+    return Visitor().open()
+
+
+def covered():
+    return payments.get_session(reference="order-1").amount_covered
+
+
+def test_a_voucher_is_added_and_says_what_it_pays(visitor, sandbox):
+    visitor.add("  GOOD-0025 -0001 ")
+
+    assert visitor.notice == "Your voucher was added."
+    assert "Voucher …0001 pays £25.00. £0.00 stays on it." in visitor.text
+    assert "Left to pay £15.00" in visitor.text
+    held = Redemption.objects.get().held_until
+    until = timezone.localtime(held).strftime("%H:%M")
+    assert f"Kept for you until {until}." in visitor.text
+    assert sandbox.voucher(GOOD).hold is not None
+    assert covered() == Decimal("25.00")
+
+
+def test_the_notice_is_shown_once(visitor):
+    visitor.add(GOOD)
+
+    assert visitor.notice
+    assert visitor.open().notice is None
+
+
+def test_the_number_is_nowhere_but_in_the_form(visitor, caplog):
+    response = visitor.client.post(ADD, {**visitor.fields(ADD), "voucher_no": GOOD})
+
+    assert GOOD not in response["Location"]
+    assert GOOD not in str(dict(visitor.client.session.items()))
+    assert GOOD not in visitor.open().page
+    assert GOOD not in caplog.text
+
+
+def test_a_double_click_adds_it_once(visitor):
+    visitor.add(GOOD)
+    visitor.add(GOOD)
+
+    assert visitor.notice == "Your voucher was added."
+    assert Redemption.objects.count() == 1
+    assert covered() == Decimal("25.00")
+
+
+@pytest.mark.parametrize("typed", ["10", "10.00", " £10,00 "])
+def test_only_a_part_of_a_voucher_is_used(visitor, typed):
+    visitor.add(GOOD, amount=typed)
+
+    assert "pays £10.00. £15.00 stays on it." in visitor.text
+
+
+def test_the_part_is_changed_without_the_number(visitor):
+    visitor.add(GOOD)
+
+    visitor.send(CHANGE, amount="5")
+    assert visitor.notice == "Your voucher was changed."
+    assert covered() == Decimal("5.00")
+    visitor.send(CHANGE, amount="")
+    assert covered() == Decimal("25.00")
+
+
+def test_a_voucher_is_removed_and_given_back(visitor, sandbox):
+    visitor.add(GOOD)
+
+    visitor.send(REMOVE)
+
+    assert visitor.notice == "Your voucher was removed. Nothing was taken from it."
+    assert "…0001" not in visitor.text
+    assert sandbox.voucher(GOOD).hold is None
+    assert covered() == Decimal("0.00")
+
+
+def test_removing_twice_is_the_same(visitor):
+    visitor.add(GOOD)
+    fields = visitor.fields(REMOVE)
+    visitor.send(REMOVE)
+
+    response = visitor.client.post(REMOVE, fields)
+
+    assert response.status_code == 303
+    assert visitor.open().notice == (
+        "Your voucher was removed. Nothing was taken from it."
+    )
+
+
+def test_several_vouchers_pay_in_order_until_nothing_is_left(visitor):
+    visitor.add(GOOD)
+    visitor.add(OTHER)
+    visitor.add("GOOD-0050-0001")
+
+    assert "Paid with vouchers £40.00" in visitor.text
+    assert "pays £5.00. £45.00 stays on it." in visitor.text
+    assert [action for action, *_ in Forms(visitor.page).forms].count(ADD) == 0
+
+
+def test_experiences_are_chosen(visitor, configure):
+    configure(EXPERIENCE_VALUE="tests.views.test_checkout.ten_pounds_each")
+    visitor.add(TEA)
+    assert covered() == Decimal("20.00")
+
+    visitor.send(CHANGE, experiences=["8"])
+    assert covered() == Decimal("10.00")
+    assert Redemption.objects.get().experiences == [8]
+    visitor.send(CHANGE, experiences=[])
+
+    assert visitor.notice == "Choose at least one experience."
+    assert covered() == Decimal("10.00")
+
+
+def ten_pounds_each(session, voucher, bit_values):
+    return Decimal(10) * len(bit_values)
+
+
+@pytest.mark.parametrize("number", ["NO-SUCH-NUMBER", "EXPIRED-0025-0001", "x" * 200])
+def test_every_number_that_cannot_be_used_gets_the_same_answer(visitor, number):
+    visitor.add(number)
+
+    assert visitor.notice.startswith("This voucher cannot be used here.")
+    assert 'aria-invalid="true"' in visitor.page
+    assert not re.search(r"<li", visitor.page)
+
+
+def test_an_empty_number_says_what_to_do(visitor):
+    visitor.add("   ")
+
+    assert visitor.notice == "Enter the number on the voucher."
+
+
+def test_an_amount_that_is_none_says_what_one_looks_like(visitor):
+    visitor.add(GOOD, amount="all")
+
+    assert "25.00" in visitor.notice
+    assert 'aria-invalid="true"' not in visitor.page
+    assert covered() == 0
+
+
+def test_a_voucher_in_use_elsewhere_says_until_when(visitor, sandbox):
+    sandbox.hold_by_till(GOOD)
+
+    visitor.add(GOOD)
+
+    assert re.match(r"This voucher is in use elsewhere until \d", visitor.notice)
+    assert covered() == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [("rate_limited", "Vouchers are busy"), ("unauthorised", "cannot be reached")],
+)
+def test_a_server_that_does_not_serve_is_told_as_such(visitor, sandbox, mode, words):
+    sandbox.faults.add(Fault("hold", mode, seconds=60, times=None))
+
+    visitor.add(GOOD)
+
+    assert words in visitor.notice
+    assert "nothing was taken" in visitor.notice
+    assert covered() == 0
+
+
+def test_a_closed_payment_has_no_forms(visitor):
+    visitor.add(GOOD)
+    fields = visitor.fields(REMOVE)
+    payments.confirm(reference="order-1")
+
+    assert visitor.client.post(REMOVE, fields).status_code == 303
+    assert visitor.open().notice == "This payment can no longer be changed."
+    assert Forms(visitor.page).forms == []
+    assert "pays £25.00" in visitor.text
+
+
+def test_what_vouchers_may_not_pay_is_said(visitor):
+    payments.open_session(
+        reference="order-1", amount_due="40.00", amount_eligible="25.00"
+    )
+
+    visitor.open().add(GOOD)
+
+    assert "What is left cannot be paid with vouchers." in visitor.text
+
+
+def test_a_lapsed_hold_is_told(visitor):
+    visitor.add(GOOD)
+    Redemption.objects.update(status="lapsed", held_until=None)
+
+    assert "It is asked for again when you pay." in visitor.open().text
+
+
+# Whose form it is
+
+
+def test_a_form_works_without_a_login(visitor, settings):
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    ]
+
+    response = visitor.client.post(ADD, {**visitor.fields(ADD), "voucher_no": GOOD})
+
+    assert response.status_code == 303
+    assert response["Location"] == "/pay/order-1/#smartgift-vouchers"
+    assert covered() == Decimal("25.00")
+
+
+def test_a_form_from_elsewhere_is_refused(visitor):
+    fields = visitor.fields(ADD)
+    del fields["csrfmiddlewaretoken"]
+
+    assert visitor.client.post(ADD, {**fields, "voucher_no": GOOD}).status_code == 403
+    assert covered() == 0
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "order-1",
+        signing.dumps("order-1"),
+        signing.dumps("order-1", salt="elsewhere"),
+    ],
+)
+def test_a_forged_session_is_refused(visitor, token):
+    response = visitor.client.post(
+        ADD, {**visitor.fields(ADD), "session": token, "voucher_no": GOOD}
+    )
+
+    assert response.status_code == 400
+    assert covered() == 0
+
+
+def test_a_page_that_was_open_too_long_is_told_so(visitor, configure):
+    fields = visitor.fields(ADD)
+
+    with time_machine.travel(timezone.now() + timedelta(days=1, seconds=1)):
+        response = visitor.client.post(ADD, {**fields, "voucher_no": GOOD})
+
+    assert response.status_code == 303
+    assert covered() == 0
+    assert "open for too long" in visitor.open().notice
+
+
+def test_one_page_cannot_touch_the_vouchers_of_another_payment(visitor):
+    payments.open_session(reference="order-2", amount_due="40.00")
+    theirs = payments.add_voucher(reference="order-2", voucher_no=OTHER)
+    visitor.add(GOOD)
+
+    visitor.send(REMOVE, redemption=str(theirs.redemptions[0].id))
+
+    assert visitor.notice == "This voucher is no longer part of the payment."
+    assert payments.get_session(reference="order-2").amount_covered == 10
+
+
+def test_a_notice_waits_for_the_payment_that_it_is_about(visitor):
+    payments.open_session(reference="order-2", amount_due="40.00")
+    visitor.client.post(ADD, {**visitor.fields(ADD), "voucher_no": GOOD})
+
+    assert visitor.open("/pay/order-2/").notice is None
+    assert visitor.open().notice == "Your voucher was added."
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["", "https://evil.example/", "//evil.example/", "javascript:alert(1)", "\\\\evil"],
+)
+def test_the_way_back_leads_to_this_host(visitor, target):
+    response = visitor.client.post(
+        ADD, {**visitor.fields(ADD), "next": target, "voucher_no": GOOD}
+    )
+
+    assert response["Location"] == "/#smartgift-vouchers"
+
+
+def test_a_redemption_that_is_none_is_not_found(visitor):
+    visitor.add(GOOD)
+
+    visitor.send(REMOVE, redemption="1' OR 1=1")
+
+    assert visitor.notice == "This voucher is no longer part of the payment."
+
+
+@pytest.mark.parametrize("address", [ADD, CHANGE, REMOVE])
+def test_the_addresses_take_forms_alone_and_are_not_cached(visitor, address):
+    response = visitor.client.get(address)
+
+    assert response.status_code == 405
+    assert "no-store" in response["Cache-Control"]
+    assert response.resolver_match.func._non_atomic_requests == {"default"}
+
+
+def test_a_host_without_sessions_loses_the_notice_alone(rf, session):
+    request = rf.get("/")
+
+    voucher_field.leave_notice(request, "order-1", "added")
+    voucher_field.leave_refusal(request, "order-1", PaymentError("busy"))
+
+    assert voucher_field.take_notice(request, "order-1") is None
+
+
+# Accessibility, as far as markup alone tells
+
+
+def test_every_field_has_a_label_and_every_id_is_its_own(visitor):
+    visitor.add(GOOD, amount="5")
+    visitor.add(OTHER, amount="5")
+
+    ids = re.findall(r' id="([^"]+)"', visitor.page)
+    labelled = set(re.findall(r'<label for="([^"]+)"', visitor.page))
+    inputs = re.findall(r"<input [^>]*>", visitor.page)
+    visible = [tag for tag in inputs if 'type="hidden"' not in tag]
+    assert len(ids) == len(set(ids))
+    assert {re.search(r'id="([^"]+)"', tag)[1] for tag in visible} <= labelled
+    assert visitor.page.count("<button") == 5
+    assert "style=" not in visitor.page
+    assert "<script" not in visitor.page
