@@ -1,0 +1,38 @@
+"""What somebody who starts the shop for the first time wants to know."""
+
+from django.conf import settings
+
+from wagtail_smartgift.sandbox.magic import VOUCHERS
+
+
+#: The most telling of the sandbox's voucher numbers; its own page has them all.
+NUMBERS = (
+    "GOOD-0050-0001",
+    "GOOD-0025-0001",
+    "TEA-0002-0001",
+    "EMPTY-0000-0001",
+    "EXPIRED-0025-0001",
+    "HELD-0050-0001",
+    "LOST-0050-0001",
+)
+
+
+def welcome(address: str) -> str:
+    """Return the lines that are printed when the shop starts."""
+    lines = [
+        "",
+        f"  The Old Mill    {address}/",
+        f"  Wagtail admin   {address}/admin/   (admin, password admin)",
+    ]
+    if settings.USES_SANDBOX:
+        shows = {voucher.number: voucher.shows for voucher in VOUCHERS}
+        lines += [
+            f"  Smart Gift      {settings.SANDBOX_URL}/   (a local stand-in)",
+            "",
+            "  Voucher numbers to try at the checkout:",
+            *(f"    {number:<20}{shows[number]}" for number in NUMBERS),
+        ]
+    else:
+        base_url = settings.WAGTAIL_SMARTGIFT["ACCOUNTS"]["default"]["BASE_URL"]
+        lines.append(f"  Smart Gift      {base_url}")
+    return "\n".join([*lines, "", ""])
