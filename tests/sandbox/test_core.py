@@ -1,5 +1,6 @@
 """The doors for tests, the ledger, the clock and the file."""
 
+import random
 import threading
 import time
 from datetime import datetime, timezone
@@ -168,6 +169,66 @@ def test_the_ledger_explains_every_balance(sandbox, api):
     (entry,) = sandbox.ledger(after=last)
     assert (entry.event, entry.by) == ("hold", "api")
     assert entry.request_id == sandbox.log()[-1].id
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_order_of_calls_breaks_the_books(sandbox, seed):
+    """A thousand random calls of two tills and a shop, late ones among them."""
+    chance = random.Random(seed)
+    numbers = ["GOOD-0010-0001", GOOD, "TEA-0002-0001", "MIXED-0003-0001"]
+    tokens, ids = [None, "hold_token_wrong"], [1]
+
+    for _ in range(1000):
+        number = chance.choice(numbers)
+        body = {
+            "voucher_no": number,
+            "site_id": chance.choice("12"),
+            "value": chance.choice([1, 2, 8, 10, 0.01, 4.99]),
+            "hold_token": chance.choice(tokens),
+            "redemptions": [chance.choice(ids)],
+        }
+        operation = chance.choice(
+            [
+                "check",
+                "hold",
+                "release",
+                "redeem",
+                "redeem",
+                "redeem-unified",
+                "reverse",
+            ]
+        )
+        if chance.random() < 0.05:
+            company = sandbox.companies[0]
+            sandbox.perform_late(chance.uniform(0, 600), operation, company, body)
+        else:
+            answer = sandbox.call(operation, body).body
+            tokens += [answer["hold_token"]] if "hold_token" in answer else []
+            ids += answer.get("data", {}).get("redemptions", [])
+        sandbox.clock.advance(chance.choice([0, 0, 1, 90]))
+
+    entries = sandbox.ledger()
+    balances = folded(sandbox)
+    standing = [one for one in sandbox.redemptions() if one.reversed_at is None]
+    for voucher in map(sandbox.voucher, numbers):
+        mine = [one for one in standing if one.voucher_no == voucher.number]
+        used = sum(one.bit_value for one in mine)
+        assert voucher.balance >= 0
+        if voucher.type == "monetary":
+            assert balances[voucher.number] == voucher.balance
+        else:
+            every = sum(one.bit_value for one in voucher.experiences)
+            assert voucher.remaining_bits == every - used
+        # Holds begin and end by turns.
+        ends = {"lapse", "release", "hold_used"}
+        turns = [
+            entry.event == "hold"
+            for entry in entries
+            if entry.voucher_no == voucher.number and entry.event in {"hold", *ends}
+        ]
+        assert all(a is not b for a, b in zip(turns, turns[1:], strict=False))
+        assert not turns or turns[0]
+    assert [e.time for e in entries] == sorted(e.time for e in entries)
 
 
 def test_a_lapse_is_dated_by_the_hold_not_by_who_looked(sandbox):

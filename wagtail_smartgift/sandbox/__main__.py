@@ -31,9 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        behaviour = Behaviour(
-            **{f.name: getattr(options, f.name) for f in fields(Behaviour)}
-        )
+        given = {f.name: getattr(options, f.name) for f in fields(Behaviour)}
+        behaviour = Behaviour(**{n: v for n, v in given.items() if v is not None})
         sandbox = Sandbox(
             api_keys=options.api_key or [DEFAULT_KEY],
             behaviour=behaviour,
@@ -157,8 +156,9 @@ def _add_behaviour(group: Any, spec: Any) -> None:
         group.add_argument(
             flag,
             action=argparse.BooleanOptionalAction,
-            default=spec.default,
-            help=text.replace("(%(default)s)", "(yes)" if spec.default else "(no)"),
+            # None, for Python 3.10 prints any other default a second time.
+            default=None,
+            help=f"{spec.metadata['help']} ({'yes' if spec.default else 'no'})",
         )
     elif "choices" in spec.metadata:
         choices = spec.metadata["choices"]

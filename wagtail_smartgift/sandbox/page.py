@@ -267,7 +267,7 @@ def _table(title: str, names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) 
     )
     # Focusable, so that the keyboard can scroll what is wider than the screen.
     return (
-        f'<section aria-labelledby="{anchor}"><h2 id="{anchor}">{title}</h2>'
+        f'<section><h2 id="{anchor}">{title}</h2>'
         f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{anchor}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         "</div></section>"

@@ -207,7 +207,7 @@ def _voucher(body: dict[str, Any]) -> Voucher:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, check_same_thread=False, timeout=2)
+    connection = sqlite3.connect(path, check_same_thread=False, timeout=0.5)
     try:
         # Exclusive: two servers on one file would each trust their own memory.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
