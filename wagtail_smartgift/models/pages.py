@@ -127,6 +127,10 @@ class AbstractVoucherPage(models.Model):
     def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return import_string(self.voucher_view)(request, page=self)
 
+    def serve_preview(self, request: HttpRequest, mode_name: str) -> HttpResponse:
+        # Wagtail would render the template with the page alone.
+        return self.serve(request)
+
     def get_sitemap_urls(self, request: HttpRequest | None = None) -> list[Any]:
         # A voucher that cannot be bought tells search engines not to list it.
         if not self.product.is_listed:
