@@ -54,7 +54,7 @@ def list_vouchers(
 
 
 @router.get(
-    "vouchers/{int:product_id}",
+    "vouchers/{product_id}",
     response={200: schemas.VoucherOut, 404: Problem, 422: Problem},
     operation_id="getVoucher",
     summary="One voucher product",
@@ -103,7 +103,7 @@ def add_voucher(request: HttpRequest, data: schemas.AddVoucher) -> Any:
 
 
 @router.delete(
-    "payment-session/redemptions/{uuid:redemption_id}",
+    "payment-session/redemptions/{redemption_id}",
     auth=_session_auth,
     response={204: None, (401, 404, 409, 503): Problem},
     operation_id="removeVoucher",

@@ -1,0 +1,318 @@
+"""The payment calls of the JSON API, to the letter."""
+
+import re
+
+import pytest
+
+from tests.api.conftest import Api, assert_problem
+from wagtail_smartgift.models import PaymentSession, SessionSecret
+from wagtail_smartgift.sandbox import Fault
+
+
+FIFTY, HUNDRED = "GOOD-0050-0001", "GOOD-0100-0001"
+SESSION = {
+    "reference",
+    "currency",
+    "amount_due",
+    "amount_eligible",
+    "amount_covered",
+    "amount_remaining",
+    "amount_redeemed",
+    "amount_refunded",
+    "status",
+    "now",
+    "redemptions",
+}
+REDEMPTION = {
+    "id",
+    "display_code",
+    "type",
+    "status",
+    "amount",
+    "balance",
+    "experiences",
+    "held_until",
+}
+ZULU = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+def add(customer, number=FIFTY, **more):
+    return customer.post("payment-session/redemptions", {"voucher_no": number, **more})
+
+
+def verb(server, name, body=None):
+    return server.post(f"server/payment-sessions/order-1/{name}", body)
+
+
+def test_the_whole_journey(server, customer, opened, sandbox):
+    assert set(opened) == SESSION | {"client_secret"}
+    assert (opened["amount_due"], opened["status"]) == ("80.00", "open")
+    assert ZULU.fullmatch(opened["now"])
+
+    added = add(customer)
+    assert added.status_code == 201
+    body = added.json()
+    assert set(body) == SESSION
+    assert (body["amount_covered"], body["amount_remaining"]) == ("50.00", "30.00")
+    [voucher] = body["redemptions"]
+    assert set(voucher) == REDEMPTION
+    assert (voucher["status"], voucher["amount"]) == ("held", "50.00")
+    assert (voucher["balance"], voucher["display_code"]) == ("50.00", "…0001")
+    assert ZULU.fullmatch(voucher["held_until"])
+    assert FIFTY not in added.content.decode()
+
+    again = add(customer, amount="20.00")
+    assert again.status_code == 200
+    assert again.json()["amount_covered"] == "20.00"
+    assert add(customer).json()["amount_covered"] == "50.00"
+
+    assert verb(server, "prepare").status_code == 200
+    confirmed = verb(server, "confirm", {"amount_remaining": "30.00"})
+    assert confirmed.status_code == 200
+    assert confirmed.json()["status"] == "confirmed"
+    assert confirmed.json()["amount_redeemed"] == "50.00"
+    assert sandbox.voucher(FIFTY).balance == 0
+
+    refunded = verb(server, "refund")
+    assert refunded.status_code == 200
+    assert refunded.json()["amount_refunded"] == "50.00"
+    assert refunded.json()["amount_covered"] == "0.00"
+    assert sandbox.voucher(FIFTY).balance == 50
+
+    seen = server.get("server/payment-sessions/order-1").json()
+    assert set(seen) == SESSION | {"journal"}
+    assert [(line["operation"], line["outcome"]) for line in seen["journal"]][-2:] == [
+        ("reverse", "requested"),
+        ("reverse", "succeeded"),
+    ]
+
+
+def test_the_same_reference_updates_and_gives_another_working_secret(
+    server, opened, customer
+):
+    again = server.post(
+        "server/payment-sessions", {"reference": "order-1", "amount_due": 60.5}
+    )
+
+    assert again.status_code == 200
+    assert again.json()["amount_due"] == "60.50"
+    assert Api(again.json()["client_secret"]).get("payment-session").status_code == 200
+    assert customer.get("payment-session").json()["amount_due"] == "60.50"
+    assert PaymentSession.objects.count() == 1
+
+
+def test_removing_answers_204_however_often(customer, sandbox):
+    [voucher] = add(customer).json()["redemptions"]
+
+    for _twice in range(2):
+        answer = customer.delete(f"payment-session/redemptions/{voucher['id']}")
+        assert answer.status_code == 204
+        assert answer.content == b""
+
+    assert customer.get("payment-session").json()["redemptions"] == []
+    assert sandbox.voucher(FIFTY).hold is None
+    assert add(customer).status_code == 201
+
+
+def test_a_voucher_of_another_session_is_not_found(server, customer):
+    [voucher] = add(customer).json()["redemptions"]
+    other = server.post(
+        "server/payment-sessions", {"reference": "order-2", "amount_due": "9.00"}
+    ).json()["client_secret"]
+
+    answer = Api(other).delete(f"payment-session/redemptions/{voucher['id']}")
+
+    assert_problem(answer, "not_found", 404)
+    assert_problem(Api(other).delete("payment-session/redemptions/x"), "not_found", 404)
+    assert customer.get("payment-session").json()["redemptions"][0]["status"] == "held"
+
+
+def test_a_voucher_cannot_be_removed_once_it_is_redeemed(server, customer):
+    [voucher] = add(customer).json()["redemptions"]
+    verb(server, "confirm")
+
+    answer = customer.delete(f"payment-session/redemptions/{voucher['id']}")
+
+    assert_problem(answer, "session_not_open", 409)
+
+
+@pytest.mark.parametrize(
+    "number", ["WRONG", "EXPIRED-0025-0001", "EMPTY-0000-0001", "QUAY-0050-0001"]
+)
+def test_one_answer_for_every_voucher_that_cannot_be_used(customer, number):
+    body = assert_problem(add(customer, number), "voucher_not_usable", 422)
+
+    assert number not in str(body)
+    assert body["detail"] == (
+        "This voucher cannot be used here. Check the number, or pay another way."
+    )
+    assert customer.get("payment-session").json()["redemptions"] == []
+
+
+def test_a_held_voucher_says_when_to_try_again(customer, sandbox):
+    sandbox.hold_by_till(FIFTY)
+
+    answer = add(customer)
+
+    assert_problem(answer, "voucher_held", 409)
+    assert 280 < int(answer["Retry-After"]) <= 301
+
+
+def test_smart_gift_down_is_a_clear_503(customer, sandbox):
+    sandbox.faults.add(Fault(operation="*", mode="status", status=503, times=None))
+
+    answer = add(customer)
+
+    assert_problem(answer, "smartgift_unavailable", 503)
+    assert int(answer["Retry-After"]) >= 1
+
+
+def test_an_unknown_outcome_is_202(server, customer, sandbox):
+    add(customer, HUNDRED, amount="30.00")
+    sandbox.faults.add(Fault(operation="redeem", mode="lost_after"))
+
+    answer = verb(server, "confirm")
+
+    assert answer.status_code == 202
+    assert answer.json()["status"] == "confirming"
+    assert answer.json()["amount_remaining"] == "50.00"
+    for name in ("prepare", "confirm", "cancel"):
+        assert verb(server, name).status_code == 202
+    assert_problem(verb(server, "refund"), "session_busy", 409)
+    assert_problem(add(customer), "session_not_open", 409)
+
+
+def test_confirm_wants_the_amount_that_the_card_authorised(server, customer, sandbox):
+    add(customer)
+
+    answer = verb(server, "confirm", {"amount_remaining": "29.99"})
+
+    assert_problem(answer, "amount_changed", 409)
+    assert sandbox.redemptions(FIFTY) == []
+
+
+def test_verbs_by_status(server, customer):
+    assert_problem(verb(server, "refund"), "not_confirmed", 409)
+    add(customer)
+    verb(server, "confirm")
+    assert verb(server, "prepare").status_code == 200
+    assert verb(server, "confirm").status_code == 200
+    assert_problem(verb(server, "refund", {"amount": "50.01"}), "amount_too_large", 422)
+    assert verb(server, "cancel").json()["status"] == "cancelled"
+    assert verb(server, "cancel").status_code == 200
+    for name in ("prepare", "confirm", "refund"):
+        assert_problem(verb(server, name), "session_cancelled", 409)
+    again = server.post(
+        "server/payment-sessions", {"reference": "order-1", "amount_due": "81.00"}
+    )
+    assert_problem(again, "session_not_open", 409)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "reference"),
+        ({"reference": "order-9"}, "amount_due"),
+        ({"reference": "order-9", "amount_due": "1e3"}, "amount_due"),
+        ({"reference": "order-9", "amount_due": "-1"}, "amount_due"),
+        ({"reference": "order-9", "amount_due": "1.005"}, "amount_due"),
+        ({"reference": "order-9", "amount_due": 0.1 + 0.2}, "amount_due"),
+        ({"reference": "order-9", "amount_due": True}, "amount_due"),
+        ({"reference": "order-9", "amount_due": "123456789.00"}, "amount_due"),
+        ({"reference": "a b", "amount_due": "1.00"}, "reference"),
+        ({"reference": 5, "amount_due": "1.00"}, "reference"),
+        ({"reference": "order-9", "amount_due": "1.00", "amout": "1"}, "amout"),
+        ({"reference": "order-9", "amount_due": "1.00", "site": "no.such"}, "site"),
+        (
+            {"reference": "order-9", "amount_due": "1.00", "amount_eligible": "1.01"},
+            "amount_eligible",
+        ),
+    ],
+)
+def test_bad_bodies_name_the_field(server, body, field):
+    problem = assert_problem(
+        server.post("server/payment-sessions", body), "invalid", 422
+    )
+
+    assert field in [error["field"] for error in problem["errors"]]
+    assert not PaymentSession.objects.exists()
+
+
+def test_another_currency_has_a_code_of_its_own(server):
+    body = {"reference": "order-9", "amount_due": "1.00", "currency": "EUR"}
+    assert_problem(
+        server.post("server/payment-sessions", body), "currency_mismatch", 422
+    )
+
+
+def test_what_is_no_json_is_malformed(server):
+    answer = server._client.post(
+        "/smartgift/api/server/payment-sessions",
+        b"{",
+        content_type="application/json",
+        headers=server._headers,
+    )
+    assert_problem(answer, "malformed", 400)
+
+
+def test_an_unknown_reference_is_not_found(server, sandbox):
+    for name in ("prepare", "confirm", "cancel", "refund"):
+        answer = server.post(f"server/payment-sessions/nobody/{name}")
+        assert_problem(answer, "not_found", 404)
+    assert_problem(server.get("server/payment-sessions/nobody"), "not_found", 404)
+
+
+# -- who may ------------------------------------------------------------------
+
+_SERVER_CALLS = [
+    ("POST", "server/payment-sessions"),
+    ("GET", "server/payment-sessions/order-1"),
+    ("POST", "server/payment-sessions/order-1/prepare"),
+    ("POST", "server/payment-sessions/order-1/confirm"),
+    ("POST", "server/payment-sessions/order-1/cancel"),
+    ("POST", "server/payment-sessions/order-1/refund"),
+    ("POST", "server/voucher-orders"),
+    ("GET", "server/voucher-orders/order-1"),
+    ("GET", "server/payment-methods"),
+]
+_SESSION_CALLS = [
+    ("GET", "payment-session"),
+    ("POST", "payment-session/redemptions"),
+    ("DELETE", "payment-session/redemptions/00000000-0000-4000-8000-000000000000"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), _SERVER_CALLS + _SESSION_CALLS)
+@pytest.mark.parametrize("token", [None, "", "wrong", "sgs_wrong", "ключ"])
+def test_nobody_gets_in_without_the_right_credential(opened, method, path, token):
+    answer = Api(token)(method, path, {})
+
+    assert_problem(answer, "unauthenticated", 401)
+    assert PaymentSession.objects.get().status == "open"
+
+
+@pytest.mark.parametrize(("method", "path"), _SERVER_CALLS)
+def test_a_sessions_secret_opens_no_server_call(customer, method, path):
+    assert_problem(customer(method, path, {}), "unauthenticated", 401)
+
+
+@pytest.mark.parametrize(("method", "path"), _SESSION_CALLS)
+def test_a_server_key_opens_no_session(server, opened, method, path):
+    assert_problem(server(method, path, {}), "unauthenticated", 401)
+
+
+def test_a_secret_expires(customer, time_machine_now):
+    time_machine_now.shift(86_401)
+    assert_problem(customer.get("payment-session"), "session_expired", 401)
+
+
+def test_without_server_keys_nobody_is_the_server(opened, configure):
+    configure(SERVER_KEYS=[])
+    assert_problem(
+        Api("").get("server/payment-sessions/order-1"), "unauthenticated", 401
+    )
+
+
+def test_secrets_are_kept_hashed(opened):
+    stored = SessionSecret.objects.get()
+    assert opened["client_secret"] not in str(stored.__dict__)
