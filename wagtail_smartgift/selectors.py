@@ -112,7 +112,10 @@ def _site_settings(site: Site | None) -> SmartGiftSettings | None:
     """Read the row, if there is one: Wagtail's ``for_site`` would write it."""
     if site is None:
         return None
-    return SmartGiftSettings.objects.filter(site_id=site.pk).first()
+    found: SmartGiftSettings | None = SmartGiftSettings.objects.filter(
+        site_id=site.pk
+    ).first()
+    return found
 
 
 def _own_delivery_methods(

@@ -8,7 +8,7 @@ import neither.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -38,6 +38,13 @@ HAS_WAGTAILS_PAGE = (
 )
 
 
+if TYPE_CHECKING:
+    # Whatever a host's page base is, it has what Wagtail's pages have.
+    from wagtail.models import Page as _OverPage
+else:
+    _OverPage = models.Model
+
+
 class VoucherPageForm(WagtailAdminPageForm):
     """Refuses a product that this site cannot sell, or that has a page already."""
 
@@ -53,7 +60,7 @@ class VoucherPageForm(WagtailAdminPageForm):
         return cleaned
 
 
-class AbstractVoucherPage(models.Model):
+class AbstractVoucherPage(_OverPage):
     """One product, dressed in the editor's words and pictures."""
 
     product = models.ForeignKey(
@@ -207,7 +214,7 @@ if HAS_WAGTAILS_PAGE:
             verbose_name = _("gift voucher index")
             verbose_name_plural = _("gift voucher indexes")
 
-    class VoucherPage(AbstractVoucherPage, Page):  # noqa: DJ008 - Page has it
+    class VoucherPage(AbstractVoucherPage, Page):
         content_panels = [*Page.content_panels, *AbstractVoucherPage.voucher_panels]
         search_fields = [
             *Page.search_fields,

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils.text import slugify
 from wagtail.log_actions import log
@@ -20,7 +19,7 @@ def page_model_under(parent: Any) -> type[AbstractVoucherPage] | None:
 
 
 def create_draft(
-    product: VoucherProduct, *, parent: Any, user: AbstractBaseUser
+    product: VoucherProduct, *, parent: Any, user: Any
 ) -> AbstractVoucherPage:
     """Put an unpublished page about ``product`` under ``parent``.
 
@@ -30,12 +29,12 @@ def create_draft(
         ValidationError: the page model of this host needs more than a title.
         ValueError: no voucher page may stand there.
     """
-    model = page_model_under(parent)
+    model: Any = page_model_under(parent)
     if model is None:
         raise ValueError("No voucher page may stand under this page.")
     # Wagtail makes a slug of the title, unless nothing of it is left.
     slug = {} if slugify(product.title) else {"slug": f"voucher-{product.remote_id}"}
-    page: Any = model(
+    page: AbstractVoucherPage = model(
         title=product.title,
         product=product,
         live=False,
@@ -48,5 +47,4 @@ def create_draft(
         parent.add_child(instance=page)
         page.save_revision(user=user, log_action=False)
         log(instance=page, action="wagtail.create", user=user, content_changed=True)
-    created: AbstractVoucherPage = page
-    return created
+    return page

@@ -36,7 +36,7 @@ def money(amount: Decimal | None) -> str:
 
 
 @register.filter
-def price_text(product: VoucherProduct) -> str:
+def price_text(product: VoucherProduct | None) -> str:
     """Say what a product costs; nothing where Smart Gift does not say."""
     if not product or not product.has_terms:
         return ""
