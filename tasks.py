@@ -336,13 +336,10 @@ def shop(_arguments: Sequence[str]) -> int:
             [*manage, "smartgift_reconcile", "--watch", str(SWEEP)]
         )
         say(
-            f"\n  The shop         http://127.0.0.1:{port}/"
-            f"\n  Gift vouchers    http://127.0.0.1:{port}/gift-vouchers/"
-            f"\n  Wagtail's admin  http://127.0.0.1:{port}/admin/"
-            f"\n  The JSON API     http://127.0.0.1:{port}/smartgift/api/docs"
+            f"\n  The shop runs at    http://127.0.0.1:{port}/"
+            f"\n  its vouchers at     http://127.0.0.1:{port}/gift-vouchers/"
+            f"\n  its JSON API at     http://127.0.0.1:{port}/smartgift/api/docs"
         )
-        if "SMARTGIFT_BASE_URL" not in os.environ:
-            say("  The sandbox      http://127.0.0.1:8765/")
         say("\n  Ctrl-C stops it.\n")
         while True:
             for name, process in processes.items():

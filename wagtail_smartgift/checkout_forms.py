@@ -29,8 +29,8 @@ from wagtail.models import Site
 
 from wagtail_smartgift import selectors
 from wagtail_smartgift.conf import DeliveryMethod
+from wagtail_smartgift.formats import format_price
 from wagtail_smartgift.forms import MAX_DAYS_AHEAD
-from wagtail_smartgift.templatetags.smartgift_catalogue import format_price
 
 
 _NAME_LENGTH = 255

@@ -24,9 +24,9 @@ from django.utils.translation import ngettext
 from wagtail_smartgift import selectors
 from wagtail_smartgift.choices import ProductType
 from wagtail_smartgift.conf import DeliveryMethod
+from wagtail_smartgift.formats import format_price
 from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
 from wagtail_smartgift.money import PENNY
-from wagtail_smartgift.templatetags.smartgift_catalogue import format_price
 
 
 #: More amounts than this are typed instead of picked.
