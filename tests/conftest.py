@@ -5,10 +5,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 
-from wagtail_smartgift.sandbox import Behaviour, Sandbox, SandboxServer
-from wagtail_smartgift.services import gateway
+from wagtail_smartgift.sandbox import Sandbox
+from wagtail_smartgift.testing import running_sandbox
 
 
 @pytest.fixture
@@ -29,19 +28,7 @@ def time_machine_now(time_machine: Any) -> Any:
 
 
 @pytest.fixture
-def sandbox_server() -> Iterator[SandboxServer]:
-    """A Smart Gift of one's own, without a limit of calls unless a test sets one."""
-    with SandboxServer(Sandbox(behaviour=Behaviour(rate_limit=0))) as server:
-        yield server
-
-
-@pytest.fixture
-def sandbox(sandbox_server: SandboxServer, configure: Any) -> Iterator[Sandbox]:
-    """The sandbox that the configured account of this test talks to."""
-    account = dict(django_settings.WAGTAIL_SMARTGIFT["ACCOUNTS"]["default"])
-    configure(
-        ACCOUNTS={"default": {**account, "BASE_URL": sandbox_server.url}},
-        RATE_LIMIT=0,
-    )
-    yield sandbox_server.sandbox
-    gateway.close_all()
+def sandbox() -> Iterator[Sandbox]:
+    """A Smart Gift of this test's own, without a limit of calls."""
+    with running_sandbox() as sandbox:
+        yield sandbox

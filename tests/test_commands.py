@@ -24,7 +24,7 @@ def sync(*arguments):
 
 
 @pytest.fixture
-def two_accounts(sandbox, sandbox_server, configure, settings):
+def two_accounts(sandbox, configure, settings):
     accounts = settings.WAGTAIL_SMARTGIFT["ACCOUNTS"]
     quay = {**accounts["default"], "API_KEY": OTHER_KEY, "SITE_ID": "9"}
     configure(ACCOUNTS={**accounts, "quay": quay})

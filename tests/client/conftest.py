@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from wagtail_smartgift.client import ApiCall, SmartGiftClient
+from wagtail_smartgift.sandbox import Behaviour, Sandbox, SandboxServer
 
 
 DATA = Path(__file__).parent.parent / "data" / "smartgift"
@@ -124,6 +125,13 @@ def answering(
 
 def sample(name: str) -> Any:
     return json.loads((DATA / f"{name}.json").read_text())
+
+
+@pytest.fixture
+def sandbox_server() -> Iterator[SandboxServer]:
+    """A Smart Gift of this test's own, without a limit of calls."""
+    with SandboxServer(Sandbox(behaviour=Behaviour(rate_limit=0))) as server:
+        yield server
 
 
 @pytest.fixture
