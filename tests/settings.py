@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -73,6 +74,7 @@ STATIC_URL = "/static/"
 MEDIA_URL = "/media/"
 MEDIA_ROOT = "/nonexistent"
 
+DATABASES: dict[str, dict[str, Any]]
 _postgres = os.environ.get("SMARTGIFT_TEST_POSTGRES")
 if _postgres:
     # A libpq service string: "host=… port=… user=… password=… dbname=…".
@@ -102,9 +104,7 @@ WAGTAIL_SITE_NAME = "Tests"
 WAGTAILADMIN_BASE_URL = "http://testserver"
 WAGTAIL_ENABLE_UPDATE_CHECK = False
 WAGTAIL_GRAVATAR_PROVIDER_URL = None
-WAGTAILSEARCH_BACKENDS = {
-    "default": {"BACKEND": "wagtail.search.backends.database"}
-}
+WAGTAILSEARCH_BACKENDS = {"default": {"BACKEND": "wagtail.search.backends.database"}}
 
 WAGTAIL_SMARTGIFT = {
     "ACCOUNTS": {
