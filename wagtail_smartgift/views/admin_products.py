@@ -128,6 +128,12 @@ class ProductIndexView(generic.IndexView):
                 label=_("Availability"),
                 accessor=lambda product: product.availability.label,
             ),
+            Column(
+                "status",
+                label=_("At Smart Gift"),
+                accessor="get_status_display",
+                sort_key="status",
+            ),
             Column("available_count", label=_("In stock")),
             PagesColumn(self),
         ]
