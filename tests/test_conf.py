@@ -1,0 +1,108 @@
+from decimal import Decimal
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import empty
+
+from wagtail_smartgift.conf import get_conf, is_safe_url
+
+
+def test_defaults_are_the_documented_ones(configure):
+    conf = get_conf()
+
+    assert conf.currency == "GBP"
+    assert (conf.timeout, conf.settle, conf.late) == (25, 35, 130)
+    assert conf.lease == 90
+    assert (conf.session_lifetime, conf.abandoned_after) == (86400, 1800)
+    assert conf.rate_limit == 60
+    assert conf.own_voucher_codes
+    assert not conf.allow_vouchers_for_vouchers
+    assert conf.keep_personal_data_days == 730
+
+
+def test_settings_are_read_into_values(configure):
+    configure(
+        DELIVERY_METHODS=[{"id": 2, "name": "Post", "price": "3.95", "posted": True}],
+        PAYMENT_METHOD="12",
+        WEBHOOK_ENDPOINTS=[{"url": "https://shop.example/hook", "secret": "whsec_x"}],
+        THROTTLES={"BALANCE_PER_MINUTE": 5},
+    )
+    conf = get_conf()
+
+    [method] = conf.delivery_methods
+    assert (method.id, method.price, method.posted) == ("2", Decimal("3.95"), True)
+    assert conf.payment_method == 12
+    assert conf.throttles.balance_per_minute == 5
+    assert conf.throttles.balance_failures == 5
+    assert "whsec_x" not in repr(conf)
+    assert "sk_sandbox" not in repr(conf)
+    assert "server-key" not in repr(conf)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"ACCONTS": {}}, "Known are: ABANDONED_AFTER, ACCOUNTS"),
+        ({"ACCOUNTS": []}, "must be a dictionary"),
+        ({"ACCOUNTS": {"default": {"KEY": "x"}}}, "Known are: API_KEY"),
+        ({"ACCOUNTS": {"default": {"SITE_ID": "1"}}}, "the secret key"),
+        (
+            {"ACCOUNTS": {"default": {"API_KEY": "x", "BASE_URL": "http://a.example"}}},
+            "an https address",
+        ),
+        ({"SERVER_KEYS": "one"}, "SERVER_KEYS must be a list"),
+        ({"TIMEOUT": "25"}, "TIMEOUT must be a number"),
+        ({"TIMEOUT": True}, "TIMEOUT must be a number"),
+        ({"SETTLE": -1}, "SETTLE must be a number"),
+        ({"OWN_VOUCHER_CODES": "no"}, "True or False"),
+        ({"DELIVERY_METHODS": [{"id": 1}]}, "{id, name, price, posted}"),
+        ({"DELIVERY_METHODS": [{"id": 1, "name": "x", "price": "free"}]}, "amount"),
+        ({"THROTTLES": {"BALANCE": 5}}, "Known are: BALANCE_FAILURES"),
+        ({"WEBHOOK_ENDPOINTS": [{"url": "https://x"}]}, "{url, secret, events?}"),
+    ],
+)
+def test_a_wrong_setting_says_what_it_should_be(configure, values, said):
+    configure(**values)
+
+    with pytest.raises(ImproperlyConfigured) as refused:
+        get_conf()
+
+    assert said in str(refused.value)
+
+
+def test_no_setting_at_all_shows_the_least_that_is_needed(settings):
+    settings.WAGTAIL_SMARTGIFT = empty
+
+    with pytest.raises(ImproperlyConfigured, match="ACCOUNTS"):
+        get_conf()
+
+
+def test_an_unknown_account_names_the_known_ones():
+    with pytest.raises(ImproperlyConfigured, match="it has default"):
+        get_conf().account("quay")
+
+
+def test_outside_debug_a_key_must_be_chosen(configure, settings):
+    configure(ENCRYPTION_KEYS=[])
+    assert get_conf().encryption_keys == ()
+
+    settings.DEBUG = True
+    assert len(get_conf().encryption_keys) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "safe"),
+    [
+        ("https://api.smart-gift.co.uk", True),
+        ("http://127.0.0.1:8765", True),
+        ("http://[::1]:8765", True),
+        ("http://localhost", True),
+        ("http://127.0.0.1.evil.example", False),
+        ("http://10.0.0.1", False),
+        ("ftp://127.0.0.1", False),
+        ("https://", False),
+        ("", False),
+    ],
+)
+def test_plain_http_only_reaches_this_machine(url, safe):
+    assert is_safe_url(url) is safe
