@@ -1,13 +1,14 @@
 """What the test suite needs from the machine, and what happens where it is missing.
 
-Owns the markers ``browser``, ``postgres`` and ``redis`` and the profiles of
-Hypothesis; fixtures live beside the tests. With ``CI=true`` a test with one of the
+Owns the markers ``browser``, ``postgres``, ``redis`` and ``every_database`` and the
+profiles of Hypothesis; fixtures live beside the tests. With ``CI=true`` a test with one of the
 markers fails instead of being skipped, so that a green run has run them all.
 """
 
 import os
 import shutil
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -19,6 +20,10 @@ NEEDS = {
     "postgres": "no PostgreSQL (set SMARTGIFT_TEST_POSTGRES to 'host=… port=… user=…')",
     "redis": "no Redis (set REDIS_URL)",
 }
+TESTS = Path(__file__).parent / "tests"
+#: Folders of tests that run on PostgreSQL too: databases differ in how they let two
+#: workers at one row.
+EVERY_DATABASE = {"budget", "concurrency", "services"}
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 # No deadlines: a loaded machine is no bug. Each run of CI tries the same examples.
@@ -51,7 +56,13 @@ def missing() -> set[str]:
     return {marker for marker in NEEDS if not there[marker]}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(TESTS) and (
+            item.path.relative_to(TESTS).parts[0] in EVERY_DATABASE
+        ):
+            item.add_marker("every_database")
     for marker in missing():
         skip = pytest.mark.skip(reason=NEEDS[marker])
         for item in items:
