@@ -74,7 +74,9 @@ def decrypt(token: str, *, keys: Sequence[bytes]) -> str:
         UndecryptableError: none of the keys fits.
     """
     try:
-        return MultiFernet([Fernet(key) for key in keys]).decrypt(token.encode()).decode()
+        return (
+            MultiFernet([Fernet(key) for key in keys]).decrypt(token.encode()).decode()
+        )
     except InvalidToken:
         raise UndecryptableError(
             "No configured encryption key opens this value. Put the old key back "

@@ -108,5 +108,3 @@ class JournalEvent(models.Model):
 
     def delete(self, *args, **kwargs):
         raise AppendOnlyError("A journal is append-only: events are never deleted.")
-
-

@@ -89,7 +89,9 @@ class PaymentSession(AccountBound, Claimable, Timestamped):
                 condition=Q(next_look_at__isnull=False),
                 name="smartgift_session_due",
             ),
-            models.Index(fields=["status", "-created_at"], name="smartgift_session_list"),
+            models.Index(
+                fields=["status", "-created_at"], name="smartgift_session_list"
+            ),
         ]
 
     def __str__(self) -> str:
