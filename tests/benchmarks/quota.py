@@ -23,7 +23,7 @@ from typing import Any
 from tests.benchmarks.quota_cell import Cell
 
 
-REAL = {"limit": 60, "span": 60.0, "latency": (0.15, 0.45)}
+REAL = {"limit": 60, "span": 60.0, "latency": (0.15, 0.45), "busy": 4}
 HEAD = (
     "limiter",
     "database",
@@ -67,7 +67,10 @@ def measure(cell: Cell, *, postgres: str = "") -> dict[str, Any]:
         )
     if done.returncode:
         raise RuntimeError(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    if result["errors"]:
+        print(done.stderr[-4000:], file=sys.stderr)
+    return result
 
 
 def figures(cell: Cell, result: dict[str, Any]) -> dict[str, Any]:

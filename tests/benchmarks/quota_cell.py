@@ -42,6 +42,8 @@ class Cell:
     #: Seconds that a call travels and is worked on, from and to.
     latency: tuple[float, float] = (0.02, 0.08)
     windows: int = 2
+    #: Threads of all processes together that always have something to do.
+    busy: int = 16
 
     @property
     def seconds(self) -> float:
@@ -100,6 +102,7 @@ class Caller:
                 self.limiter.refused(error.retry_after or 0.0)
             except CallNotAllowed as error:
                 # Its patience outlasts every wait: something is wrong.
+                print(f"kept back: {error.retry_after}", file=sys.stderr)
                 self.tally.count(None)
                 time.sleep(min(error.retry_after or 1.0, 1.0))
         return None
@@ -194,7 +197,7 @@ def work(cell: Cell, url: str, path: Path, number: int, pipe: Connection) -> Non
         thread.start()
 
     if cell.scenario == "sync":
-        for _ in range(max(1, 16 // cell.processes)):
+        for _ in range(max(1, cell.busy // cell.processes)):
             start(keep_syncing, caller)
         # A quarter of the limit: five redemptions of three calls in a minute of 60.
         rate = cell.limit / 12 / cell.span / cell.processes
@@ -203,7 +206,7 @@ def work(cell: Cell, url: str, path: Path, number: int, pipe: Connection) -> Non
             if caller.going:
                 start(redeem, caller, next(vouchers))
     else:
-        for _ in range(max(1, 16 // cell.processes)):
+        for _ in range(max(1, cell.busy // cell.processes)):
             start(keep_redeeming, caller, vouchers)
     for thread in threads:
         thread.join(max(0.1, caller.until - time.monotonic()) + 1)

@@ -160,7 +160,7 @@ def test_the_servers_limit_wins(ask, tell, make_row):
 
 
 def test_an_answer_without_a_place_counts_for_no_window(tell, make_row):
-    make_row(used=10)
+    make_row(used=10, epoch=999)
 
     tell(make_call(rate_limit=60, rate_remaining=1))
 

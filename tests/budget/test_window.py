@@ -110,6 +110,14 @@ def test_a_blocked_key_waits_for_the_block():
     assert [plan(blocked, lane, 1010.0) for lane in (0, 3)] == [Wait(20.0)] * 2
 
 
+def test_a_clock_that_was_set_back_stops_nobody_for_long():
+    refused_at_noon = replace(OPEN, used=60, ends_at=1050.0, blocked_until=1050.0)
+    step = plan(refused_at_noon, 0, 1000.0 - 86_400)
+
+    assert isinstance(step, Place)
+    assert step.fresh.blocked_until == 0.0
+
+
 # A new window ---------------------------------------------------------------------
 
 

@@ -46,7 +46,9 @@ class Breaker:
         """Return the seconds until a call in ``lane`` may try; 0.0 if it may now."""
         if not self.tripped:
             return 0.0
-        return max(0.0, self.probed_at + (PACE if lane == 0 else PAUSE) - now)
+        pause = PACE if lane == 0 else PAUSE
+        # Never longer than the pause, even if the clock was set back meanwhile.
+        return min(pause, max(0.0, self.probed_at + pause - now))
 
 
 def is_failure(status: int | None) -> bool:

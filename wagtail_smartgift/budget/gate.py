@@ -26,8 +26,9 @@ LOOK_AGAIN = 1.0
 #: all reach for one place, and the more urgent ones come first.
 SPREAD = (0.01, 0.02, 0.05, 0.1)
 
-#: How often a row that cannot be read or written is tried, and for how long. SQLite
-#: says "database is locked" after its own time-out, five seconds by default.
+#: How often a row that cannot be read or written is tried, and the seconds after which
+#: no further try begins. There are two at least: SQLite says "database is locked" only
+#: after its own time-out, five seconds by default.
 TRIES = 5
 TROUBLE = 2.0
 
@@ -135,7 +136,8 @@ def _persist(statement: Callable[[], _T]) -> _T:
         try:
             return statement()
         except (OperationalError, InterfaceError):
-            if tried == TRIES or time.monotonic() - began > TROUBLE:
+            long_enough = tried > 1 and time.monotonic() - began > TROUBLE
+            if tried == TRIES or long_enough:
                 raise
             store.close_if_broken()
             time.sleep(_spread(0) * 2**tried)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from wagtail_smartgift.budget import store
 from wagtail_smartgift.budget.breaker import Breaker, BreakerState
-from wagtail_smartgift.budget.window import LANES, Wait, Window, plan
+from wagtail_smartgift.budget.window import LANES, Wait, Window, is_open, plan
 from wagtail_smartgift.conf import Account, get_conf
 
 
@@ -50,7 +50,7 @@ def status(account: Account) -> BudgetStatus:
     window = snapshot.window if snapshot else Window(limit=int(limit))
     breaker = snapshot.breaker if snapshot else Breaker(failures=0, probed_at=0.0)
     now = snapshot.now if snapshot else 0.0
-    over = now >= window.ends_at
+    over = not is_open(window, now)
     if over:
         window = replace(window, used=0, lane_0=0, lane_1=0, lane_2=0, lane_3=0)
     return BudgetStatus(

@@ -81,7 +81,10 @@ def take(key: str, lane: int, *, limit: int) -> int | Wait:
     if isinstance(step, Wait):
         return step
     counter = f"lane_{lane}"
-    guard: dict[str, Any] = {"epoch": window.epoch, "blocked_until__lte": now}
+    guard: dict[str, Any] = {
+        "epoch": window.epoch,
+        "blocked_until": window.blocked_until,
+    }
     values: dict[str, Any]
     if step.fresh:
         values = _changes(window, step.fresh) | {"used": 1, counter: 1}

@@ -33,10 +33,10 @@ CAUTION = (0.0, 1.0, 2.0, 3.0)
 
 #: Reserves have melted by this share of the window before its end (1.5 s of 60), so
 #: that the last places are not taken so late that their calls arrive in the server's
-#: next window. What others may need melts later (0.35 s before the end): we learn of
+#: next window. What others may need melts later (0.5 s before the end): we learn of
 #: their calls only with our next answer, and a refusal is worse than an idle place.
 LEAD = 1 / 40
-FOREIGN_LEAD = 1 / 170
+FOREIGN_LEAD = 1 / 120
 
 #: Weight of the latest window in the running means.
 ALPHA = 0.3
@@ -124,9 +124,9 @@ class Wait:
 
 def plan(window: Window, lane: int, now: float) -> Place | Wait:
     """Decide whether a call in ``lane`` may be made ``now``."""
-    if now < window.blocked_until:
+    if now < window.blocked_until <= now + LONGEST + 1:
         return Wait(window.blocked_until - now)
-    if now >= window.ends_at:
+    if not is_open(window, now):
         fresh = rolled(window, now)
         return Place(cap=cap(fresh, lane, now), fresh=fresh)
     allowed = cap(window, lane, now)
@@ -135,20 +135,28 @@ def plan(window: Window, lane: int, now: float) -> Place | Wait:
     return Wait(max(0.0, _opens_at(window, lane) - now))
 
 
+def is_open(window: Window, now: float) -> bool:
+    """Tell whether the window is running.
+
+    One that seems to end later than it can was written before the database's clock
+    was set back, and is over.
+    """
+    return 0 < window.ends_at - now <= window.span + 1
+
+
 def cap(window: Window, lane: int, now: float) -> int:
     """Return how many calls of everybody's there may be before ``lane`` must stop.
 
     What the lanes above and the other users of the key will *probably still need in
-    this window* is kept back: the mean of a Poisson arrival and
-    ``CAUTION`` deviations over the time that is left. It melts away by itself, so that nothing is wasted.
-    The first call of a window is let through in every lane: someone has to start it.
+    this window* is kept back: the mean of a Poisson arrival and ``CAUTION`` deviations
+    over the time that is left. It melts away by itself, so that nothing is wasted. The
+    first call of a window is let through in every lane: someone has to start it.
     """
     if lane == 0:
         return window.limit
     left = min(1.0, max(0.0, (window.ends_at - now) / window.span))
-    expected = _needed(window, lane) * max(
-        0.0, left - LEAD
-    ) + window.usual_foreign * max(0.0, left - FOREIGN_LEAD)
+    expected = _needed(window, lane) * max(0.0, left - LEAD)
+    expected += window.usual_foreign * max(0.0, left - FOREIGN_LEAD)
     reserve = expected + CAUTION[lane] * math.sqrt(expected)
     return max(1, math.floor(window.limit - reserve))
 
@@ -192,6 +200,7 @@ def rolled(window: Window, now: float) -> Window:
         epoch=window.epoch + 1,
         confirmed=False,
         ends_at=now + window.span,
+        blocked_until=0.0,
         used=0,
         lane_0=0,
         lane_1=0,
