@@ -237,6 +237,9 @@ def test_today_is_the_shops_own():
         ("message", "x" * 1001, False),
         ("message", "a\u0007b", False),
         ("to", "a\u009fb", False),
+        ("to", "a\nb", False),
+        ("sender", "a\tb", False),
+        ("message", "a\r\nb", True),
         ("to", "Zoë 🎁", True),
     ],
 )

@@ -37,12 +37,19 @@ MAX_MESSAGE = 1000
 #: Days that a delivery may be put off: a mistyped year would keep it for decades.
 MAX_DAYS_AHEAD = 366
 
-_printable = RegexValidator(
-    re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"),
-    message=_("This has characters that cannot be printed."),
-    code="unprintable",
-    inverse_match=True,
-)
+
+def _without(characters: str) -> RegexValidator:
+    return RegexValidator(
+        re.compile(characters),
+        message=_("This has characters that cannot be printed."),
+        code="unprintable",
+        inverse_match=True,
+    )
+
+
+#: A sale refuses the same, when the customer has paid already.
+_one_line = _without(r"[\x00-\x1f\x7f-\x9f]")
+_lines = _without(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -78,21 +85,21 @@ class PurchaseForm(forms.Form):
         label=_("To"),
         max_length=MAX_NAME,
         required=False,
-        validators=[_printable],
+        validators=[_one_line],
         help_text=_("Printed on the voucher."),
     )
     sender = forms.CharField(
         label=_("From"),
         max_length=MAX_NAME,
         required=False,
-        validators=[_printable],
+        validators=[_one_line],
         help_text=_("Printed on the voucher."),
     )
     message = forms.CharField(
         label=_("Message"),
         max_length=MAX_MESSAGE,
         required=False,
-        validators=[_printable],
+        validators=[_lines],
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text=_("Printed on the voucher."),
     )
