@@ -172,7 +172,7 @@ def test_a_confirmation_that_never_gets_through_is_undone(
 
     assert state().status == "open"
     assert (books(FIFTY), books(HUNDRED)) == (0, 0)
-    assert [item.status for item in state().redemptions] == ["lapsed", "held"]
+    assert [item.status for item in state().redemptions] == ["lapsed", "lapsed"]
 
 
 def test_a_cancel_during_a_confirmation_is_done_once_it_is_settled(

@@ -3,6 +3,7 @@
 ``holds`` speaks with Smart Gift about one hold; this is what a session makes of it.
 """
 
+import contextlib
 from collections.abc import Sequence
 
 from django.db import transaction
@@ -89,8 +90,7 @@ def _take_again(worker: Worker, row: Redemption) -> None:
     if holds.seconds_left(row):
         # Our own old hold could not be given back, so a new one would be refused.
         raise Postponed("smartgift_unavailable", retry_after=holds.seconds_left(row))
-    with transaction.atomic(durable=True):
-        holds.request(row, holds.RETAKING, expected={S.LAPSED, S.HOLDING})
+    holds.claim_again(row, holds.RETAKING)
     holds.take(worker, row, holds.RETAKING, lane=Lane.MONEY)
 
 
@@ -134,9 +134,10 @@ def _appraise(
     try:
         _write(session, row, state, appraisal)
     except journal.Stale:
-        # The session was closed meanwhile: the hold is of no use to anybody.
-        row.refresh_from_db()
-        holds.release(worker, row, status=S.RELEASED)
+        # The session was closed meanwhile, or another worker has the row: then the
+        # hold is theirs, and this one's picture of the row may not touch it.
+        with contextlib.suppress(journal.Stale):
+            holds.release(worker, row, status=S.RELEASED)
         raise
 
 

@@ -12,10 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from wagtail_smartgift.choices import Lane, Operation, Outcome, RedemptionStatus
+from wagtail_smartgift.choices import (
+    LIVE_REDEMPTION_STATUSES,
+    Lane,
+    Operation,
+    Outcome,
+    RedemptionStatus,
+)
 from wagtail_smartgift.client import (
     HoldReceipt,
     OutcomeUnknown,
@@ -24,6 +30,7 @@ from wagtail_smartgift.client import (
     SmartGiftError,
     VoucherState,
 )
+from wagtail_smartgift.codes import UndecryptableError
 from wagtail_smartgift.models import Redemption
 from wagtail_smartgift.services import journal, outbox, vault
 from wagtail_smartgift.services.timebox import Postponed
@@ -42,6 +49,10 @@ ATTEMPTS = 3
 S = RedemptionStatus
 #: Rows that no longer use a hold but may still own its token.
 _DONE_WITH_HOLD = (S.LAPSED, S.RELEASED, S.REFUSED, S.REDEEMED, S.REVERSED)
+#: Why a release certainly did not reach Smart Gift.
+_NOT_SENT = frozenset({"not_sent", "undecryptable"})
+#: Rows that go on while they give their hold back.
+_GOES_ON = frozenset({S.REDEEMING, S.REVERSING})
 
 
 class VoucherHeld(Exception):
@@ -100,8 +111,40 @@ def deadline(sent_at: datetime, state: VoucherState | None = None) -> datetime:
         if state is not None and state.answered_at is not None:
             # Their clock may be off: count what it says is left from our own.
             theirs = timezone.now() + (theirs - state.answered_at)
-        ours = min(ours, theirs)
+        # A hold that is shown, and over, is a clock or a time zone gone wrong.
+        if theirs > timezone.now():
+            ours = min(ours, theirs)
     return ours - timedelta(seconds=DEADLINE_MARGIN)
+
+
+def rivals(fingerprint: str, *, but: Redemption | None = None) -> list[Redemption]:
+    """Return the rows that use this voucher in this shop now (one at the most)."""
+    rows = Redemption.objects.filter(
+        fingerprint=fingerprint, status__in=LIVE_REDEMPTION_STATUSES
+    )
+    return list(rows if but is None else rows.exclude(pk=but.pk))
+
+
+def held_by_rivals(fingerprint: str, *, but: Redemption | None = None) -> "VoucherHeld":
+    """Return the refusal for a voucher that another session has, with its end."""
+    ends = [hold_ends(rival) for rival in rivals(fingerprint, but=but)]
+    return VoucherHeld(max(filter(None, ends), default=None))
+
+
+def claim_again(row: Redemption, stay: Stay) -> None:
+    """T1 of a row that is not live: claim the voucher and ask for its hold.
+
+    Raises:
+        VoucherHeld: another session of this shop has taken it meanwhile.
+        Stale: somebody else changed the row.
+    """
+    for rival in rivals(row.fingerprint, but=row):
+        lapse(rival)
+    try:
+        with transaction.atomic(durable=True):
+            request(row, stay, expected={S.LAPSED, S.HOLDING})
+    except IntegrityError:
+        raise held_by_rivals(row.fingerprint, but=row) from None
 
 
 def request(
@@ -158,6 +201,10 @@ def take(worker: Worker, row: Redemption, stay: Stay, *, lane: Lane) -> None:
             if not lost:
                 _write_failure(row, stay, "not_sent")
             raise
+        except UndecryptableError:
+            logger.error("The number of %s cannot be read with our keys.", row.pk)
+            _write_failure(row, stay, "undecryptable")
+            raise HoldRefused from None
         else:
             _write_token(row, stay, receipt, sent_at)
             return
@@ -236,33 +283,40 @@ def _check(worker: Worker, row: Redemption, lane: Lane) -> VoucherState:
     )
 
 
-def release(worker: Worker, row: Redemption, *, status: RedemptionStatus) -> None:
+def release(worker: Worker, row: Redemption, *, status: RedemptionStatus) -> bool:
     """Give a hold back and go to ``status``, whatever Smart Gift answers.
 
     A release that fails costs nothing but time: the hold ends by itself. Its token
     is kept until then, and the next hold of this voucher here releases with it.
+
+    Returns False where it could not be sent, so that the hold still stands.
     """
     if not row.hold_token_encrypted:
-        return
+        return True
+    held_until, ours = row.held_until, seconds_left(row) > 0
+    changes: dict[str, Any] = {}
+    if status in _GOES_ON:
+        # From here on nobody may take a moved balance for our own doing.
+        changes = {"held_until": None}
     with transaction.atomic(durable=True):
-        journal.record(row, Operation.RELEASE, Outcome.REQUESTED, status=status)
-    outcome, reason = _release(worker, row)
-    changes: dict[str, Any] = (
-        {"hold_token_encrypted": "", "held_until": None}
-        if outcome == Outcome.SUCCEEDED
-        else {}
-    )
+        journal.record(
+            row, Operation.RELEASE, Outcome.REQUESTED, status=status, **changes
+        )
+    outcome, reason = _release(worker, row) if ours else (Outcome.SUCCEEDED, "over")
+    if outcome == Outcome.SUCCEEDED:
+        changes = {"hold_token_encrypted": "", "held_until": None}
+    elif reason in _NOT_SENT:
+        changes = {"held_until": held_until}
     with transaction.atomic(durable=True):
         journal.record(
             row, Operation.RELEASE, outcome, status=status, reason=reason, **changes
         )
         if status == S.RELEASED:
             outbox.emit("voucher.released", session=row.session, redemption=row)
+    return reason not in _NOT_SENT
 
 
 def _release(worker: Worker, row: Redemption) -> tuple[Outcome, str]:
-    if seconds_left(row) == 0:
-        return Outcome.SUCCEEDED, "over"
     try:
         worker.client().release(
             voucher_no=vault.voucher_number(row),
@@ -277,6 +331,9 @@ def _release(worker: Worker, row: Redemption) -> tuple[Outcome, str]:
         return Outcome.UNKNOWN, "no_answer"
     except (SmartGiftError, Postponed):
         return Outcome.FAILED, "not_sent"
+    except UndecryptableError:
+        logger.error("The hold of %s cannot be given back with our keys.", row.pk)
+        return Outcome.FAILED, "undecryptable"
     return Outcome.SUCCEEDED, ""
 
 

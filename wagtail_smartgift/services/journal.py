@@ -75,6 +75,12 @@ TRANSITIONS: dict[tuple[Operation, Outcome], frozenset[RedemptionStatus]] = {
 }
 
 
+#: A row in one of these owns money, or may: only steps that are about money, or a
+#: person, move it on.
+_OWNS_MONEY = frozenset({S.REDEEMING, S.REDEEMED, S.REVERSING, S.NEEDS_ATTENTION})
+_ABOUT_MONEY = frozenset({Operation.REDEEM, Operation.REVERSE, Operation.SETTLE})
+
+
 def record(
     redemption: Redemption,
     operation: Operation,
@@ -101,6 +107,12 @@ def record(
     """
     if status not in TRANSITIONS[operation, outcome]:
         raise ValueError(f"{operation} {outcome} does not lead to {status}.")
+    if (
+        redemption.status in _OWNS_MONEY
+        and status != redemption.status
+        and operation not in _ABOUT_MONEY
+    ):
+        raise ValueError(f"{operation} does not end {redemption.status}.")
     if expected is not None and redemption.status not in expected:
         raise Stale
     updated = Redemption.objects.filter(

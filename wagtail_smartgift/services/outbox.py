@@ -44,7 +44,8 @@ def emit(
     row = OutboxEvent.objects.create(
         type=event, session=session, order=order, redemption=redemption
     )
-    transaction.on_commit(partial(dispatch, row.pk))
+    # Robust: what goes wrong in telling must not break the payment it tells of.
+    transaction.on_commit(partial(dispatch, row.pk), robust=True)
 
 
 def dispatch(event_id: UUID) -> bool:

@@ -19,6 +19,11 @@ def look_again(row: Redemption, at: datetime) -> None:
     row.next_look_at = at
 
 
+def is_early(row: Redemption) -> bool:
+    """Tell whether somebody has come back before the time that was set."""
+    return row.next_look_at is not None and row.next_look_at > timezone.now()
+
+
 def back_off(row: Redemption, error: Postponed) -> bool:
     """Wait twice as long as the last time; false once an hour was not enough.
 
@@ -28,7 +33,7 @@ def back_off(row: Redemption, error: Postponed) -> bool:
     if error.code == "busy":
         look_again(row, now + timedelta(seconds=error.retry_after or 5))
         return True
-    delay = get_conf().settle * 2**row.looks
+    delay = max(1.0, get_conf().settle) * 2**row.looks
     if row.looks and delay / 2 >= LONGEST:
         return False
     Redemption.objects.filter(pk=row.pk).update(looks=row.looks + 1)

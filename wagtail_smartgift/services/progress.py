@@ -36,6 +36,8 @@ from wagtail_smartgift.services.worker import Worker
 S = RedemptionStatus
 #: Minutes after which a confirmation that cannot go forward is undone.
 CONFIRM_MINUTES = 15
+#: Seconds until the next look where nothing says when.
+_PAUSE = 5
 
 
 def advance(worker: Worker) -> None:
@@ -63,7 +65,10 @@ def advance(worker: Worker) -> None:
 
 
 def _schedule(session_id: UUID, error: Postponed) -> None:
-    """Set the sweep's next look: the earliest that any row waits for."""
+    """Set the sweep's next look: the earliest that any row, or the error, waits for.
+
+    A row that is looked at before its own time is left alone, so early costs nothing.
+    """
     now = timezone.now()
     times = [
         at
@@ -72,12 +77,11 @@ def _schedule(session_id: UUID, error: Postponed) -> None:
         ).values_list("next_look_at", flat=True)
         if at is not None
     ]
-    fallback = now + timedelta(
-        seconds=0 if isinstance(error, OutOfTime) else error.retry_after or 5
-    )
-    PaymentSession.objects.filter(pk=session_id).update(
-        next_look_at=min(times, default=fallback)
-    )
+    if isinstance(error, OutOfTime):
+        times.append(now)
+    elif error.retry_after or not times:
+        times.append(now + timedelta(seconds=error.retry_after or _PAUSE))
+    PaymentSession.objects.filter(pk=session_id).update(next_look_at=min(times))
 
 
 # -- confirming ---------------------------------------------------------------
@@ -91,7 +95,8 @@ def _confirming(worker: Worker, session: PaymentSession) -> None:
         if session.cancel_requested:
             _to_cancelling(worker, session)
             return
-        if not session.undo_reason and _forward(worker, session):
+        if not session.undo_reason:
+            _forward(worker, session)
             _rest(session, SessionStatus.CONFIRMED, "session.confirmed")
             return
     except redeeming.NotRedeemed as error:
@@ -108,8 +113,17 @@ def _confirming(worker: Worker, session: PaymentSession) -> None:
     _backward(worker, session)
 
 
-def _forward(worker: Worker, session: PaymentSession) -> bool:
-    """Hold everything well enough, then redeem one after the other."""
+def _forward(worker: Worker, session: PaymentSession) -> None:
+    """Hold everything well enough, then redeem one after the other.
+
+    Raises:
+        NotRedeemed: one of them cannot be had, so the others are not taken either.
+    """
+    if sessions.fallen_out(session):
+        # It was refused, and whoever learnt it did not live to undo the others.
+        raise redeeming.NotRedeemed("hold_lost")
+    if _is_too_old(session) and _is_unpaid(session):
+        raise redeeming.NotRedeemed("hold_lost")
     for row in sessions.rows(session):
         if row.status in COUNTED_REDEMPTION_STATUSES and row.amount > 0:
             spending.keep(worker, session, row)
@@ -118,7 +132,6 @@ def _forward(worker: Worker, session: PaymentSession) -> bool:
             holding.drop(worker, row)
         elif row.status in COUNTED_REDEMPTION_STATUSES:
             spending.spend(worker, session, row)
-    return True
 
 
 def _undo(session: PaymentSession, reason: str) -> PaymentSession:
@@ -191,7 +204,7 @@ def _reverse_all(
     for row in reversed(sessions.rows(session)):
         try:
             if row.status == S.REDEEMED:
-                reversing.begin(row)
+                reversing.begin(worker, row)
             if row.status == S.REVERSING:
                 _finish(worker, row, status)
         except (reversing.NotReversible, spending.PersonNeeded):
@@ -224,6 +237,12 @@ def _has(session: PaymentSession, status: RedemptionStatus) -> bool:
     return session.redemptions.filter(status=status).exists()
 
 
+def _is_unpaid(session: PaymentSession) -> bool:
+    return session.redemptions.filter(
+        status__in=COUNTED_REDEMPTION_STATUSES, amount__gt=0
+    ).exists()
+
+
 def _is_too_old(session: PaymentSession) -> bool:
     began: datetime | None = session.confirm_began_at
     return began is not None and timezone.now() - began > timedelta(
@@ -238,11 +257,12 @@ def _rest(session: PaymentSession, status: SessionStatus, event: str) -> None:
         Postponed: a cancel came in the meantime, and is next.
     """
     attention = status == SessionStatus.NEEDS_ATTENTION
+    attention_code = _attention_code(session) if attention else ""
     with transaction.atomic(durable=True):
         fresh = sessions.lock(
             session.pk,
             expected={SessionStatus(session.status)},
-            attention_code=_attention_code(session) if attention else "",
+            attention_code=attention_code,
             next_look_at=None,
         )
         if fresh.cancel_requested and not attention:

@@ -63,6 +63,7 @@ def reconcile(*, batch: int = BATCH) -> Report:
     report = Report()
     _lapse(report, batch)
     _advance(report, batch)
+    _count_foreign(report)
     _release_abandoned(report, batch)
     _sell(report, batch)
     report.events = outbox.dispatch_due(limit=batch)
@@ -80,7 +81,9 @@ def _lapse(report: Report, batch: int) -> None:
     over = Q(status=S.HELD, held_until__lte=now) | Q(
         status=S.HOLDING, hold_sent_at__lte=oldest
     )
-    rows = Redemption.objects.filter(over, _unclaimed("session__", now))
+    rows = Redemption.objects.filter(
+        over, _unclaimed("session__", now), _bound("session__")
+    )
     for row in rows.order_by("held_until")[:batch]:
         report.lapsed += holds.lapse(row)
 
@@ -90,17 +93,32 @@ def _unclaimed(prefix: str, now: object) -> Q:
     return free | Q(**{f"{prefix}claimed_until__lt": now})
 
 
+def _bound(prefix: str = "") -> Q:
+    """Select the rows of the accounts as they are configured now."""
+    ours = Q(pk__in=[])
+    for account in get_conf().accounts.values():
+        ours |= Q(
+            **{
+                f"{prefix}account": account.alias,
+                f"{prefix}account_base_url": account.base_url,
+                f"{prefix}account_key_hash": account.key_hash,
+            }
+        )
+    return ours
+
+
 def _due(now: object) -> QuerySet[PaymentSession]:
     """Sessions that something is left to be done about, the longest due first."""
     return PaymentSession.objects.filter(
         Q(next_look_at__isnull=True) | Q(next_look_at__lte=now),
         _unclaimed("", now),
+        _bound(),
         status__in=PENDING,
     ).order_by("next_look_at")
 
 
 def _advance(report: Report, batch: int) -> None:
-    for session in _ours(_due(timezone.now())[:batch], report):
+    for session in list(_due(timezone.now())[:batch]):
         try:
             with at_work(session, box=TimeBox.sweep()) as worker:
                 progress.advance(worker)
@@ -124,6 +142,7 @@ def _release_abandoned(report: Report, batch: int) -> None:
     limit = timezone.now() - timedelta(seconds=get_conf().abandoned_after)
     abandoned = (
         PaymentSession.objects.filter(
+            _bound(),
             status=SessionStatus.OPEN,
             last_active_at__lt=limit,
             redemptions__status=S.HELD,
@@ -131,9 +150,11 @@ def _release_abandoned(report: Report, batch: int) -> None:
         .distinct()
         .order_by("last_active_at")
     )
-    for session in _ours(abandoned[:batch], report):
+    for session in list(abandoned[:batch]):
         try:
             with at_work(session, box=TimeBox.sweep()) as worker:
+                if worker.session().last_active_at >= limit:
+                    continue  # The customer came back this moment.
                 for row in sessions.rows(session):
                     holding.let_go(worker, row)
         except (Claimed, ForeignRow, Postponed, Stale):
@@ -141,21 +162,16 @@ def _release_abandoned(report: Report, batch: int) -> None:
         report.abandoned += 1
 
 
-def _ours(
-    found: "QuerySet[PaymentSession]", report: Report
-) -> Iterator[PaymentSession]:
-    """Leave out what was made with a key or address that is not configured now."""
-    accounts = get_conf().accounts
-    for session in list(found):
-        account = accounts.get(session.account)
-        if account is not None and session.is_bound_to(account):
-            yield session
-            continue
-        report.foreign += 1
+def _count_foreign(report: Report) -> None:
+    """Count unfinished payments of a key or address that is not configured now."""
+    report.foreign = (
+        PaymentSession.objects.filter(status__in=PENDING).exclude(_bound()).count()
+    )
+    if report.foreign:
         logger.warning(
-            "Payment %s was made with another Smart Gift key or address than is "
-            "configured now; it is left alone.",
-            session.pk,
+            "%d payments were made with another Smart Gift key or address than is "
+            "configured now; they are left alone.",
+            report.foreign,
         )
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from wagtail_smartgift.choices import (
@@ -20,6 +20,7 @@ from wagtail_smartgift.choices import (
     Outcome,
     Proof,
     RedemptionStatus,
+    SessionStatus,
 )
 from wagtail_smartgift.client import (
     OutcomeUnknown,
@@ -31,7 +32,14 @@ from wagtail_smartgift.client import (
 )
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import Redemption
-from wagtail_smartgift.services import holds, journal, outbox, patience, vault
+from wagtail_smartgift.services import (
+    holds,
+    journal,
+    outbox,
+    patience,
+    sessions,
+    vault,
+)
 from wagtail_smartgift.services.timebox import Postponed
 from wagtail_smartgift.services.worker import Worker
 
@@ -39,6 +47,8 @@ from wagtail_smartgift.services.worker import Worker
 logger = logging.getLogger(__name__)
 
 S = RedemptionStatus
+#: A session in one of these is being driven, and will see a late answer itself.
+_WAITS_FOR_ANSWERS = frozenset({SessionStatus.CONFIRMING, SessionStatus.REFUNDING})
 #: Refusals that mean that our hold was not what we took it for.
 _HOLD_REASONS = frozenset({RefusalReason.ALREADY_HELD, RefusalReason.NOT_HELD})
 #: Seconds that must be left of a hold, beyond a call's deadline, to replay in it.
@@ -82,8 +92,11 @@ def redeem(worker: Worker, row: Redemption) -> None:
         HoldGone: refused since our hold was gone, nothing was taken.
         Postponed: not sent, nothing was taken; the row is held as before.
         NotSettledYet: sent, and nobody knows what became of it.
+        Claimed: another worker has taken the session over; nothing was sent.
     """
     with transaction.atomic(durable=True):
+        # The fence against a worker that slept through the end of its claim.
+        worker.claim.renew()
         journal.record(
             row,
             Operation.REDEEM,
@@ -97,6 +110,7 @@ def redeem(worker: Worker, row: Redemption) -> None:
             redemption_ids=[],
             proof="",
             looks=0,
+            next_look_at=None,
         )
     try:
         receipt = _send(worker, row)
@@ -146,30 +160,51 @@ def write_receipt(
             )
             outbox.emit("voucher.redeemed", session=row.session, redemption=row)
     except journal.Stale:
+        logger.error(
+            "A redeem of %s was answered after it had been given up; its ids are %s.",
+            row.pk,
+            ids,
+        )
+        _write_late_receipt(row, ids)
+    except DatabaseError:
+        # The last resort: without its ids nobody can give this money back.
+        logger.exception("The redeem of %s, ids %s, could not be stored.", row.pk, ids)
         _write_late_receipt(row, ids)
 
 
 def _write_late_receipt(row: Redemption, ids: list[int | str]) -> None:
-    current = Redemption.objects.get(pk=row.pk)
-    same_attempt = current.attempt == row.attempt and not current.proof
-    status = S.REDEEMED if same_attempt else S.NEEDS_ATTENTION
-    logger.error(
-        "A redeem of %s was answered after it had been given up; redemption ids %s.",
-        row.pk,
-        ids,
-    )
+    """Keep what an answer says, whatever has become of its row meanwhile.
+
+    Where the row still waits for it, or is only known to be applied, it completes
+    the row. Else money was taken that nothing here asks for any more: a person's.
+    """
     with transaction.atomic(durable=True):
+        session = sessions.touch(row.session_id)
+        current = Redemption.objects.get(pk=row.pk)
+        known = current.status == S.REDEEMED
+        wanted = (
+            current.attempt == row.attempt
+            and not current.redemption_ids
+            and session.status in _WAITS_FOR_ANSWERS
+            and current.status in {S.REDEEMING, S.REDEEMED, S.HELD, S.LAPSED}
+        )
         journal.record(
             current,
-            Operation.REDEEM,
+            Operation.CHECK if known and wanted else Operation.REDEEM,
             Outcome.SUCCEEDED,
-            status=status,
+            status=S.REDEEMED if wanted else S.NEEDS_ATTENTION,
             reason="late_answer",
             amount=row.amount,
-            redemption_ids=ids if same_attempt else current.redemption_ids + ids,
+            redemption_ids=ids if wanted else current.redemption_ids + ids,
             proof=Proof.RESPONSE,
-            attention_code="" if same_attempt else "late_answer",
+            attention_code="" if wanted else "late_answer",
+            next_look_at=None,
         )
+        if wanted and not known:
+            outbox.emit("voucher.redeemed", session=session, redemption=current)
+        if not wanted and session.status not in _WAITS_FOR_ANSWERS:
+            sessions.hand_over(session, "late_answer")
+            outbox.emit("session.needs_attention", session=session)
     row.refresh_from_db()
 
 
@@ -241,16 +276,47 @@ def settle(worker: Worker, row: Redemption) -> None:
         NotSettledYet: it is too early to know; ``next_look_at`` says when.
         Postponed: Smart Gift could not be asked.
     """
-    conf = get_conf()
-    now = timezone.now()
+    _note_death(row)
     if _may_replay(row):
         _replay(worker, row)
         return
-    settled_at = _sent_at(row) + timedelta(seconds=conf.settle)
-    if now < settled_at:
+    settled_at = _sent_at(row) + timedelta(seconds=get_conf().settle)
+    if timezone.now() < settled_at:
         patience.look_again(row, settled_at)
         raise NotSettledYet
+    if patience.is_early(row):
+        raise NotSettledYet
     _settle_by_balance(worker, row)
+
+
+def _note_death(row: Redemption) -> None:
+    """Write down that whoever asked did not live to write what came of it."""
+    last = journal.last_step(row.pk, Operation.REDEEM)
+    if last is not None and last.outcome == Outcome.REQUESTED:
+        with transaction.atomic(durable=True):
+            journal.record(
+                row,
+                Operation.REDEEM,
+                Outcome.UNKNOWN,
+                status=S.REDEEMING,
+                reason="worker_died",
+                amount=row.amount,
+            )
+
+
+def may_still_arrive_until(row: Redemption) -> datetime | None:
+    """Return until when a lost request of this redeem may still be applied.
+
+    Known to be applied is not enough to give it back: where it was asked for twice,
+    the other request would find its money on the voucher again. None: it was
+    answered at once, and nothing is on its way.
+    """
+    unknown = row.events.filter(
+        operation=Operation.REDEEM, outcome=Outcome.UNKNOWN, attempt=row.attempt
+    )
+    if row.sent_at is None or not unknown.exists():
+        return None
+    return row.sent_at + timedelta(seconds=get_conf().late)
 
 
 def fits_twice(row: Redemption) -> bool:
@@ -338,7 +404,6 @@ def _write_applied(
 
 
 def _settle_by_balance(worker: Worker, row: Redemption) -> None:
-    held = holds.seconds_left(row) > 0
     try:
         state = holds.look(worker, row, lane=Lane.MONEY)
     except Refused:
@@ -350,6 +415,8 @@ def _settle_by_balance(worker: Worker, row: Redemption) -> None:
             raise
         _to_person(row, "unreachable")
         return
+    # Asked after the answer: a hold that ended on the way kept nobody out.
+    held = holds.seconds_left(row) > 0
     _write_look(row, state)
     fallen = (row.baseline or 0) - state.remaining_value
     if fallen == 0:
@@ -369,18 +436,19 @@ def _settle_by_balance(worker: Worker, row: Redemption) -> None:
 def _not_fallen(worker: Worker, row: Redemption, *, held: bool) -> None:
     """The balance is what it was: make sure that it cannot still be taken."""
     late_at = _sent_at(row) + timedelta(seconds=get_conf().late)
-    if timezone.now() >= late_at and (is_fenced(row) or not held):
+    if timezone.now() >= late_at:
         _write_not_applied(row, held=held)
         return
     if held and not is_fenced(row):
         _fence(worker, row)
-    patience.look_again(row, max(late_at, timezone.now()))
+    patience.look_again(row, late_at)
     raise NotSettledYet
 
 
 def _fence(worker: Worker, row: Redemption) -> None:
     """Exchange our hold for a new one, so that a late redeem with the old is refused."""
-    holds.release(worker, row, status=S.REDEEMING)
+    if not holds.release(worker, row, status=S.REDEEMING):
+        return  # The old one stands; the balance under it decides in the end.
     with transaction.atomic(durable=True):
         holds.request(row, holds.FENCING, expected={S.REDEEMING})
     try:

@@ -97,7 +97,7 @@ def _step(
     worker: Worker, session: PaymentSession, row: Redemption, due: Decimal
 ) -> None:
     if row.status == S.REDEEMED:
-        reversing.begin(row)
+        reversing.begin(worker, row)
     if row.status == S.REVERSING:
         _give_back(worker, row, rest=max(ZERO, row.amount - due))
     elif row.status == S.REDEEMING:

@@ -14,7 +14,6 @@ from django.db.models import Max
 from django.utils import timezone
 
 from wagtail_smartgift.choices import (
-    LIVE_REDEMPTION_STATUSES,
     Lane,
     Operation,
     Outcome,
@@ -28,7 +27,14 @@ from wagtail_smartgift.client import (
 )
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import Redemption
-from wagtail_smartgift.services import holds, journal, outbox, patience, vault
+from wagtail_smartgift.services import (
+    holds,
+    journal,
+    outbox,
+    patience,
+    redeeming,
+    vault,
+)
 from wagtail_smartgift.services.timebox import Postponed
 from wagtail_smartgift.services.worker import Worker
 
@@ -52,12 +58,14 @@ class VoucherBusy(Postponed):
         super().__init__("voucher_held", retry_after=retry_after)
 
 
-def begin(row: Redemption) -> None:
+def begin(worker: Worker, row: Redemption) -> None:
     """T1: make the row ``reversing``, which claims the voucher in this database.
 
     Raises:
         NotReversible: the ids of its redemption are not known.
         VoucherBusy: another session is using the voucher.
+        Postponed: a lost request of its redeem may still arrive, and would take
+            again what was given back.
     """
     if not row.redemption_ids:
         with transaction.atomic(durable=True):
@@ -71,9 +79,15 @@ def begin(row: Redemption) -> None:
                 attention_code="ids_lost",
             )
         raise NotReversible("ids_lost")
-    _lapse_others(row)
+    settled_at = redeeming.may_still_arrive_until(row)
+    if settled_at is not None and timezone.now() < settled_at:
+        patience.look_again(row, settled_at)
+        raise Postponed("smartgift_unavailable")
+    for rival in holds.rivals(row.fingerprint, but=row):
+        holds.lapse(rival)
     try:
         with transaction.atomic(durable=True):
+            worker.claim.renew()
             journal.record(
                 row,
                 Operation.REVERSE,
@@ -84,27 +98,11 @@ def begin(row: Redemption) -> None:
                 attempt=row.attempt + 1,
                 sent_at=None,
                 looks=0,
+                next_look_at=None,
             )
     except IntegrityError:
-        raise VoucherBusy(_busy_for(row)) from None
-
-
-def _others(row: Redemption) -> list[Redemption]:
-    return list(
-        Redemption.objects.filter(
-            fingerprint=row.fingerprint, status__in=LIVE_REDEMPTION_STATUSES
-        ).exclude(pk=row.pk)
-    )
-
-
-def _lapse_others(row: Redemption) -> None:
-    for other in _others(row):
-        holds.lapse(other)
-
-
-def _busy_for(row: Redemption) -> float:
-    ends = [holds.hold_ends(other) for other in _others(row)]
-    return max((holds.VoucherHeld(until).retry_after for until in ends), default=1.0)
+        held = holds.held_by_rivals(row.fingerprint, but=row)
+        raise VoucherBusy(held.retry_after) from None
 
 
 def finish(
@@ -126,6 +124,8 @@ def finish(
     settled_at = _on_its_way_until(row)
     if settled_at is not None and timezone.now() < settled_at:
         patience.look_again(row, settled_at)
+        raise Postponed("smartgift_unavailable")
+    if patience.is_early(row):
         raise Postponed("smartgift_unavailable")
     try:
         _reverse(worker, row, status=status, rest=rest)
@@ -152,6 +152,7 @@ def _reverse(
     again = row.sent_at is not None
     sent_before = row.sent_at
     with transaction.atomic(durable=True):
+        worker.claim.renew()
         journal.record(
             row,
             Operation.REVERSE,
@@ -247,7 +248,11 @@ def _live_hold(row: Redemption) -> dict[str, Any]:
 
 
 def _add_rest(row: Redemption, amount: Decimal, hold: dict[str, Any]) -> None:
-    """Insert the row that redeems the rest, under the hold that we still have."""
+    """Insert the row that redeems the rest, under the hold that we still have.
+
+    Without one it claims the voucher at once, so that no other session of this shop
+    comes between.
+    """
     legs = Redemption.objects.filter(
         session_id=row.session_id, fingerprint=row.fingerprint
     )
@@ -259,16 +264,18 @@ def _add_rest(row: Redemption, amount: Decimal, hold: dict[str, Any]) -> None:
         fingerprint=row.fingerprint,
         display_code=row.display_code,
         type=row.type,
-        status=S.HELD if hold else S.LAPSED,
+        status=S.HELD if hold else S.HOLDING,
         amount=amount,
         balance=row.balance,
         replaces=row,
-        **hold,
+        **(hold or {"hold_sent_at": timezone.now()}),
     )
-    if hold:
-        journal.append(rest, Operation.HOLD, Outcome.SUCCEEDED, reason="taken_over")
-    else:
-        journal.append(rest, Operation.LAPSE, Outcome.SUCCEEDED, reason="rest")
+    journal.append(
+        rest,
+        Operation.HOLD,
+        Outcome.SUCCEEDED if hold else Outcome.REQUESTED,
+        reason="taken_over" if hold else "",
+    )
 
 
 def _write_unknown(row: Redemption) -> None:

@@ -8,10 +8,15 @@ from uuid import UUID
 from django.db.models import F
 from django.utils import timezone
 
-from wagtail_smartgift.choices import SessionStatus
+from wagtail_smartgift.choices import RedemptionStatus, SessionStatus
 from wagtail_smartgift.models import PaymentSession, Redemption
 from wagtail_smartgift.services.allocation import allocate
 from wagtail_smartgift.services.journal import Stale
+
+
+ZERO = Decimal("0.00")
+#: A row in one of these pays nothing in its session any more.
+_OUT = frozenset({RedemptionStatus.REFUSED, RedemptionStatus.RELEASED})
 
 
 def lock(
@@ -36,6 +41,24 @@ def lock(
     return PaymentSession.objects.get(pk=session_id)
 
 
+def fallen_out(session: PaymentSession) -> bool:
+    """Tell whether a voucher that was to pay has been refused since the allocation."""
+    return any(row.status in _OUT and row.amount for row in rows(session))
+
+
+def touch(session_id: UUID) -> PaymentSession:
+    """Lock a session in whatever status it is, like ``lock``."""
+    return lock(session_id, expected=tuple(SessionStatus))
+
+
+def hand_over(session: PaymentSession, why: str) -> None:
+    """Put a session that this transaction has locked in front of a person."""
+    session.status = SessionStatus.NEEDS_ATTENTION
+    session.attention_code = why
+    session.next_look_at = None
+    session.save(update_fields=["status", "attention_code", "next_look_at"])
+
+
 def rows(session: PaymentSession) -> list[Redemption]:
     """Return a session's redemptions in the order of adding."""
     return list(session.redemptions.order_by("position"))
@@ -44,11 +67,16 @@ def rows(session: PaymentSession) -> list[Redemption]:
 def reallocate(session: PaymentSession) -> Decimal:
     """Share out an open session's amount anew, within the caller's lock.
 
+    What fell out of the session covers nothing from here on, so a refused row with
+    an amount is one that fell out since: see ``fallen_out``.
+
     Returns what remains to be paid another way.
     """
-    shares = allocate(session, rows(session))
-    for row, share in shares.items():
-        if row.amount != share:
+    every = rows(session)
+    shares = allocate(session, every)
+    for row in every:
+        share = shares.get(row, ZERO)
+        if row.amount != share and (row in shares or row.status in _OUT):
             Redemption.objects.filter(pk=row.pk).update(
                 amount=share, updated_at=timezone.now()
             )

@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy as _
 from wagtail_smartgift import ledger
 from wagtail_smartgift.choices import (
     COUNTED_REDEMPTION_STATUSES,
-    LIVE_REDEMPTION_STATUSES,
     Lane,
     Operation,
     Outcome,
@@ -149,21 +148,12 @@ def _insert(session: PaymentSession, wish: Wish) -> Redemption:
     try:
         return _insert_once(session, wish)
     except IntegrityError:
-        for other in _live(wish.fingerprint):
-            holds.lapse(other)
+        for rival in holds.rivals(wish.fingerprint):
+            holds.lapse(rival)
     try:
         return _insert_once(session, wish)
     except IntegrityError:
-        ends = [holds.hold_ends(other) for other in _live(wish.fingerprint)]
-        raise holds.VoucherHeld(max(filter(None, ends), default=None)) from None
-
-
-def _live(fingerprint: str) -> list[Redemption]:
-    return list(
-        Redemption.objects.filter(
-            fingerprint=fingerprint, status__in=LIVE_REDEMPTION_STATUSES
-        )
-    )
+        raise holds.held_by_rivals(wish.fingerprint) from None
 
 
 def _insert_once(session: PaymentSession, wish: Wish) -> Redemption:
@@ -230,7 +220,8 @@ def remove(worker: Worker, session: PaymentSession, redemption_id: UUID) -> None
         raise PaymentError("not_found")
     if row.status == S.RELEASED:
         return
-    if session.status != SessionStatus.OPEN:
+    removable = {*COUNTED_REDEMPTION_STATUSES, S.REFUSED}
+    if session.status != SessionStatus.OPEN or row.status not in removable:
         raise PaymentError("session_not_open")
     holding.drop(worker, row)
     _reallocate(session)
