@@ -8,8 +8,9 @@ from ninja import Router, Status
 from wagtail_smartgift import ledger, sales
 from wagtail_smartgift.api import schemas
 from wagtail_smartgift.api.auth import ServerKeyAuth
+from wagtail_smartgift.api.idempotency import claim_of, idempotent
 from wagtail_smartgift.api.sites import site_for
-from wagtail_smartgift.exceptions import SaleError
+from wagtail_smartgift.exceptions import PaymentError, SaleError
 from wagtail_smartgift.services import opening, payments
 
 
@@ -37,6 +38,7 @@ def _settled(session: ledger.Session) -> Any:
     operation_id="openSession",
     summary="Open the payment of an order, or tell it new amounts",
 )
+@idempotent
 def open_session(request: HttpRequest, data: schemas.OpenSession) -> Any:
     session, created = opening.open_session(
         reference=data.reference,
@@ -81,6 +83,7 @@ def get_session(request: HttpRequest, reference: str) -> Any:
     operation_id="prepareSession",
     summary="See that every voucher can be redeemed, before a card is touched",
 )
+@idempotent
 def prepare(request: HttpRequest, reference: str) -> Any:
     return _settled(payments.prepare(reference=reference))
 
@@ -91,6 +94,7 @@ def prepare(request: HttpRequest, reference: str) -> Any:
     operation_id="confirmSession",
     summary="Redeem every voucher, all or none",
 )
+@idempotent
 def confirm(
     request: HttpRequest, reference: str, data: schemas.Confirm | None = None
 ) -> Any:
@@ -104,6 +108,7 @@ def confirm(
     operation_id="cancelSession",
     summary="Give everything back",
 )
+@idempotent
 def cancel(request: HttpRequest, reference: str) -> Any:
     return _settled(payments.cancel(reference=reference))
 
@@ -114,11 +119,16 @@ def cancel(request: HttpRequest, reference: str) -> Any:
     operation_id="refundSession",
     summary="Give an amount back, or all that is left",
 )
+@idempotent
 def refund(
     request: HttpRequest, reference: str, data: schemas.Refund | None = None
 ) -> Any:
+    """An `amount` needs an `Idempotency-Key`: twice it would be given back twice."""
     amount = data.amount if data is not None else None
-    return _settled(payments.refund(reference=reference, amount=amount))
+    claim = claim_of(request)
+    if amount is not None and claim is None:
+        raise PaymentError("idempotency_key_required")
+    return _settled(payments.refund(reference=reference, amount=amount, claim=claim))
 
 
 @router.post(
@@ -130,6 +140,7 @@ def refund(
     operation_id="placeOrder",
     summary="Sell vouchers, once for each reference",
 )
+@idempotent
 def place_order(request: HttpRequest, data: schemas.PlaceOrder) -> Any:
     known = _is_known(data.reference)
     order = sales.place_order(

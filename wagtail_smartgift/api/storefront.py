@@ -11,6 +11,7 @@ from pydantic import Field
 from wagtail_smartgift import ledger, selectors
 from wagtail_smartgift.api import schemas
 from wagtail_smartgift.api.auth import SessionSecretAuth
+from wagtail_smartgift.api.idempotency import idempotent
 from wagtail_smartgift.api.sites import site_for
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession
@@ -91,6 +92,7 @@ def get_own_session(request: HttpRequest) -> schemas.SessionOut:
     operation_id="addVoucher",
     summary="Hold a voucher and let it cover what it can",
 )
+@idempotent
 def add_voucher(request: HttpRequest, data: schemas.AddVoucher) -> Any:
     """Answer 201 for a voucher that is new in the session, else 200."""
     added = payments.add_voucher(

@@ -1,5 +1,7 @@
 from wagtail_smartgift.models.budget import CallBudget
 from wagtail_smartgift.models.catalogue import CatalogueSync, VoucherProduct
+from wagtail_smartgift.models.guessing import GuessCounter
+from wagtail_smartgift.models.idempotency import StoredAnswer
 from wagtail_smartgift.models.outbox import OutboxEvent
 from wagtail_smartgift.models.pages import (
     HAS_WAGTAILS_PAGE,
@@ -25,12 +27,14 @@ __all__ = [
     "AbstractVoucherPage",
     "CallBudget",
     "CatalogueSync",
+    "GuessCounter",
     "OutboxEvent",
     "PaymentSession",
     "Redemption",
     "RedemptionEvent",
     "SessionSecret",
     "SmartGiftSettings",
+    "StoredAnswer",
     "VoucherOrder",
     "VoucherOrderEvent",
     "VoucherOrderItem",

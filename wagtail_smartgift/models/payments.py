@@ -67,6 +67,8 @@ class PaymentSession(AccountBound, Claimable, Timestamped):
         max_digits=10, decimal_places=2, default=0, editable=False
     )
     metadata = models.JSONField(default=dict, blank=True)
+    #: Numbers tried for this payment that turned out not to be usable.
+    failed_lookups = models.PositiveIntegerField(default=0, editable=False)
     confirm_began_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: The last sign of the customer or the shop; holds are given back some time after.
     last_active_at = models.DateTimeField(editable=False)
@@ -75,6 +77,9 @@ class PaymentSession(AccountBound, Claimable, Timestamped):
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
         ordering = ["-created_at"]
+        permissions = [
+            ("use_server_api", "Can call the shop's side of the vouchers' JSON API"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(amount_due__gte=0)

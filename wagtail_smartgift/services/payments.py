@@ -24,6 +24,7 @@ from wagtail_smartgift.choices import (
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession, Redemption
 from wagtail_smartgift.services import (
+    answers,
     holding,
     holds,
     journal,
@@ -326,11 +327,23 @@ def _close(worker: Worker, session: PaymentSession) -> None:
             holding.drop(worker, row)
 
 
-def refund(*, reference: str, amount: object = None) -> ledger.Session:
-    """Give an amount, or all that is left, back onto the vouchers."""
+def refund(
+    *,
+    reference: str,
+    amount: object = None,
+    claim: answers.Claim | None = None,
+) -> ledger.Session:
+    """Give an amount, or all that is left, back onto the vouchers.
+
+    ``claim`` is the caller's on its idempotency key: what that key has begun before
+    is answered and not begun again.
+    """
     wanted = None if amount is None else opening.amount("amount", amount)
     session = _find(reference)
-    if session.status == Status.REFUNDING:
+    begun = claim is not None and claim.refund_target is not None
+    if begun and session.status == Status.NEEDS_ATTENTION:
+        raise PaymentError("needs_attention")
+    if begun or session.status == Status.REFUNDING:
         return ledger.describe(session)
     _refuse_refund(session)
     with _working(session) as (worker, session):
@@ -346,6 +359,7 @@ def refund(*, reference: str, amount: object = None) -> ledger.Session:
                 status=Status.REFUNDING,
                 refund_target=ledger.refunded(rows) + wanted,
                 next_look_at=timezone.now(),
+                claim=claim,
             )
     session = _find(reference)
     if session.status == Status.NEEDS_ATTENTION:
@@ -375,11 +389,20 @@ def _check_refund(rows: Sequence[Redemption], wanted: Any, *, left: Any) -> None
 
 
 def _undertake(
-    worker: Worker, session: PaymentSession, *, status: Status, **changes: Any
+    worker: Worker,
+    session: PaymentSession,
+    *,
+    status: Status,
+    claim: answers.Claim | None = None,
+    **changes: Any,
 ) -> None:
     """Take on what a confirmed session was told, and drive it."""
     with transaction.atomic(durable=True):
-        sessions.lock(session.pk, expected={Status.CONFIRMED}, status=status, **changes)
+        fresh = sessions.lock(
+            session.pk, expected={Status.CONFIRMED}, status=status, **changes
+        )
+        if claim is not None:
+            answers.note_refund(claim, fresh.refund_target)
     _quietly(lambda: progress.advance(worker))
 
 
