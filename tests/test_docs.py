@@ -11,6 +11,7 @@ import inspect
 import re
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import get_commands
@@ -20,6 +21,7 @@ from wagtail_smartgift import exceptions, forms, payments, sales, signals
 from wagtail_smartgift.choices import RedemptionStatus, SessionStatus
 from wagtail_smartgift.client import errors as client_errors
 from wagtail_smartgift.conf import Conf
+from wagtail_smartgift.testing import running_sandbox
 
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -312,6 +314,19 @@ def test_quoted_code_is_the_code():
             wanted = "\n".join(line.strip() for line in part.strip().splitlines())
             position = kept.find(wanted, position)
             assert position >= 0, f"{name_of(page)} quotes {source}: {wanted}"
+
+
+def test_the_tests_of_the_testing_page_pass(db):
+    page = REPOSITORY / "docs" / "how-to" / "testing-your-integration.md"
+    blocks = [code for _language, code in BLOCK.findall(page.read_text("utf-8"))]
+    [example] = [code for code in blocks if "def test_a_voucher_pays" in code]
+    [lost_answer] = [code for code in blocks if "lost_after" in code]
+
+    names: dict[str, Any] = {}
+    exec(example, names)
+    with running_sandbox() as sandbox:
+        names["test_a_voucher_pays_for_the_order"](sandbox)
+    exec(lost_answer, {})
 
 
 def test_every_page_can_be_found_from_the_index():
