@@ -32,6 +32,8 @@ from wagtail_smartgift.models import (
     RedemptionEvent,
     SessionSecret,
     VoucherOrder,
+    VoucherOrderEvent,
+    VoucherOrderItem,
 )
 from wagtail_smartgift.sandbox import Experience, Sandbox
 from wagtail_smartgift.services import claims, holds, journal, reconciliation, vault
@@ -84,13 +86,13 @@ class World:
         traveller = time_machine.travel(datetime.now(tz=timezone.utc), tick=True)
         self._time = traveller.start()
         self._undo.append(traveller.stop)
-        self._watch()
+        self.watch()
 
     def stop(self) -> None:
         while self._undo:
             self._undo.pop()()
 
-    def _watch(self) -> None:
+    def watch(self) -> None:
         """Observe the boundaries between steps: each commit, each call, each answer."""
         world = self
         exchange, leave, give_back = (
@@ -99,16 +101,18 @@ class World:
             claims.Claim.give_back,
         )
 
-        def observed_exchange(self: Transport, *args: Any, **kwargs: Any) -> Any:
-            world._step()
-            answer = exchange(self, *args, **kwargs)
-            world._step()
+        def observed_exchange(
+            self: Transport, method: str, path: str, *args: Any, **kwargs: Any
+        ) -> Any:
+            world.step(f"before {path}")
+            answer = exchange(self, method, path, *args, **kwargs)
+            world.step(f"after {path}")
             return answer
 
         def observed_leave(self: Atomic, kind: Any, error: Any, trace: Any) -> None:
             leave(self, kind, error, trace)
             if self.durable and kind is None:
-                world._step()
+                world.step("commit")
 
         def observed_give_back(self: claims.Claim) -> None:
             if not world.dead:
@@ -125,7 +129,8 @@ class World:
 
         self._undo.append(undo)
 
-    def _step(self) -> None:
+    def step(self, name: str) -> None:
+        """Pass a boundary between two steps, or die at it."""
         if self.dies_in is None or not self._is_mortal:
             return
         self.dies_in -= 1
@@ -157,37 +162,43 @@ class World:
         for made in range(1, MOST_PASSES + 1):
             report = reconciliation.reconcile()
             assert not report.faults, "the sweep stumbled; see the log"
-            due = self._next_due()
-            if due is None:
+            wait = seconds_until_due()
+            if wait is None:
                 return made
-            self.pass_time(max(0.5, (due - django_timezone.now()).total_seconds() + 1))
+            self.pass_time(wait)
         raise AssertionError(f"Never at rest: {describe_rows()}")
 
-    def _next_due(self) -> datetime | None:
-        now = django_timezone.now()
-        pending = PaymentSession.objects.filter(status__in=ledger.PENDING)
-        times = [
-            max(session.next_look_at or now, session.claimed_until or now)
-            for session in pending
-        ]
-        for row in Redemption.objects.filter(
-            status__in=LIVE_REDEMPTION_STATUSES
-        ).exclude(session__in=pending):
-            ends = holds.hold_ends(row) or now
-            times.append(max(ends, row.session.claimed_until or now))
-        orders = VoucherOrder.objects.filter(
-            status__in=(OrderStatus.QUEUED, OrderStatus.PLACING)
+
+def seconds_until_due() -> float | None:
+    """Return when there is something to do again; None: everything is at rest."""
+    now = django_timezone.now()
+    due = _next_due(now)
+    return None if due is None else max(0.5, (due - now).total_seconds() + 1)
+
+
+def _next_due(now: datetime) -> datetime | None:
+    pending = PaymentSession.objects.filter(status__in=ledger.PENDING)
+    times = [
+        max(session.next_look_at or now, session.claimed_until or now)
+        for session in pending
+    ]
+    for row in Redemption.objects.filter(status__in=LIVE_REDEMPTION_STATUSES).exclude(
+        session__in=pending
+    ):
+        ends = holds.hold_ends(row) or now
+        times.append(max(ends, row.session.claimed_until or now))
+    orders = VoucherOrder.objects.filter(
+        status__in=(OrderStatus.QUEUED, OrderStatus.PLACING)
+    )
+    times += [
+        max(order.next_look_at or now, order.claimed_until or now) for order in orders
+    ]
+    times += list(
+        OutboxEvent.objects.filter(dispatched_at__isnull=True).values_list(
+            "next_attempt_at", flat=True
         )
-        times += [
-            max(order.next_look_at or now, order.claimed_until or now)
-            for order in orders
-        ]
-        times += list(
-            OutboxEvent.objects.filter(dispatched_at__isnull=True).values_list(
-                "next_attempt_at", flat=True
-            )
-        )
-        return min(times, default=None)
+    )
+    return min(times, default=None)
 
 
 # -- the books -----------------------------------------------------------------------
@@ -206,35 +217,45 @@ def redeemed(sandbox: Sandbox, number: str) -> Decimal:
 
 def stands(row: Redemption) -> tuple[Decimal, Decimal]:
     """Return the least and the most that may be redeemed by this row."""
+    # An experience is used up whole, whatever part of its worth was due here.
+    amount = worth(None, None, row.experiences) if row.is_experience else row.amount
     if row.status == S.REDEEMED:
-        return row.amount, row.amount
+        return amount, amount
     if row.status in {S.REDEEMING, S.REVERSING}:
-        return ZERO, row.amount
+        return ZERO, amount
     if row.status == S.NEEDS_ATTENTION and row.attention_code not in _NOTHING:
         sure = row.attention_code in _STANDS
-        return (row.amount if sure else ZERO), row.amount
+        return (amount if sure else ZERO), amount
     return ZERO, ZERO
 
 
-def compare_books(sandbox: Sandbox) -> None:
+def our_books() -> dict[str, tuple[Decimal, Decimal]]:
+    """Return for each voucher the least and the most that our rows account for."""
+    books: dict[str, tuple[Decimal, Decimal]] = defaultdict(lambda: (ZERO, ZERO))
+    for row in Redemption.objects.all():
+        number = vault.voucher_number(row)
+        (least, most), (low, high) = books[number], stands(row)
+        books[number] = (least + low, most + high)
+    return books
+
+
+def compare_books(
+    sandbox: Sandbox,
+    ours: dict[str, tuple[Decimal, Decimal]] | None = None,
+    rows: str = "",
+) -> None:
     """Hold our rows against the sandbox's ledger, at any moment.
 
     What is certain here must be there, and nothing may be there that is not at least
     in doubt here: no double debit, no confirmation without a redemption.
     """
-    least: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    most: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    for row in Redemption.objects.all():
-        number = vault.voucher_number(row)
-        low, high = stands(row)
-        least[number] += low
-        most[number] += high
+    ours = our_books() if ours is None else ours
     for voucher in sandbox.vouchers():
-        number = voucher.number
-        there = redeemed(sandbox, number)
-        assert least[number] <= there <= most[number], (
-            f"{number}: Smart Gift's books say {there}, ours between {least[number]} "
-            f"and {most[number]}: {describe_rows()}"
+        least, most = ours.get(voucher.number, (ZERO, ZERO))
+        there = redeemed(sandbox, voucher.number)
+        assert least <= there <= most, (
+            f"{voucher.number}: Smart Gift's books say {there}, ours between {least} "
+            f"and {most}: {rows or describe_rows()}"
         )
 
 
@@ -308,6 +329,9 @@ def forget_everything() -> None:
             Redemption,
             SessionSecret,
             PaymentSession,
+            VoucherOrderEvent,
+            VoucherOrderItem,
+            VoucherOrder,
         ):
             table = connection.ops.quote_name(model._meta.db_table)
             if model is Redemption:

@@ -1,0 +1,173 @@
+"""What the processes of the nursery do: scenes, verbs that may die, sweeps, books."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+from urllib.request import Request, urlopen
+
+from django.core.management import call_command
+
+from wagtail_smartgift import ledger, payments, sales
+from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.exceptions import SmartGiftPluginError
+from wagtail_smartgift.models import PaymentSession, Redemption, VoucherOrder
+from wagtail_smartgift.services import catalogue, reconciliation
+from wagtail_smartgift.services import payments as verbs
+
+from .world import (
+    MOST_PASSES,
+    World,
+    compare_rest,
+    describe_rows,
+    forget_everything,
+    our_books,
+    seconds_until_due,
+)
+
+
+#: This process's clock, to be moved; set by whoever starts it.
+TIME: Any = None
+REF = "order-1"
+FIRST, SECOND = "GOOD-0100-0001", "GOOD-0050-0001"
+ORDER = {
+    "items": [{"product": 37, "price": "50.00"}, {"product": 37, "price": "25.00"}],
+    "customer": {
+        "first_name": "John",
+        "last_name": "Smith",
+        "email": "john@example.org",
+        "address1": "1 Mill Lane",
+        "city": "Bath",
+        "postcode": "BA1 1AA",
+    },
+    "delivery": {"method": "1", "price": "0.00"},
+}
+
+
+class Mortal(World):
+    """A process that kills itself, for good, at a step."""
+
+    def __init__(self, dies_in: int | None) -> None:
+        self.dies_in = dies_in
+        self.dead = False
+        self.steps: list[str] = []
+        self._undo: list[Callable[[], None]] = []
+
+    def step(self, name: str) -> None:
+        self.steps.append(name)
+        if len(self.steps) == self.dies_in:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def create_tables() -> None:
+    call_command("migrate", run_syncdb=True, verbosity=0)
+
+
+def scene(due: str = "80.00", vouchers: Any = (), confirmed: bool = False) -> None:
+    """Open a session with vouchers in it, and perhaps confirm it."""
+    forget_everything()
+    payments.open_session(reference=REF, amount_due=due)
+    for number, amount in vouchers:
+        payments.add_voucher(reference=REF, voucher_no=number, amount=amount)
+    if confirmed:
+        assert payments.confirm(reference=REF).status == "confirmed"
+
+
+def shelves() -> None:
+    """Know what is sold."""
+    forget_everything()
+    account = get_conf().account("default")
+    catalogue.sync(account)
+    catalogue.refresh_payment_methods(account)
+
+
+def first_redemption() -> str:
+    return str(Redemption.objects.values_list("pk", flat=True).first())
+
+
+def act(verb: str, dies_in: int | None = None, **values: Any) -> list[str]:
+    """Run a verb, and return the steps that it took; or die at one of them."""
+    verbs.WAIT_FOR_OTHERS = 0
+    mortal = Mortal(dies_in)
+    mortal.watch()
+    try:
+        if verb == "place_order":
+            sales.place_order(reference=REF, **ORDER)
+        else:
+            getattr(payments, verb)(reference=REF, **values)
+    except SmartGiftPluginError:
+        pass  # A refusal is an answer too.
+    return mortal.steps
+
+
+def come_to_rest(url: str) -> dict[str, Any]:
+    """Let time pass and sweep until nothing is left to do, then read our books."""
+    for _made in range(MOST_PASSES):
+        report = reconciliation.reconcile()
+        assert not report.faults, "the sweep stumbled"
+        wait = seconds_until_due()
+        if wait is None:
+            break
+        _pass_time(url, wait)
+    else:
+        raise AssertionError(f"Never at rest: {describe_rows()}")
+    # Whatever is still on its way arrives now, and must change nothing.
+    _pass_time(url, 600)
+    return books()
+
+
+def _pass_time(url: str, seconds: float) -> None:
+    """Let time pass here and, over its door for tests, at the sandbox."""
+    TIME.shift(seconds)
+    request = Request(
+        f"{url}/_sandbox/clock",
+        data=json.dumps({"advance": seconds}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urlopen(request, timeout=10) as answer:
+        answer.read()
+
+
+def dying_sweep(dies_in: int) -> None:
+    mortal = Mortal(dies_in)
+    mortal.watch()
+    reconciliation.reconcile()
+
+
+def books() -> dict[str, Any]:
+    """Return what our rows say, once they hold together."""
+    rows = describe_rows()
+    compare_rest()
+    sessions = PaymentSession.objects.all()
+    return {
+        "ours": our_books(),
+        "rows": rows,
+        "sessions": {one.reference: one.status for one in sessions},
+        "refunded": {
+            one.reference: ledger.describe(one).amount_refunded for one in sessions
+        },
+        "orders": {one.reference: one.status for one in VoucherOrder.objects.all()},
+        "attention": [
+            *Redemption.objects.filter(status="needs_attention").values_list(
+                "attention_code", flat=True
+            ),
+            *VoucherOrder.objects.filter(status="needs_attention").values_list(
+                "attention_code", flat=True
+            ),
+        ],
+    }
+
+
+ACTS: dict[str, Callable[..., Any]] = {
+    one.__name__: one
+    for one in (
+        create_tables,
+        scene,
+        shelves,
+        first_redemption,
+        act,
+        come_to_rest,
+        dying_sweep,
+    )
+}
