@@ -106,6 +106,7 @@ def add_voucher(
     Raises:
         PaymentError: ``voucher_not_usable`` (the one answer for unknown, foreign,
             expired, empty), ``voucher_held`` with ``retry_after`` seconds,
+            ``throttled`` (too many failed numbers; see ``THROTTLES``),
             ``session_not_open``, ``session_busy``, ``invalid``, ``busy``,
             ``smartgift_unavailable``, ``not_found``.
     """

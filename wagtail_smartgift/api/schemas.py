@@ -189,6 +189,26 @@ class SessionWithJournal(SessionOut):
     journal: list[JournalLine]
 
 
+# -- balances -----------------------------------------------------------------
+
+
+class BalanceIn(Body):
+    voucher_no: Text = Field(examples=["GIFT 1234 5678"])
+    site: Text | None = Field(None, description="Host name of the Wagtail site.")
+
+
+class OnVoucherOut(Schema):
+    bit_value: int
+    name: str
+
+
+class BalanceOut(Schema):
+    type: str
+    balance: Money | None = Field(description="Null for an experience voucher.")
+    experiences: list[OnVoucherOut]
+    held_until: Moment | None
+
+
 # -- sales --------------------------------------------------------------------
 
 

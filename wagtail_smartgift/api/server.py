@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from ninja import Router, Status
 
 from wagtail_smartgift import ledger, sales
-from wagtail_smartgift.api import schemas
+from wagtail_smartgift.api import envelope, schemas
 from wagtail_smartgift.api.auth import ServerKeyAuth
 from wagtail_smartgift.api.idempotency import claim_of, idempotent
 from wagtail_smartgift.api.sites import site_for
@@ -15,6 +15,7 @@ from wagtail_smartgift.services import opening, payments
 
 
 router = Router(tags=["server"], auth=ServerKeyAuth())
+envelope.wrap(router)
 Problem = schemas.ProblemOut
 #: Nobody's reference: anything that cannot be one is simply not found.
 _VERB: dict[Any, Any] = {

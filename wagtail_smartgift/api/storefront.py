@@ -9,16 +9,18 @@ from ninja import Router, Status
 from pydantic import Field
 
 from wagtail_smartgift import ledger, selectors
-from wagtail_smartgift.api import schemas
+from wagtail_smartgift.api import envelope, schemas
 from wagtail_smartgift.api.auth import SessionSecretAuth
 from wagtail_smartgift.api.idempotency import idempotent
 from wagtail_smartgift.api.sites import site_for
+from wagtail_smartgift.api.throttles import client_of
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession
-from wagtail_smartgift.services import payments
+from wagtail_smartgift.services import balance, payments
 
 
 router = Router(tags=["storefront"])
+envelope.wrap(router)
 Problem = schemas.ProblemOut
 _session_auth = SessionSecretAuth()
 
@@ -70,6 +72,33 @@ def get_voucher(request: HttpRequest, product_id: int, site: str | None = None) 
     return asdict(item)
 
 
+@router.post(
+    "balance",
+    response={200: schemas.BalanceOut, (400, 422, 429, 503): Problem},
+    operation_id="getBalance",
+    summary="What is on a voucher",
+)
+def get_balance(
+    request: HttpRequest,
+    data: schemas.BalanceIn,
+    site: str | None = None,
+) -> Any:
+    """Answer also while somebody is paying with it. Guesses are counted, see 429."""
+    found = balance.look_up(
+        voucher_no=data.voucher_no,
+        site=site_for(request, data.site or site),
+        client=client_of(request),
+    )
+    return {
+        "type": found.type,
+        "balance": found.amount,
+        "experiences": [
+            {"bit_value": bit, "name": name} for bit, name in found.experiences
+        ],
+        "held_until": found.held_until,
+    }
+
+
 @router.get(
     "payment-session",
     auth=_session_auth,
@@ -87,7 +116,7 @@ def get_own_session(request: HttpRequest) -> schemas.SessionOut:
     response={
         200: schemas.SessionOut,
         201: schemas.SessionOut,
-        (400, 401, 409, 422, 503): Problem,
+        (400, 401, 409, 422, 429, 503): Problem,
     },
     operation_id="addVoucher",
     summary="Hold a voucher and let it cover what it can",

@@ -23,7 +23,14 @@ from wagtail_smartgift.client import Refused, SmartGiftError
 from wagtail_smartgift.codes import MAX_VOUCHER_NUMBER_LENGTH, display_code
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession, Redemption
-from wagtail_smartgift.services import holding, holds, journal, sessions, vault
+from wagtail_smartgift.services import (
+    guessing,
+    holding,
+    holds,
+    journal,
+    sessions,
+    vault,
+)
 from wagtail_smartgift.services.appraisal import UnknownExperience
 from wagtail_smartgift.services.opening import amount as read_amount
 from wagtail_smartgift.services.timebox import Postponed
@@ -80,6 +87,15 @@ def add(worker: Worker, session: PaymentSession, wish: Wish) -> bool:
         PaymentError: see ``payments.add_voucher``.
     """
     row = _present(session, wish)
+    if row is not None and row.status != S.HOLDING:
+        return _add(worker, session, wish, row)
+    with guessing.tried_for(session):
+        return _add(worker, session, wish, row)
+
+
+def _add(
+    worker: Worker, session: PaymentSession, wish: Wish, row: Redemption | None
+) -> bool:
     try:
         if row is not None and row.status != S.HOLDING:
             _change(worker, session, row, wish)

@@ -1,0 +1,42 @@
+"""What goes for every call: the customer's language, and no copies in caches.
+
+The wrapper is the routers' own, so that it is there too where a host mounts them in
+an API of its own.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+from ninja import Router
+
+
+Run = Callable[..., HttpResponse]
+
+
+def wrap(router: Router) -> None:
+    """Put every operation of a router into the envelope."""
+    router.add_decorator(_enveloped, mode="view")
+
+
+def _enveloped(run: Run) -> Run:
+    @wraps(run)
+    def call(request: HttpRequest, **path: Any) -> HttpResponse:
+        with translation.override(_language(request)):
+            response = run(request, **path)
+            response.headers.setdefault("Content-Language", translation.get_language())
+        patch_vary_headers(response, ["Accept-Language"])
+        # What is said about a voucher or a payment is true for a moment only.
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return call
+
+
+def _language(request: HttpRequest) -> str:
+    """Return what ``LocaleMiddleware`` chose; without it, choose in the same way."""
+    chosen = getattr(request, "LANGUAGE_CODE", None)
+    return str(chosen or translation.get_language_from_request(request))

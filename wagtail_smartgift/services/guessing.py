@@ -1,0 +1,113 @@
+"""Bounds on guessing voucher numbers. Failures are counted, customers are not.
+
+- A stranger's balance look-ups: a number a minute, and few failures, for each client.
+- A payment: some failed numbers altogether, then no new number is tried for it.
+- All together: a number of failures a minute. Once they are used up, strangers and
+  payments with a failure wait, and a payment without one goes on: guessing from many
+  addresses uses up the guessers' budget and never a paying customer's.
+
+A number that can be used resets nothing. Numbers that a payment has already are no
+guesses. The doors only say who calls: a page's form and the API are bound alike.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db.models import F
+from django.utils.translation import gettext_lazy as _
+
+from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.models import PaymentSession
+from wagtail_smartgift.services import counters
+from wagtail_smartgift.services.counters import Counted, Counter, Full
+
+
+MINUTE = 60
+#: Answers that tell a guesser nothing but that the guess was wrong, or worse.
+FAILURES = frozenset({"voucher_not_usable", "voucher_held"})
+
+_ALL_FAILURES = Counter("failures", MINUTE)
+
+
+@contextmanager
+def look_up_by(client: str) -> Iterator[None]:
+    """Let a stranger look a voucher up within the limits; counts it if it fails.
+
+    The failure is counted before the look-up and taken back after it, so that many
+    guesses at once are not all let through.
+
+    Raises:
+        PaymentError: ``throttled``.
+    """
+    limits = get_conf().throttles
+    failures = Counter("balance-failures", limits.balance_failures_window, client)
+    kept: list[Counted] = []
+    try:
+        counters.count(
+            Counter("balance", MINUTE, client), limit=limits.balance_per_minute
+        )
+        kept.append(counters.count(failures, limit=limits.balance_failures))
+        kept.append(
+            counters.count(_ALL_FAILURES, limit=limits.global_failures_per_minute)
+        )
+    except Full as error:
+        _take_back(kept)
+        raise PaymentError("throttled", retry_after=error.retry_after) from None
+    failed = False
+    try:
+        yield
+    except PaymentError as error:
+        failed = error.code in FAILURES
+        raise
+    finally:
+        if not failed:
+            _take_back(kept)
+
+
+def _take_back(kept: list[Counted]) -> None:
+    for counted in kept:
+        counted.take_back()
+
+
+@contextmanager
+def tried_for(session: PaymentSession) -> Iterator[None]:
+    """Let a payment try a new number within the limits; counts it if it fails.
+
+    One number of a payment is tried at a time: the caller has claimed the session.
+
+    Raises:
+        PaymentError: ``throttled``.
+    """
+    _refuse_if_spent(session)
+    try:
+        yield
+    except PaymentError as error:
+        if error.code in FAILURES:
+            PaymentSession.objects.filter(pk=session.pk).update(
+                failed_lookups=F("failed_lookups") + 1
+            )
+            counters.count(_ALL_FAILURES)
+        raise
+
+
+def _refuse_if_spent(session: PaymentSession) -> None:
+    limits = get_conf().throttles
+    if session.failed_lookups >= limits.session_failures:
+        # It does not get better by waiting: the shop would have to open another.
+        raise PaymentError(
+            "throttled",
+            retry_after=get_conf().session_lifetime,
+            fields={
+                "voucher_no": _(
+                    "Too many numbers were tried for this payment. Please pay "
+                    "another way."
+                )
+            },
+        )
+    if not session.failed_lookups:
+        return
+    try:
+        counters.check(_ALL_FAILURES, limit=limits.global_failures_per_minute)
+    except Full as error:
+        raise PaymentError("throttled", retry_after=error.retry_after) from None
