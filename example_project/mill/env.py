@@ -18,6 +18,11 @@ def text(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
+def texts(name: str) -> list[str]:
+    """Return a variable as a list of one; of none where it is not set."""
+    return [text(name)] if text(name) else []
+
+
 def words(name: str, default: str = "") -> list[str]:
     """Return the parts of a comma-separated variable."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

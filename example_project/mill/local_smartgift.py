@@ -17,7 +17,11 @@ from wagtail_smartgift.sandbox import DatabaseInUse, Sandbox, SandboxServer
 
 ADDRESS = ("127.0.0.1", 8765)
 SANDBOX_KEY = "sk_sandbox"
-DATABASE = Path(__file__).resolve().parent.parent / "var" / "smartgift.sqlite3"
+#: Where the shop keeps its files; the tests put theirs elsewhere.
+VAR_DIR = Path(
+    env.text("MILL_VAR_DIR") or Path(__file__).resolve().parent.parent / "var"
+)
+DATABASE = VAR_DIR / "smartgift.sqlite3"
 #: Seconds between two looks at whether the server of another command still runs.
 _PAUSE = 1.0
 
@@ -79,7 +83,7 @@ class Keeper:
                 pause = 0.1
 
     def _serve(self) -> bool:
-        DATABASE.parent.mkdir(exist_ok=True)
+        DATABASE.parent.mkdir(parents=True, exist_ok=True)
         try:
             sandbox = Sandbox(
                 database=DATABASE,

@@ -14,8 +14,8 @@ from mill import env, local_smartgift
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 #: Everything that the shop writes: database, uploads, the local server's state.
-VAR_DIR = BASE_DIR / "var"
-VAR_DIR.mkdir(exist_ok=True)
+VAR_DIR = local_smartgift.VAR_DIR
+VAR_DIR.mkdir(parents=True, exist_ok=True)
 
 DEBUG = env.flag("DJANGO_DEBUG", default=True)
 PORT = env.number("PORT", int) or 8000
@@ -33,6 +33,9 @@ INSTALLED_APPS = [
     "wagtail_smartgift",
     "wagtail.contrib.settings",
     "wagtail.contrib.routable_page",
+    "wagtail.contrib.redirects",
+    "wagtail.embeds",
+    "wagtail.sites",
     "wagtail.users",
     "wagtail.snippets",
     "wagtail.documents",
@@ -165,8 +168,8 @@ WAGTAIL_SMARTGIFT = {
         }
     },
     # Without a key or a secret those endpoints answer 401 to everybody.
-    "SERVER_KEYS": [env.text("SMARTGIFT_SERVER_KEY")],
-    "WEBHOOK_SECRETS": [env.text("SMARTGIFT_WEBHOOK_SECRET")],
+    "SERVER_KEYS": env.texts("SMARTGIFT_SERVER_KEY"),
+    "WEBHOOK_SECRETS": env.texts("SMARTGIFT_WEBHOOK_SECRET"),
     "ENCRYPTION_KEYS": _encryption_keys,
     # Smart Gift's API cannot be asked for these: copy them from its dashboard.
     "DELIVERY_METHODS": env.json_list(

@@ -17,6 +17,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest
 
 from mill.shop import card
@@ -57,24 +58,26 @@ def place(
             dry_run=True,
         )
     posting = delivery["price"] if delivery else ZERO
-    order = Order.objects.create(
-        reference=reference,
-        user=request.user if request.user.is_authenticated else None,
-        customer=customer,
-        delivery=delivery,
-        total=basket.total + posting,
-        vouchers_total=basket.vouchers_total + posting,
-    )
-    OrderLine.objects.bulk_create(
-        OrderLine(
-            order=order,
-            name=line.name,
-            price=line.price,
-            quantity=line.quantity,
-            voucher=line.as_sale_item() if line.voucher else None,
+    with transaction.atomic():
+        order = Order.objects.create(
+            reference=reference,
+            user=request.user if request.user.is_authenticated else None,
+            site=basket.site,
+            customer=customer,
+            delivery=delivery,
+            total=basket.total + posting,
+            vouchers_total=basket.vouchers_total + posting,
         )
-        for line in basket.lines
-    )
+        OrderLine.objects.bulk_create(
+            OrderLine(
+                order=order,
+                name=line.name,
+                price=line.price,
+                quantity=line.quantity,
+                voucher=line.as_sale_item() if line.voucher else None,
+            )
+            for line in basket.lines
+        )
     payments.open_session(
         reference=order.reference,
         amount_due=order.total,
@@ -146,18 +149,20 @@ def settle(order: Order, *, mine: bool = False) -> None:
     elif session.status == "confirmed":
         if order.status in {S.PAYING, S.CONFIRMING}:
             _complete(order, session)
-        elif order.status == S.CANCELLING and nobody_works:
+        if order.status == S.CANCELLING and nobody_works:
             _resume_cancelling(order, session)
         elif order.status == S.REFUNDING:
             continue_refund(order, session, may_give_up=nobody_works)
 
 
 def _resume_cancelling(order: Order, session: payments.Session) -> None:
-    """Somebody could not finish cancelling: keep a paid order, undo any other."""
+    """Keep a paid order that could not be cancelled; undo one that is not paid."""
     if order.card_paid + session.amount_redeemed == order.total:
         order.move(S.CANCELLING, to=S.PAID)
     else:
+        # The signal of its end settles the order, at once or later.
         payments.cancel(reference=order.reference)
+        order.refresh_from_db()
 
 
 def _complete(order: Order, session: payments.Session) -> None:
@@ -167,8 +172,6 @@ def _complete(order: Order, session: payments.Session) -> None:
     except card.CaptureFailed:
         # Nobody pays half an order: the vouchers get back what was redeemed.
         order.move(S.PAYING, S.CONFIRMING, to=S.CANCELLING)
-        payments.cancel(reference=order.reference)
-        settle(order, mine=True)
         return
     sold = issue_vouchers(order)
     order.move(S.PAYING, S.CONFIRMING, to=S.PAID, voucher_paid=session.amount_redeemed)
@@ -191,6 +194,7 @@ def issue_vouchers(order: Order) -> bool:
             items=bought,
             customer=order.customer,
             delivery=order.delivery,
+            site=order.site,
         )
     except SaleError as error:
         if error.code not in {"order_refused", "invalid"}:

@@ -80,6 +80,10 @@ class Order(models.Model):
         on_delete=models.SET_NULL,
         related_name="+",
     )
+    #: Where it was placed: a site has its own Smart Gift company, perhaps.
+    site = models.ForeignKey(
+        "wagtailcore.Site", null=True, on_delete=models.SET_NULL, related_name="+"
+    )
     status = models.CharField(
         max_length=20,
         choices=OrderStatus.choices,

@@ -19,8 +19,15 @@ from wagtail_smartgift import payments, sales, signals
 def payment_settled(data: payments.Session, **_kwargs: Any) -> None:
     # Orders of other doors, such as a headless shop, are none of ours.
     order = Order.objects.filter(reference=data.reference).first()
-    if order is not None:
-        checkout.settle(order)
+    if order is None:
+        return
+    asked_for_it = order.status == OrderStatus.PAYING
+    checkout.settle(order)
+    if order.status == OrderStatus.CANCELLING and not asked_for_it:
+        # The card failed after the vouchers were redeemed. A payment cannot be undone
+        # while it is still telling of its end, and no request waits for it: the
+        # sweep has to come back.
+        raise RuntimeError(f"{order} is still to be undone.")
 
 
 @receiver(signals.voucher_order_failed)

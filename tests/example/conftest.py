@@ -1,0 +1,74 @@
+from decimal import Decimal
+from itertools import count
+
+import pytest
+
+from tests.example.shop import Shop, Visitor
+from wagtail_smartgift.sandbox import Behaviour, Sandbox, SandboxServer
+
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def smart_gift():
+    """One sandbox for all journeys; each has vouchers of its own."""
+    with SandboxServer(Sandbox(behaviour=Behaviour(rate_limit=0))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    """A shop with an empty database; migrating is what takes the time here."""
+    shop = Shop(tmp_path_factory.mktemp("migrated"), "http://127.0.0.1:9")
+    shop.manage("migrate", "--verbosity=0")
+    return shop
+
+
+@pytest.fixture(scope="session")
+def filled_shop(migrated, smart_gift, tmp_path_factory):
+    """A shop with its example data, not served."""
+    shop = Shop(tmp_path_factory.mktemp("mill"), smart_gift.url)
+    shop.start_from(migrated)
+    shop.printed = shop.manage("load_example_data")
+    return shop
+
+
+@pytest.fixture(scope="session")
+def shop(filled_shop):
+    with filled_shop.serving() as shop:
+        yield shop
+
+
+@pytest.fixture
+def visitor(shop):
+    with Visitor(shop) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def sandbox(smart_gift):
+    yield smart_gift.sandbox
+    smart_gift.sandbox.faults.clear()
+
+
+@pytest.fixture
+def new_voucher(sandbox):
+    """Return a function that issues a voucher and returns its number."""
+
+    def issue(balance="50.00", **more):
+        number = f"MILL-{next(_numbers):04}"
+        sandbox.add_voucher(number, balance=balance, **more)
+        return number
+
+    return issue
+
+
+@pytest.fixture
+def redeemed(sandbox):
+    """Return a function: what is redeemed of a voucher, by the sandbox's books."""
+    return lambda number: [
+        Decimal(redemption.pence) / 100
+        for redemption in sandbox.redemptions(number)
+        if redemption.reversed_at is None
+    ]

@@ -1,0 +1,137 @@
+"""The journey of the README in a real browser, on a telephone and on a desk."""
+
+import os
+import shutil
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from tests.example.shop import CUSTOMER, DECLINED_CARD, GOOD_CARD
+
+
+pytestmark = pytest.mark.browser
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser of this module's own, ended with it.
+
+    pytest-playwright's lives as long as the session, with an event loop that the
+    rest of a Django suite stumbles over.
+    """
+    path = os.environ.get("CHROMIUM_PATH") or shutil.which("chromium")
+    if path is None:
+        pytest.skip("no chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[360, 1280], ids=lambda width: f"{width}px")
+def window(request, chromium, shop):
+    """A page of that width; what it complains about fails the test."""
+    context = chromium.new_context(
+        viewport={"width": request.param, "height": 800}, base_url=shop.url
+    )
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    faults = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on(
+        "response",
+        lambda answer: answer.status >= 400 and faults.append(answer.url),
+    )
+    yield page
+    context.close()
+    assert faults == []
+
+
+def look(page):
+    """Nothing sticks out to the side, and axe finds nothing."""
+    assert (
+        page.evaluate("document.documentElement.scrollWidth")
+        <= page.viewport_size["width"]
+    )
+    found = Axe().run(page, options=RULES).response["violations"]
+    assert [
+        (one["id"], [node["target"] for node in one["nodes"]]) for one in found
+    ] == []
+
+
+def fill_in(page):
+    for name, value in CUSTOMER.items():
+        page.fill(f"[name={name}]", value)
+
+
+def pay_by_card(page, number):
+    page.fill("[name=card_name]", "Jane Miller")
+    page.fill("[name=card_number]", number)
+    page.get_by_role("button", name="Pay £").click()
+
+
+@pytest.mark.slow
+def test_buy_a_voucher_pay_with_it_and_get_it_back(window, sandbox, redeemed):
+    page = window
+    heading = page.get_by_role("heading", level=1)
+
+    # Buy a voucher of £50.
+    page.goto("/")
+    look(page)
+    page.get_by_role("navigation").get_by_text("Gift vouchers").click()
+    look(page)
+    page.get_by_role("link", name="The Old Mill gift voucher").click()
+    look(page)
+    page.get_by_label("Amount").fill("50")
+    page.get_by_label("To", exact=False).first.fill("Rose")
+    page.get_by_role("button", name="Add to basket").click()
+    expect(heading).to_have_text("Your basket")
+    look(page)
+    page.get_by_role("link", name="To the checkout").click()
+    fill_in(page)
+    look(page)
+    page.get_by_role("button", name="On to the payment").click()
+    pay_by_card(page, GOOD_CARD)
+    expect(heading).to_have_text("Thank you, Jane")
+    look(page)
+    number = page.locator("code.number").inner_text()
+    assert sandbox.voucher(number).balance == 50
+
+    # Pay an order of £80 with it; the first card is declined.
+    page.goto("/shop/mill-hamper/")
+    look(page)
+    page.get_by_role("button", name="Add to basket").click()
+    page.get_by_role("link", name="To the checkout").click()
+    fill_in(page)
+    page.get_by_role("button", name="On to the payment").click()
+    page.get_by_label("Voucher number").fill(number)
+    page.get_by_role("button", name="Add voucher").click()
+    expect(page.get_by_role("heading", name="Pay £30.00 by card")).to_be_visible()
+    look(page)
+    pay_by_card(page, DECLINED_CARD)
+    expect(page.get_by_text("Your card was declined.")).to_be_in_viewport()
+    assert sandbox.voucher(number).hold is None
+    pay_by_card(page, GOOD_CARD)
+    expect(heading).to_have_text("Thank you, Jane")
+    assert redeemed(number) == [50]
+
+    # Refund it.
+    page.get_by_role("button", name="Refund").click()
+    expect(page.get_by_text("£80.00 is refunded.")).to_be_visible()
+    look(page)
+    assert sandbox.voucher(number).balance == 50
+    page.goto("/account/orders/")
+    look(page)
+
+
+@pytest.mark.slow
+def test_it_can_be_read_in_the_dark(chromium, shop):
+    context = chromium.new_context(base_url=shop.url, color_scheme="dark")
+    page = context.new_page()
+    for path in ("/", "/gift-vouchers/", "/shop/mill-hamper/", "/account/login/"):
+        page.goto(path)
+        look(page)
+    context.close()

@@ -1,0 +1,118 @@
+"""The same shop without its pages: plain HTTP and JSON, as another front uses it."""
+
+import pytest
+import requests
+
+from tests.example.shop import SERVER_KEY, Shop
+
+
+class Api:
+    """The JSON API with one credential, over one connection."""
+
+    def __init__(self, shop, token):
+        self._url = f"{shop.url}/smartgift/api/"
+        self._http = requests.Session()
+        self._http.headers["Authorization"] = f"Bearer {token}"
+
+    def __call__(self, method, path, body=None, **headers):
+        return self._http.request(
+            method, self._url + path, json=body, headers=headers, timeout=30
+        )
+
+    def close(self):
+        self._http.close()
+
+
+@pytest.fixture
+def api(shop):
+    opened = []
+
+    def connect(token):
+        opened.append(Api(shop, token))
+        return opened[-1]
+
+    yield connect
+    for each in opened:
+        each.close()
+
+
+def test_a_voucher_is_sold_and_then_pays_without_any_page(api, shop, sandbox, redeemed):
+    server = api(SERVER_KEY)
+
+    # given: what is on sale
+    listed = requests.get(
+        f"{shop.url}/smartgift/api/vouchers?type=monetary", timeout=30
+    ).json()
+    product = next(item for item in listed["items"] if item["max"] == "1000.00")
+    assert product["url"].startswith("http")
+
+    # when: one is bought
+    order = {
+        "reference": "headless-sale",
+        "items": [{"product": product["id"], "price": "50.00", "to": "Rose"}],
+        "customer": {
+            "first_name": "Jane",
+            "last_name": "Miller",
+            "email": "jane@example.org",
+            "address1": "1 Mill Lane",
+            "city": "Bath",
+            "postcode": "BA1 1AA",
+        },
+        "delivery": {"method": "1", "price": "0.00"},
+    }
+    sold = server("POST", "server/voucher-orders", order)
+    assert (sold.status_code, sold.json()["status"]) == (201, "placed")
+    assert server("POST", "server/voucher-orders", order).status_code == 200
+    number = sold.json()["items"][0]["voucher_no"]
+    sales = [sale for sale in sandbox.sales() if sale.reference == "headless-sale"]
+    assert [sale.vouchers for sale in sales] == [[number]]
+
+    # and: it pays for something, together with another
+    opened = server(
+        "POST",
+        "server/payment-sessions",
+        {"reference": "headless-1", "amount_due": "80.00"},
+    )
+    assert opened.status_code == 201
+    customer = api(opened.json()["client_secret"])
+    sandbox.add_voucher("MILL-HEADLESS", balance="20.00")
+    for voucher in (number, "MILL-HEADLESS"):
+        added = customer("POST", "payment-session/redemptions", {"voucher_no": voucher})
+        assert added.status_code == 201
+    assert added.json()["amount_remaining"] == "10.00"
+    assert (redeemed(number), redeemed("MILL-HEADLESS")) == ([], [])
+
+    path = "server/payment-sessions/headless-1"
+    assert server("POST", f"{path}/prepare").status_code == 200
+    confirmed = server("POST", f"{path}/confirm", {"amount_remaining": "10.00"})
+    assert (confirmed.status_code, confirmed.json()["status"]) == (200, "confirmed")
+    assert (redeemed(number), redeemed("MILL-HEADLESS")) == ([50], [20])
+
+    # then: half of it goes back, the last voucher first, and then the rest
+    refunded = server(
+        "POST",
+        f"{path}/refund",
+        {"amount": "35.00"},
+        **{"Idempotency-Key": "headless-refund-1"},
+    )
+    assert refunded.status_code == 200
+    assert refunded.json()["amount_refunded"] == "35.00"
+    assert (redeemed(number), redeemed("MILL-HEADLESS")) == ([35], [])
+    assert server("POST", f"{path}/cancel").json()["status"] == "cancelled"
+    assert (redeemed(number), redeemed("MILL-HEADLESS")) == ([], [])
+    assert sandbox.voucher(number).balance == 50
+
+
+def test_without_a_server_key_the_servers_calls_are_closed(filled_shop, smart_gift):
+    keyless = Shop(filled_shop.folder, smart_gift.url, SMARTGIFT_SERVER_KEY="")
+    with keyless.serving() as closed:
+        for token in ("", SERVER_KEY):
+            answer = requests.get(
+                f"{closed.url}/smartgift/api/server/payment-methods",
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=30,
+            )
+            assert (answer.status_code, answer.json()["code"]) == (
+                401,
+                "unauthenticated",
+            )
