@@ -316,6 +316,23 @@ def test_a_receiver_that_raises_is_called_again(
     assert heard == [("session.confirmed", "confirmed")] * 2
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_receiver_may_act_on_the_payment_that_it_is_told_of(sandbox, books):
+    def cancel_at_once(*, data, **kwargs):
+        payments.cancel(reference=data.reference)
+
+    SIGNALS["session.confirmed"].connect(cancel_at_once)
+    try:
+        payments.open_session(reference=REF, amount_due="80.00")
+        payments.add_voucher(reference=REF, voucher_no=FIFTY)
+        payments.confirm(reference=REF)
+    finally:
+        SIGNALS["session.confirmed"].disconnect(cancel_at_once)
+
+    assert state().status == "cancelled"
+    assert books(FIFTY) == 0
+
+
 def test_a_pass_with_nothing_to_do_says_so(db, sandbox, capsys):
     call_command("smartgift_reconcile")
 

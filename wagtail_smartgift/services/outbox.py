@@ -6,6 +6,9 @@ a receiver refused or a crash left behind.
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -30,6 +33,9 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE = 30
 LONGEST_PAUSE = 3600
 
+#: Events of work that is still going on in this thread; None outside of any.
+_held_back: ContextVar[list[UUID] | None] = ContextVar("held_back", default=None)
+
 
 def emit(
     event: str,
@@ -45,7 +51,32 @@ def emit(
         type=event, session=session, order=order, redemption=redemption
     )
     # Robust: what goes wrong in telling must not break the payment it tells of.
-    transaction.on_commit(partial(dispatch, row.pk), robust=True)
+    transaction.on_commit(partial(_dispatch_after_work, row.pk), robust=True)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Send the signals of a piece of work when it is over, whatever came of it.
+
+    A receiver may then call a verb on the very payment that it is told of: nobody
+    is at work on it any more.
+    """
+    waiting: list[UUID] = []
+    token = _held_back.set(waiting)
+    try:
+        yield
+    finally:
+        _held_back.reset(token)
+        for event_id in waiting:
+            dispatch(event_id)
+
+
+def _dispatch_after_work(event_id: UUID) -> None:
+    waiting = _held_back.get()
+    if waiting is None:
+        dispatch(event_id)
+    else:
+        waiting.append(event_id)
 
 
 def dispatch(event_id: UUID) -> bool:

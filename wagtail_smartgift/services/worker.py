@@ -9,7 +9,7 @@ from wagtail_smartgift.client import SmartGiftClient
 from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.models import PaymentSession
 from wagtail_smartgift.models.base import AccountBound
-from wagtail_smartgift.services import claims, gateway
+from wagtail_smartgift.services import claims, gateway, outbox
 from wagtail_smartgift.services.timebox import TimeBox
 
 
@@ -72,7 +72,7 @@ def at_work(
         Claimed: somebody else is on it.
     """
     account = account_of(session)
-    with claims.claimed(session.pk, wait=wait) as claim:
+    with outbox.held_back(), claims.claimed(session.pk, wait=wait) as claim:
         yield Worker(
             session_id=session.pk,
             account=account,
