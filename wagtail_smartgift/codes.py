@@ -33,13 +33,15 @@ def normalise_voucher_number(text: str) -> str:
     """Return ``text`` as it is sent to Smart Gift.
 
     NFKC, and all white space and invisible formatting removed; nothing else,
-    since dashes and case are the venue's.
+    since dashes and case are the venue's. Doing it twice changes nothing.
     """
-    return "".join(
+    kept = "".join(
         char
         for char in unicodedata.normalize("NFKC", text)
         if not char.isspace() and unicodedata.category(char) not in {"Cf", "Cc"}
     )
+    # A removed space may have stood between a letter and its accent.
+    return unicodedata.normalize("NFKC", kept)
 
 
 def display_code(number: str) -> str:
