@@ -3,17 +3,27 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.request import Request, urlopen
 
 from django.core.management import call_command
+from django.db import connection
 
 from wagtail_smartgift import ledger, payments, sales
+from wagtail_smartgift.choices import SessionStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import SmartGiftPluginError
 from wagtail_smartgift.models import PaymentSession, Redemption, VoucherOrder
-from wagtail_smartgift.services import catalogue, reconciliation
+from wagtail_smartgift.services import (
+    catalogue,
+    claims,
+    journal,
+    reconciliation,
+    sales_journal,
+    sessions,
+)
 from wagtail_smartgift.services import payments as verbs
 
 from .world import (
@@ -29,6 +39,8 @@ from .world import (
 
 #: This process's clock, to be moved; set by whoever starts it.
 TIME: Any = None
+#: Seconds that a racer waits before each step.
+MOMENT = 0.05
 REF = "order-1"
 FIRST, SECOND = "GOOD-0100-0001", "GOOD-0050-0001"
 ORDER = {
@@ -64,10 +76,13 @@ def create_tables() -> None:
     call_command("migrate", run_syncdb=True, verbosity=0)
 
 
-def scene(due: str = "80.00", vouchers: Any = (), confirmed: bool = False) -> None:
-    """Open a session with vouchers in it, and perhaps confirm it."""
+def scene(
+    due: str = "80.00", vouchers: Any = (), confirmed: bool = False, others: Any = ()
+) -> None:
+    """Open a session with vouchers in it, and perhaps confirm it; open others."""
     forget_everything()
-    payments.open_session(reference=REF, amount_due=due)
+    for reference in (REF, *others):
+        payments.open_session(reference=reference, amount_due=due)
     for number, amount in vouchers:
         payments.add_voucher(reference=REF, voucher_no=number, amount=amount)
     if confirmed:
@@ -99,6 +114,72 @@ def act(verb: str, dies_in: int | None = None, **values: Any) -> list[str]:
     except SmartGiftPluginError:
         pass  # A refusal is an answer too.
     return mortal.steps
+
+
+def race(verb: str, locked: bool = True, **values: Any) -> str:
+    """Run a verb at the same moment as others; returns its status or its refusal.
+
+    Each step waits a moment before it is written, so that everybody has read before
+    anybody writes. ``locked`` False takes our locks out, to show what they prevent.
+    """
+    _dawdle(locked=locked)
+    try:
+        if verb == "sweep":
+            return f"faults: {reconciliation.reconcile().faults}"
+        if verb == "place_order":
+            return sales.place_order(reference=REF, **ORDER).status
+        reference = values.pop("reference", REF)
+        state = getattr(payments, verb)(reference=reference, **values)
+    except SmartGiftPluginError as error:
+        return error.code
+    return str(state.status)
+
+
+def _dawdle(*, locked: bool) -> None:
+    lock, record, update = sessions.lock, journal.record, sales_journal.update
+
+    def slow_lock(session_id: Any, *, expected: Any, **changes: Any) -> Any:
+        time.sleep(MOMENT)
+        wanted = expected if locked else tuple(SessionStatus)
+        return lock(session_id, expected=wanted, **changes)
+
+    def slow_record(row: Any, *args: Any, **values: Any) -> Any:
+        time.sleep(MOMENT)
+        if not locked:
+            now = Redemption.objects.get(pk=row.pk)
+            row.version, row.status = now.version, now.status
+            values.pop("expected", None)
+        return record(row, *args, **values)
+
+    def slow_update(order: Any, *conditions: Any, **changes: Any) -> bool:
+        time.sleep(MOMENT)
+        if not locked:
+            now = VoucherOrder.objects.get(pk=order.pk)
+            order.version, order.status, conditions = now.version, now.status, ()
+        return update(order, *conditions, **changes)
+
+    sessions.lock, journal.record = slow_lock, slow_record
+    sales_journal.update = slow_update
+    if not locked:
+        claims._take = lambda claim: True
+        claims.Claim.renew = lambda self: None  # type: ignore[method-assign]
+
+
+def drop_the_index() -> None:
+    """Take away what keeps a voucher from being live twice."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX smartgift_redemption_one_live")
+
+
+def make_the_index() -> None:
+    forget_everything()
+    constraint = next(
+        one
+        for one in Redemption._meta.constraints
+        if one.name == "smartgift_redemption_one_live"
+    )
+    with connection.schema_editor() as editor:
+        editor.add_constraint(Redemption, constraint)
 
 
 def come_to_rest(url: str) -> dict[str, Any]:
@@ -167,6 +248,9 @@ ACTS: dict[str, Callable[..., Any]] = {
         shelves,
         first_redemption,
         act,
+        race,
+        drop_the_index,
+        make_the_index,
         come_to_rest,
         dying_sweep,
     )

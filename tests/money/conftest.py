@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from wagtail_smartgift import payments
-from wagtail_smartgift.sandbox import Sandbox
+from wagtail_smartgift.sandbox import Behaviour, Sandbox, SandboxServer
 from wagtail_smartgift.services import payments as verbs
 
+from .databases import temporary_postgres
+from .nursery import Nursery
 from .world import World, redeemed
 
 
@@ -35,3 +37,30 @@ def session(world: World) -> Any:
 def books(sandbox: Sandbox) -> Any:
     """Return a function: what is redeemed of a voucher, by the sandbox's books."""
     return lambda number: redeemed(sandbox, number)
+
+
+def _databases() -> list[Any]:
+    postgres = pytest.param("postgres", marks=pytest.mark.postgres)
+    return ["sqlite", postgres]
+
+
+@pytest.fixture(scope="package", params=_databases())
+def nursery(request: Any, tmp_path_factory: Any) -> Iterator[Nursery]:
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("nursery") / "shop.sqlite3"
+        database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(path)}
+        made = Nursery(database)
+        yield made
+        made.close()
+        return
+    with temporary_postgres() as database:
+        made = Nursery(database)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def smart_gift() -> Iterator[SandboxServer]:
+    behaviour = Behaviour(rate_limit=0)
+    with SandboxServer(Sandbox(behaviour=behaviour)) as server:
+        yield server

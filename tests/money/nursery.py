@@ -46,13 +46,23 @@ class Nursery:
         Raises:
             AssertionError: it failed; with its traceback.
         """
+        [result] = self.race([{"name": name, **values}])
+        return result
+
+    def race(self, orders: list[dict[str, Any]]) -> list[Any]:
+        """Have a new process for each order, all let go at the same moment.
+
+        Raises:
+            AssertionError: one of them failed; with its traceback.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"name": name, **values}) + "\n")
+        self._process.stdin.write(json.dumps(orders) + "\n")
         self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
-        assert "error" not in answer, answer["error"]
-        return answer.get("result")
+        answers = json.loads(self._process.stdout.readline())
+        for answer in answers:
+            assert "error" not in answer, answer["error"]
+        return [answer.get("result") for answer in answers]
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -73,19 +83,31 @@ def main() -> None:
     from tests.money import acts
 
     for line in sys.stdin:
-        order = json.loads(line)
-        answer = _fork(acts.ACTS[order.pop("name")], order)
-        sys.stdout.write(json.dumps(answer) + "\n")
+        waiting, go = os.pipe()
+        children = [
+            _fork(acts.ACTS[order.pop("name")], order, waiting, go)
+            for order in json.loads(line)
+        ]
+        os.close(waiting)
+        os.close(go)  # What all of them wait for.
+        answers = [_collect(*child) for child in children]
+        sys.stdout.write(json.dumps(answers) + "\n")
         sys.stdout.flush()
 
 
-def _fork(act: Any, order: dict[str, Any]) -> dict[str, Any]:
+def _fork(act: Any, order: dict[str, Any], waiting: int, go: int) -> tuple[int, int]:
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         os.close(reading)
+        os.close(go)
+        os.read(waiting, 1)
         _live(act, order, writing)
     os.close(writing)
+    return child, reading
+
+
+def _collect(child: int, reading: int) -> dict[str, Any]:
     with os.fdopen(reading) as answers:
         text = answers.read()
     _, status = os.waitpid(child, 0)

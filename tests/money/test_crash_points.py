@@ -5,16 +5,14 @@ commit, call or answer, for every n. Time passes, the sweep (in another process)
 what is left, and our rows must agree with the sandbox's ledger.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from wagtail_smartgift.sandbox import Behaviour, Fault, Sandbox, SandboxServer
+from wagtail_smartgift.sandbox import Fault, SandboxServer
 
 from .acts import FIRST, SECOND
-from .databases import temporary_postgres
 from .nursery import Nursery, as_amounts
 from .world import compare_books, redeemed
 
@@ -96,33 +94,6 @@ STORIES = {
 REFUNDS = {"refund all": "80.00", "refund a part": "65.00"}
 #: What may be put before a person, and it must be true.
 UNDECIDABLE = {"ids_lost", "sale_unknown"}
-
-
-def _databases() -> list[Any]:
-    postgres = pytest.param("postgres", marks=pytest.mark.postgres)
-    return ["sqlite", postgres]
-
-
-@pytest.fixture(scope="module", params=_databases())
-def nursery(request: Any, tmp_path_factory: Any) -> Iterator[Nursery]:
-    if request.param == "sqlite":
-        path = tmp_path_factory.mktemp("nursery") / "shop.sqlite3"
-        database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(path)}
-        made = Nursery(database)
-        yield made
-        made.close()
-        return
-    with temporary_postgres() as database:
-        made = Nursery(database)
-        yield made
-        made.close()
-
-
-@pytest.fixture
-def smart_gift() -> Iterator[SandboxServer]:
-    behaviour = Behaviour(rate_limit=0)
-    with SandboxServer(Sandbox(behaviour=behaviour)) as server:
-        yield server
 
 
 class Scene:
