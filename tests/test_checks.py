@@ -128,11 +128,11 @@ def test_a_complete_setup_is_silent(smartgift):
         ({"CURRENCY": 826}, "E010"),
         ({"REFERENCE_PREFIX": "x" * 65}, "E011"),
         ({"TIMEOUT": 200, "SETTLE": 100}, "E012"),
-        ({"RATE_LIMIT": 0}, "E013"),
         ({"THROTTLES": {"SESSION_FAILURES": "10"}}, "E014"),
         ({"ADD_TO_BASKET": None}, "W002"),
         ({"DELIVERY_METHODS": []}, "W003"),
         ({"SERVER_KEYS": ["short"]}, "W004"),
+        ({"RATE_LIMIT": 0}, "W011"),
         ({"ACCOUNTS": {"default": {**ACCOUNT, "SITE_ID": ""}}}, "W006"),
     ],
 )

@@ -90,7 +90,7 @@ class OpenSession(Body):
 
 
 class AddVoucher(Body):
-    voucher_no: Text = Field(examples=["GIFT 1234 5678"])
+    voucher_no: Text = Field(examples=["GIFT 1234 5678"], repr=False)
     amount: Amount | None = Field(None, description="The most to take from it.")
     experiences: list[int] | None = Field(None, max_length=64)
 
@@ -170,7 +170,7 @@ class SessionOut(Schema):
 
 
 class OpenedSessionOut(SessionOut):
-    client_secret: str
+    client_secret: str = Field(repr=False)
 
 
 class JournalLine(Schema):
@@ -193,7 +193,7 @@ class SessionWithJournal(SessionOut):
 
 
 class BalanceIn(Body):
-    voucher_no: Text = Field(examples=["GIFT 1234 5678"])
+    voucher_no: Text = Field(examples=["GIFT 1234 5678"], repr=False)
     site: Text | None = Field(None, description="Host name of the Wagtail site.")
 
 
@@ -216,20 +216,20 @@ class ItemIn(Body):
     product: int
     price: Amount | None = None
     persons: int | None = None
-    to: Text = ""
-    from_: Text = Field("", alias="from")
-    message: Text = ""
+    to: Text | None = None
+    from_: Text | None = Field(None, alias="from")
+    message: Text | None = None
 
 
 class CustomerIn(Body):
     first_name: Text
     last_name: Text
     email: Text
-    phone: Text = ""
+    phone: Text | None = None
     address1: Text
-    address2: Text = ""
+    address2: Text | None = None
     city: Text
-    county: Text = ""
+    county: Text | None = None
     postcode: Text
 
 
@@ -255,7 +255,7 @@ class OrderItemOut(Schema):
     product: int
     price: Money
     persons: int | None
-    voucher_no: str | None
+    voucher_no: str | None = Field(repr=False)
 
 
 class OrderOut(Schema):

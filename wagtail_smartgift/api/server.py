@@ -153,16 +153,18 @@ def place_order(request: HttpRequest, data: schemas.PlaceOrder) -> Any:
         site=site_for(request, data.site),
         dry_run=data.dry_run,
     )
-    if order.status != "placed" and not data.dry_run:
-        return Status(202, schemas.OrderOut.of(order))
-    return Status(200 if known or data.dry_run else 201, schemas.OrderOut.of(order))
+    status = 200 if known or data.dry_run else 201
+    if order.pending and not data.dry_run:
+        status = 202
+    return Status(status, schemas.OrderOut.of(order))
 
 
 def _is_known(reference: str) -> bool:
     try:
-        return sales.get_order(reference=reference).status == "placed"
+        sales.get_order(reference=reference)
     except SaleError:
         return False
+    return True
 
 
 @router.get(

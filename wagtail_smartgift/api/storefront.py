@@ -1,14 +1,18 @@
 """What a browser or an app may call: the catalogue, and its own payment session."""
 
-from dataclasses import asdict
+import hashlib
+import json
 from typing import Annotated, Any
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag
+from django.utils.translation import get_language
 from ninja import Router, Status
 from pydantic import Field
 
-from wagtail_smartgift import ledger, selectors
+from wagtail_smartgift import ledger, listing
 from wagtail_smartgift.api import envelope, schemas
 from wagtail_smartgift.api.auth import SessionSecretAuth
 from wagtail_smartgift.api.idempotency import idempotent
@@ -16,6 +20,7 @@ from wagtail_smartgift.api.sites import site_for
 from wagtail_smartgift.api.throttles import client_of
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession
+from wagtail_smartgift.money import format_money
 from wagtail_smartgift.services import balance, payments
 
 
@@ -32,7 +37,7 @@ def _own(request: HttpRequest) -> PaymentSession:
 
 @router.get(
     "vouchers",
-    response={200: schemas.VouchersOut, 422: Problem},
+    response={200: schemas.VouchersOut, 304: None, 422: Problem},
     operation_id="listVouchers",
     summary="Vouchers on sale",
 )
@@ -44,16 +49,45 @@ def list_vouchers(
     offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0,
     site: str | None = None,
 ) -> Any:
-    """Answer from the last sync; Smart Gift is never asked."""
-    found = selectors.voucher_list(
-        site=site_for(request, site),
-        type=type,
-        search=search,
-        limit=limit,
-        offset=offset,
-        request=request,
-    )
-    return {"count": found.count, "items": [asdict(item) for item in found.items]}
+    """Answer from the last sync; Smart Gift is never asked.
+
+    Send the `ETag` back as `If-None-Match`: while nothing has changed, the answer is
+    304 and costs no product.
+    """
+    where = site_for(request, site)
+    state = listing.version(site=where, language=get_language())
+    query = repr((type, search, limit, offset, request.get_host()))
+    etag = quote_etag(hashlib.sha256(f"{state}{query}".encode()).hexdigest()[:32])
+    response = get_conditional_response(request, etag=etag)
+    if response is None:
+        found = listing.voucher_list(
+            site=where,
+            type=type,
+            search=search,
+            limit=limit,
+            offset=offset,
+            request=request,
+        )
+        items = [_vouchers_json(item) for item in found.items]
+        response = _json({"count": found.count, "items": items})
+    response["ETag"] = etag
+    # To be kept, and asked for anew each time, with the ETag.
+    response["Cache-Control"] = "no-cache"
+    return response
+
+
+def _vouchers_json(item: listing.VoucherItem) -> dict[str, Any]:
+    """Write an item as ``schemas.VoucherOut`` would, some ten times as fast."""
+    body = item._asdict()
+    for name in ("price", "min", "max", "increment"):
+        if body[name] is not None:
+            body[name] = format_money(body[name])
+    return body
+
+
+def _json(body: object) -> HttpResponse:
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return HttpResponse(text, content_type="application/json; charset=utf-8")
 
 
 @router.get(
@@ -64,12 +98,12 @@ def list_vouchers(
 )
 def get_voucher(request: HttpRequest, product_id: int, site: str | None = None) -> Any:
     """Answer also for a product that is off sale, with ``available`` false."""
-    item = selectors.voucher_item(
+    item = listing.voucher_item(
         site=site_for(request, site), remote_id=product_id, request=request
     )
     if item is None:
         raise PaymentError("not_found")
-    return asdict(item)
+    return item._asdict()
 
 
 @router.post(

@@ -54,9 +54,6 @@ def gate(account: Account, *, patience: float) -> Callable[[str, int], None]:
     key = store.key_of(account)
 
     def ask(operation: str, lane: int) -> None:
-        limit = get_conf().rate_limit
-        if not limit:
-            return
         if store.in_transaction():
             raise RuntimeError(
                 "Smart Gift was to be called within a database transaction, which "
@@ -65,6 +62,9 @@ def gate(account: Account, *, patience: float) -> Callable[[str, int], None]:
                 "transaction.atomic(), and exempt views from ATOMIC_REQUESTS with "
                 "transaction.non_atomic_requests."
             )
+        limit = get_conf().rate_limit
+        if not limit:
+            return
         epoch = _wait_for_place(key, operation, store.lane_of(lane), patience, limit)
         _thread.place = (key, epoch)
 

@@ -1,4 +1,4 @@
-"""Checks of the ``WAGTAIL_SMARTGIFT`` setting (E001 to E014, W002 to W010)."""
+"""Checks of the ``WAGTAIL_SMARTGIFT`` setting (E001 to E014, W002 to W011)."""
 
 import base64
 import binascii
@@ -207,9 +207,10 @@ def _values(conf: Conf) -> Messages:
             "Leave TIMEOUT and SETTLE out: the defaults are 25 and 35 seconds.",
         )
     if conf.rate_limit < 1:
-        yield error(
-            "E013",
-            f"{SETTING}['RATE_LIMIT'] leaves no call to Smart Gift.",
+        yield warning(
+            "W011",
+            f"{SETTING}['RATE_LIMIT'] switches the shared quota off: tills, the sync "
+            "and checkouts take calls from one another.",
             "Leave it out for Smart Gift's own limit of 60 calls a minute.",
         )
     for item in fields(Throttles):

@@ -1,5 +1,6 @@
 """What every row that has to do with money carries."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
@@ -28,6 +29,20 @@ class AccountBound(models.Model):
         self.account = account.alias
         self.account_base_url = account.base_url
         self.account_key_hash = account.key_hash
+
+    @staticmethod
+    def bound_to(accounts: Iterable[Account], *, prefix: str = "") -> models.Q:
+        """Select the rows of these accounts; ``prefix`` is the way to them."""
+        bound = models.Q(pk__in=[])
+        for account in accounts:
+            bound |= models.Q(
+                **{
+                    f"{prefix}account": account.alias,
+                    f"{prefix}account_base_url": account.base_url,
+                    f"{prefix}account_key_hash": account.key_hash,
+                }
+            )
+        return bound
 
     def is_bound_to(self, account: Account) -> bool:
         return (self.account, self.account_base_url, self.account_key_hash) == (

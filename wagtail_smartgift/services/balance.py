@@ -16,7 +16,7 @@ from wagtail_smartgift.codes import MAX_VOUCHER_NUMBER_LENGTH
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.selectors import Shop, shop_for
 from wagtail_smartgift.services import gateway, guessing, vault
-from wagtail_smartgift.services.timebox import REQUEST_PATIENCE, Postponed
+from wagtail_smartgift.services.timebox import PATIENCE, Postponed
 
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def look_up(*, voucher_no: str, site: Site | None, client: str) -> Balance:
 
 
 def _ask(shop: Shop, number: str) -> Answer:
-    connection = gateway.connect(shop.account, patience=REQUEST_PATIENCE)
+    connection = gateway.connect(shop.account, patience=PATIENCE)
     try:
         return connection.check(
             voucher_no=number, site_id=shop.site_id, lane=Lane.LOOKUP

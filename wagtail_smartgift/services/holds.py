@@ -80,16 +80,19 @@ class Stay:
 
     meanwhile: RedemptionStatus
     success: RedemptionStatus
-    refused: RedemptionStatus
+    #: Held by somebody else, or not asked: there may be another time.
+    failed: RedemptionStatus
+    #: Refused for good.
+    unusable: RedemptionStatus
 
 
 #: A voucher that is added, and one that lapsed and is taken again.
-ADDING = Stay(meanwhile=S.HOLDING, success=S.HELD, refused=S.REFUSED)
-RETAKING = Stay(meanwhile=S.HOLDING, success=S.HELD, refused=S.LAPSED)
+ADDING = Stay(S.HOLDING, success=S.HELD, failed=S.REFUSED, unusable=S.REFUSED)
+RETAKING = Stay(S.HOLDING, success=S.HELD, failed=S.LAPSED, unusable=S.REFUSED)
 #: A new hold as a fence round a redeem that nobody knows the outcome of.
-FENCING = Stay(meanwhile=S.REDEEMING, success=S.REDEEMING, refused=S.REDEEMING)
+FENCING = Stay(S.REDEEMING, S.REDEEMING, S.REDEEMING, S.REDEEMING)
 #: A hold before a reversal whose rest is redeemed again.
-REVERSING = Stay(meanwhile=S.REVERSING, success=S.REVERSING, refused=S.REVERSING)
+REVERSING = Stay(S.REVERSING, S.REVERSING, S.REVERSING, S.REVERSING)
 
 
 def seconds_left(row: Redemption, *, now: datetime | None = None) -> float:
@@ -188,22 +191,22 @@ def take(worker: Worker, row: Redemption, stay: Stay, *, lane: Lane) -> None:
                 if lost:
                     # Most likely ours, and its token is lost: wait it out.
                     raise VoucherHeld(row.held_until) from None
-                _write_failure(row, stay, "held")
+                _write_failure(row, stay.failed, "held")
                 raise VoucherHeld from None
-            _write_failure(row, stay, "unusable")
+            _write_failure(row, stay.unusable, "unusable")
             raise HoldRefused from None
         except SmartGiftError as error:
             if lost:
                 raise Postponed.by(error) from None
-            _write_failure(row, stay, "not_sent")
+            _write_failure(row, stay.failed, "not_sent")
             raise Postponed.by(error) from None
         except Postponed:
             if not lost:
-                _write_failure(row, stay, "not_sent")
+                _write_failure(row, stay.failed, "not_sent")
             raise
         except UndecryptableError:
             logger.error("The number of %s cannot be read with our keys.", row.pk)
-            _write_failure(row, stay, "undecryptable")
+            _write_failure(row, stay.unusable, "undecryptable")
             raise HoldRefused from None
         else:
             _write_token(row, stay, receipt, sent_at)
@@ -241,13 +244,13 @@ def _write_lost(row: Redemption, stay: Stay, sent_at: datetime) -> None:
         )
 
 
-def _write_failure(row: Redemption, stay: Stay, reason: str) -> None:
+def _write_failure(row: Redemption, status: RedemptionStatus, reason: str) -> None:
     with transaction.atomic(durable=True):
         journal.record(
             row,
             Operation.HOLD,
             Outcome.FAILED,
-            status=stay.refused,
+            status=status,
             reason=reason,
             held_until=None,
         )

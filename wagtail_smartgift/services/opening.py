@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
@@ -20,11 +19,11 @@ from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession, SessionSecret
 from wagtail_smartgift.money import parse_amount
+from wagtail_smartgift.references import WRONG_REFERENCE, is_reference
 from wagtail_smartgift.selectors import shop_for
 from wagtail_smartgift.services import journal, sessions
 
 
-REFERENCE = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 #: Characters of JSON that a shop may attach to a session.
 METADATA_LIMIT = 16_384
 
@@ -46,7 +45,8 @@ def open_session(
         PaymentError: ``invalid``, ``currency_mismatch``, ``session_not_open`` (the
             amounts of a closed session cannot change).
     """
-    check_reference(reference)
+    if not is_reference(reference):
+        raise PaymentError("invalid", fields={"reference": WRONG_REFERENCE})
     due = amount("amount_due", amount_due, allow_zero=True)
     eligible = (
         due
@@ -117,23 +117,6 @@ def _update(session: PaymentSession, values: Mapping[str, Any]) -> PaymentSessio
     except journal.Stale:
         raise PaymentError("session_not_open") from None
     return fresh
-
-
-def check_reference(reference: object) -> None:
-    """Refuse what cannot stand in a URL.
-
-    Raises:
-        PaymentError: ``invalid``.
-    """
-    if not isinstance(reference, str) or not REFERENCE.fullmatch(reference):
-        raise PaymentError(
-            "invalid",
-            fields={
-                "reference": _(
-                    "Use 1 to 64 letters, digits, dots, dashes, underscores or tildes."
-                )
-            },
-        )
 
 
 def amount(name: str, value: object, *, allow_zero: bool = False) -> Decimal:

@@ -14,10 +14,11 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from wagtail_smartgift import ledger
+from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import (
     OutboxEvent,
     PaymentSession,
@@ -122,10 +123,20 @@ def _data(row: OutboxEvent) -> object:
 
 
 def dispatch_due(*, limit: int = 100) -> int:
-    """Send what is still to be sent; returns how many events were."""
+    """Send what is still to be sent; returns how many events were.
+
+    A copy of the production database must not write to its customers, so events of
+    rows of another key or address stay where they are.
+    """
+    accounts = get_conf().accounts.values()
+    ours = (
+        Q(session=None, order=None)
+        | PaymentSession.bound_to(accounts, prefix="session__")
+        | VoucherOrder.bound_to(accounts, prefix="order__")
+    )
     due = list(
         OutboxEvent.objects.filter(
-            dispatched_at__isnull=True, next_attempt_at__lte=timezone.now()
+            ours, dispatched_at__isnull=True, next_attempt_at__lte=timezone.now()
         ).values_list("pk", flat=True)[:limit]
     )
     return sum(dispatch(event_id) for event_id in due)

@@ -23,13 +23,13 @@ from wagtail_smartgift.choices import (
 )
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession, Redemption
+from wagtail_smartgift.references import is_reference
 from wagtail_smartgift.services import (
     answers,
     holding,
     holds,
     journal,
     opening,
-    outbox,
     progress,
     refunding,
     sessions,
@@ -63,6 +63,8 @@ def get_session(*, reference: str) -> ledger.Session:
 
 
 def _find(reference: str) -> PaymentSession:
+    if not is_reference(reference):
+        raise PaymentError("not_found")
     session = PaymentSession.objects.filter(reference=reference).first()
     if session is None:
         raise PaymentError("not_found")
@@ -251,12 +253,16 @@ def _drive_confirmation(worker: Worker) -> None:
         if session.undo_reason or not _untouched(session):
             return
         with transaction.atomic(durable=True):
-            sessions.lock(
+            fresh = sessions.lock(
                 session.pk,
                 expected={Status.CONFIRMING},
                 status=Status.OPEN,
                 next_look_at=None,
             )
+            if fresh.cancel_requested:
+                # It came this moment, and was promised: the sweep does it.
+                transaction.set_rollback(True)
+                return
         raise
 
 
@@ -284,9 +290,7 @@ def cancel(*, reference: str) -> ledger.Session:
         return _cancel_later(session)
     _refuse_other(session, open_code=None)
     with _working(session) as (worker, session):
-        if session.status == Status.OPEN:
-            _close(worker, session)
-        elif session.status == Status.CONFIRMED:
+        if session.status in {Status.OPEN, Status.CONFIRMED}:
             _undertake(
                 worker, session, status=Status.CANCELLING, next_look_at=timezone.now()
             )
@@ -310,21 +314,6 @@ def _cancel_later(session: PaymentSession) -> ledger.Session:
     except journal.Stale:
         raise PaymentError("session_busy", retry_after=1) from None
     return ledger.describe(fresh)
-
-
-def _close(worker: Worker, session: PaymentSession) -> None:
-    """Cancel an open session: first close it, then give its holds back."""
-    with transaction.atomic(durable=True):
-        fresh = sessions.lock(
-            session.pk,
-            expected={Status.OPEN},
-            status=Status.CANCELLED,
-            next_look_at=None,
-        )
-        outbox.emit("session.cancelled", session=fresh)
-    for row in sessions.rows(session):
-        if row.status in COUNTED_REDEMPTION_STATUSES:
-            holding.drop(worker, row)
 
 
 def refund(
@@ -396,10 +385,10 @@ def _undertake(
     claim: answers.Claim | None = None,
     **changes: Any,
 ) -> None:
-    """Take on what a confirmed session was told, and drive it."""
+    """Take on what a session was told, and drive it; the sweep does what is left."""
     with transaction.atomic(durable=True):
         fresh = sessions.lock(
-            session.pk, expected={Status.CONFIRMED}, status=status, **changes
+            session.pk, expected={Status(session.status)}, status=status, **changes
         )
         if claim is not None:
             answers.note_refund(claim, fresh.refund_target)

@@ -95,16 +95,8 @@ def _unclaimed(prefix: str, now: object) -> Q:
 
 def _bound(prefix: str = "") -> Q:
     """Select the rows of the accounts as they are configured now."""
-    ours = Q(pk__in=[])
-    for account in get_conf().accounts.values():
-        ours |= Q(
-            **{
-                f"{prefix}account": account.alias,
-                f"{prefix}account_base_url": account.base_url,
-                f"{prefix}account_key_hash": account.key_hash,
-            }
-        )
-    return ours
+    accounts = get_conf().accounts.values()
+    return PaymentSession.bound_to(accounts, prefix=prefix)
 
 
 def _due(now: object) -> QuerySet[PaymentSession]:

@@ -352,6 +352,19 @@ def _was_replayed_in_vain(row: Redemption) -> bool:
 
 
 def _replay(worker: Worker, row: Redemption) -> None:
+    with transaction.atomic(durable=True):
+        # A request of its own: whatever comes of it settles from now on, also when
+        # this worker does not live to see its answer.
+        worker.claim.renew()
+        journal.record(
+            row,
+            Operation.REDEEM,
+            Outcome.REQUESTED,
+            status=S.REDEEMING,
+            reason="replay",
+            amount=row.amount,
+            sent_at=timezone.now(),
+        )
     try:
         receipt = _send(worker, row)
     except OutcomeUnknown:
@@ -378,8 +391,6 @@ def _write_replay(row: Redemption, outcome: Outcome, reason: str) -> None:
             status=S.REDEEMING,
             reason=reason,
             amount=row.amount,
-            # The second request may be on its way as well: it settles from now.
-            sent_at=timezone.now(),
             next_look_at=settle_at,
         )
 

@@ -7,7 +7,6 @@ the shop places an order when it has been paid.
 """
 
 import logging
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
@@ -27,18 +26,22 @@ from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.exceptions import SaleError
 from wagtail_smartgift.ledger import Order, OrderItem, describe_order
 from wagtail_smartgift.models import VoucherOrder, VoucherOrderItem
+from wagtail_smartgift.references import WRONG_REFERENCE, is_reference
 from wagtail_smartgift.selectors import PaymentMethod, Shop
-from wagtail_smartgift.services import catalogue, sales_journal, sales_protocol, vault
+from wagtail_smartgift.services import (
+    catalogue,
+    sales_journal,
+    sales_protocol,
+    vault,
+)
 from wagtail_smartgift.services.sales_pricing import PricedItem, price_order
 from wagtail_smartgift.services.sales_reading import (
     WantedOrder,
-    check_reference,
     read_order,
 )
 from wagtail_smartgift.services.timebox import (
-    REQUEST_PATIENCE,
+    PATIENCE,
     REQUEST_SECONDS,
-    SWEEP_PATIENCE,
     Postponed,
     TimeBox,
 )
@@ -51,9 +54,9 @@ logger = logging.getLogger(__name__)
 _HEAD_START = timedelta(seconds=15)
 #: Seconds after which the sweep comes back to an order that made it fail.
 _AFTER_FAILURE = timedelta(minutes=5)
-#: How often an order may be tried within one request: with numbers of our own,
-#: without, and a look at what became of it.
-_MOST_STEPS = 3
+#: Steps of an order within one request: learning the payment method, sending it with
+#: numbers of our own, without, and a look at what became of it.
+_MOST_STEPS = 4
 
 S = OrderStatus
 
@@ -86,7 +89,7 @@ def place_order(
     payment_method: int | None = None,
     site: Site | None = None,
     dry_run: bool = False,
-    patience: float = REQUEST_PATIENCE,
+    patience: float = PATIENCE,
 ) -> Order:
     """Sell vouchers, once for each ``reference``, when the shop has been paid.
 
@@ -103,7 +106,8 @@ def place_order(
             was used for another order; ``order_refused``: Smart Gift sold nothing.
     """
     box = TimeBox(seconds=REQUEST_SECONDS, patience=patience)
-    check_reference(reference)
+    if not is_reference(reference):
+        raise SaleError("invalid", fields={"reference": WRONG_REFERENCE})
     wanted = read_order(
         items=items,
         customer=customer,
@@ -134,6 +138,8 @@ def get_order(*, reference: str) -> Order:
     Raises:
         SaleError: ``not_found``.
     """
+    if not is_reference(reference):
+        raise SaleError("not_found")
     order = VoucherOrder.objects.filter(reference=reference).first()
     if order is None:
         raise SaleError("not_found")
@@ -151,9 +157,7 @@ def payment_methods(*, site: Site | None = None) -> tuple[PaymentMethod, ...]:
     known = selectors.payment_methods(account)
     if not known:
         try:
-            known = catalogue.refresh_payment_methods(
-                account, patience=REQUEST_PATIENCE
-            )
+            known = catalogue.refresh_payment_methods(account, patience=PATIENCE)
         except catalogue.CatalogueSyncError as error:
             raise _unavailable(error) from error
     return known
@@ -178,21 +182,11 @@ def advance(order_id: uuid.UUID, *, box: TimeBox | None = None) -> OrderStatus:
     return OrderStatus(_advance(order, box or TimeBox.sweep()).status)
 
 
-def advance_due(*, limit: int = 100, deadline: float | None = None) -> Progress:
-    """Work on the orders that are due, the longest due first.
-
-    ``deadline`` is the ``time.monotonic()`` after which no remote call is started.
-    """
-    seconds = None if deadline is None else deadline - time.monotonic()
-    box = TimeBox(seconds=seconds, patience=SWEEP_PATIENCE)
+def advance_due(*, limit: int = 100) -> Progress:
+    """Work on the orders that are due, the longest due first."""
+    box = TimeBox.sweep()
     open_orders = VoucherOrder.objects.filter(status__in=(S.QUEUED, S.PLACING))
-    ours = Q(pk__in=[])
-    for account in get_conf().accounts.values():
-        ours |= Q(
-            account=account.alias,
-            account_base_url=account.base_url,
-            account_key_hash=account.key_hash,
-        )
+    ours = VoucherOrder.bound_to(get_conf().accounts.values())
     foreign = open_orders.exclude(ours).count()
     if foreign:
         logger.warning(
@@ -203,8 +197,6 @@ def advance_due(*, limit: int = 100, deadline: float | None = None) -> Progress:
     due = open_orders.filter(ours, next_look_at__lte=timezone.now())
     advanced = failed = 0
     for order in due.order_by("next_look_at")[:limit]:
-        if box.left() <= 0:
-            break
         try:
             _advance(order, box)
         except Exception:  # One bad row must not stop the others.
@@ -358,11 +350,11 @@ def _advance(order: VoucherOrder, box: TimeBox) -> VoucherOrder:
         if box.left() <= 0:
             break
         if order.status == S.QUEUED:
-            if order.payment_method is None and not _fill_payment_method(
-                order, account, box
-            ):
-                break
-            again = sales_protocol.send(order, account, box)
+            if order.payment_method is None:
+                # A call of its own: whether there is time for the sale is asked anew.
+                again = _fill_payment_method(order, account, box)
+            else:
+                again = sales_protocol.send(order, account, box)
         elif sales_journal.is_due(order):
             sales_protocol.look(order, account, box)
         else:

@@ -23,7 +23,6 @@ from wagtail_smartgift.exceptions import SaleError
 from wagtail_smartgift.money import parse_amount
 
 
-REFERENCE = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 #: One order, one call: Smart Gift names no limit, so this only stops accidents.
 MAX_ITEMS = 100
 MAX_PERSONS = 1000
@@ -97,24 +96,6 @@ class WantedOrder:
             {"account": account, **asdict(self)}, sort_keys=True, default=str
         )
         return hashlib.sha256(content.encode()).hexdigest()
-
-
-def check_reference(reference: object) -> None:
-    """Refuse a reference that could not stand in a URL.
-
-    Raises:
-        SaleError: ``invalid``.
-    """
-    if not isinstance(reference, str) or not REFERENCE.fullmatch(reference):
-        raise SaleError(
-            "invalid",
-            fields={
-                "reference": _(
-                    "A reference has 1 to 64 letters, digits, dots, dashes, "
-                    "underscores or tildes."
-                )
-            },
-        )
 
 
 def read_order(

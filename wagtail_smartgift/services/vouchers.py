@@ -1,7 +1,7 @@
 """The vouchers of an open session: adding, changing, removing, letting go."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
 
@@ -44,7 +44,7 @@ S = RedemptionStatus
 class Wish:
     """What a customer asked for, read and normalised."""
 
-    number: str
+    number: str = field(repr=False)
     fingerprint: str
     amount_limit: Decimal | None
     experiences: tuple[int, ...] | None
@@ -139,8 +139,10 @@ def _change(
 ) -> None:
     """Take the new wish over; hold it again where the hold is over."""
     changes: dict[str, object] = {"amount_limit": wish.amount_limit}
-    if wish.experiences is not None and list(wish.experiences) != row.experiences:
-        changes |= {"experiences": sorted(set(wish.experiences)), "baseline": None}
+    if wish.experiences is not None and row.is_experience:
+        chosen = _chosen(row, wish.experiences)
+        if chosen != row.experiences:
+            changes |= {"experiences": chosen, "baseline": None}
     with transaction.atomic(durable=True):
         fresh = sessions.lock(
             session.pk, expected={SessionStatus.OPEN}, last_active_at=timezone.now()
@@ -152,6 +154,18 @@ def _change(
         # What it covers is allocated anew from what it really holds.
         row.amount = Decimal("0.00")
         holding.ensure(worker, session, row)
+
+
+def _chosen(row: Redemption, wanted: Sequence[int]) -> list[int]:
+    """Read a choice before anything is changed by it.
+
+    Raises:
+        UnknownExperience: nothing is chosen, or something that is not on offer.
+    """
+    offered = {item["bit_value"] for item in row.experiences_available}
+    if not wanted or not set(wanted) <= offered:
+        raise UnknownExperience
+    return sorted(set(wanted))
 
 
 def _insert(session: PaymentSession, wish: Wish) -> Redemption:
