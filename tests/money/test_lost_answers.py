@@ -1,0 +1,179 @@
+"""What becomes of each kind of answer that did not come, and who decides in the end."""
+
+import pytest
+
+from wagtail_smartgift import payments
+from wagtail_smartgift.models import Redemption
+from wagtail_smartgift.sandbox import Fault
+from wagtail_smartgift.services import reconciliation
+
+from .world import compare_books, compare_rest
+
+
+HUNDRED, FIFTY = "GOOD-0100-0001", "GOOD-0050-0001"
+REF = "order-1"
+
+
+def state():
+    return payments.get_session(reference=REF)
+
+
+def row():
+    return Redemption.objects.order_by("created_at").last()
+
+
+@pytest.fixture
+def confirm(session, sandbox):
+    """Return a function that redeems part of a voucher, or all, with faults on it."""
+
+    def begin(*faults, amount="30.00"):
+        number = HUNDRED if amount else FIFTY
+        payments.add_voucher(reference=REF, voucher_no=number, amount=amount)
+        for fault in faults:
+            sandbox.faults.add(Fault(**{"operation": "redeem", **fault}))
+        return payments.confirm(reference=REF)
+
+    return begin
+
+
+@pytest.fixture
+def finish(world, sandbox):
+    """Return a function that comes to rest, compares the books and looks back."""
+
+    def come_to_rest():
+        world.until_quiet()
+        world.pass_time(4000)
+        compare_books(sandbox)
+        compare_rest()
+        return state()
+
+    return come_to_rest
+
+
+def redeems(sandbox):
+    return sum(line.operation == "redeem" for line in sandbox.log())
+
+
+@pytest.mark.parametrize("amount", ["30.00", None])
+@pytest.mark.parametrize("applied", [True, False])
+@pytest.mark.parametrize(
+    "mode", ["status", "html", "garbage", "half_body", "empty_success"]
+)
+def test_an_answer_that_cannot_be_read_is_neither_yes_nor_no(
+    confirm, finish, sandbox, books, mode, applied, amount
+):
+    confirm({"mode": mode, "applied": applied, "status": 502}, amount=amount)
+
+    assert finish().status == "confirmed"
+    assert books(HUNDRED if amount else FIFTY) == (30 if amount else 50)
+
+
+def test_a_replay_that_brings_the_ids(confirm, sandbox, books):
+    assert confirm({"mode": "lost_before"}, amount=None).status == "confirmed"
+
+    assert (row().proof, books(FIFTY)) == ("response", 50)
+
+
+def test_a_replay_that_is_refused_as_spent(confirm, sandbox, books):
+    sandbox.behaviour.redeem_ends_hold = False
+
+    assert confirm({"mode": "lost_after"}, amount=None).status == "confirmed"
+
+    assert (row().proof, row().redemption_ids) == ("replay", [])
+    assert books(FIFTY) == 50
+
+
+@pytest.mark.parametrize("first", ["lost_before", "lost_after", "apply_late"])
+@pytest.mark.parametrize("second", ["lost_before", "lost_after", "apply_late"])
+def test_a_replay_without_an_answer_is_not_made_again(
+    confirm, finish, sandbox, books, first, second
+):
+    confirm({"mode": first}, {"mode": second}, amount=None)
+    assert redeems(sandbox) == 2
+
+    assert finish().status == "confirmed"
+    assert books(FIFTY) == 50
+
+
+def test_after_two_hours_without_an_answer_a_person_looks(
+    confirm, finish, sandbox, books
+):
+    confirm({"mode": "lost_after"}, {"operation": "*", "mode": "status", "times": None})
+
+    assert finish().status == "needs_attention"
+    assert row().attention_code == "unreachable"
+    assert books(HUNDRED) == 30
+
+
+def test_a_voucher_that_expired_meanwhile_is_for_a_person(
+    confirm, finish, sandbox, books
+):
+    confirm({"mode": "lost_after"})
+    sandbox.expire_voucher(HUNDRED)
+
+    assert finish().status == "needs_attention"
+    assert row().attention_code == "unreadable"
+
+
+def test_a_balance_that_rose_meanwhile_is_for_a_person(confirm, finish, sandbox):
+    confirm({"mode": "lost_before"})
+    sandbox.top_up(HUNDRED, "5.00")
+
+    assert finish().status == "needs_attention"
+    assert row().attention_code == "balance_moved"
+    assert redeems(sandbox) == 1
+
+
+def test_an_answer_with_ids_of_somebody_else_is_never_reversed_twice(
+    confirm, finish, sandbox, books
+):
+    """Smart Gift said yes and lied about the ids: what it refuses is a person's."""
+    confirm()
+    Redemption.objects.update(redemption_ids=[999_999])
+
+    with pytest.raises(payments.PaymentError):
+        payments.cancel(reference=REF)
+
+    assert finish().status == "needs_attention"
+    assert row().attention_code == "reverse_refused_ids"
+    assert books(HUNDRED) == 30
+
+
+def test_a_reversal_that_is_refused_is_for_a_person(confirm, finish, sandbox, books):
+    confirm()
+    sandbox.faults.add(Fault(operation="reverse", mode="refused", times=None))
+
+    with pytest.raises(payments.PaymentError) as error:
+        payments.cancel(reference=REF)
+
+    assert error.value.code == "needs_attention"
+    assert finish().status == "needs_attention"
+    assert row().attention_code == "reverse_refused"
+    assert books(HUNDRED) == 30
+
+
+@pytest.mark.parametrize("mode", ["lost_before", "lost_after", "rate_limited"])
+def test_a_lost_release_keeps_nobody_waiting(session, sandbox, mode):
+    payments.add_voucher(reference=REF, voucher_no=FIFTY)
+    sandbox.faults.add(Fault(operation="release", mode=mode))
+
+    payments.remove_voucher(reference=REF, redemption_id=row().pk)
+
+    assert state().redemptions == ()
+    payments.open_session(reference="order-2", amount_due="10.00")
+    other = payments.add_voucher(reference="order-2", voucher_no=FIFTY)
+    assert other.redemptions[0].status == "held"
+
+
+def test_a_number_that_cannot_be_read_any_more_is_for_a_person(
+    confirm, world, sandbox, books, configure, caplog
+):
+    confirm({"mode": "lost_after"})
+    configure(ENCRYPTION_KEYS=["another one, and long enough to be a key as well"])
+    world.pass_time(60)
+
+    assert reconciliation.reconcile().attention == 1
+
+    assert row().attention_code == "undecryptable"
+    assert state().status == "needs_attention"
+    assert HUNDRED not in caplog.text
