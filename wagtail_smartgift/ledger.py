@@ -110,7 +110,7 @@ def describe(session: PaymentSession, *, client_secret: str | None = None) -> Se
         amount_refunded=taken(rows) - standing(rows),
         status=session.status,
         now=timezone.now(),
-        redemptions=tuple(_picture(row) for row in rows if is_listed(row)),
+        redemptions=tuple(describe_redemption(row) for row in rows if is_listed(row)),
         metadata=session.metadata,
         client_secret=client_secret,
     )
@@ -126,7 +126,8 @@ def is_listed(row: Redemption) -> bool:
     return row.status != RedemptionStatus.REFUSED or row.balance is not None
 
 
-def _picture(row: Redemption) -> RedemptionState:
+def describe_redemption(row: Redemption) -> RedemptionState:
+    """Picture one voucher of a session."""
     return RedemptionState(
         id=row.pk,
         display_code=row.display_code,

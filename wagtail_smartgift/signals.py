@@ -3,7 +3,8 @@
 Each is sent after the commit of what it tells, from an outbox: at least once, and
 again by the sweep when a receiver raises. Receivers get ``event`` (the name of the
 same webhook, such as ``"session.confirmed"``), ``event_id`` (a UUID to know a
-repeat by) and ``data``: a ``payments.Session`` or a ``sales.Order`` as it is now.
+repeat by), ``data``, a ``payments.Session`` or a ``sales.Order`` as it is now, and
+``redemption``: for ``voucher.*`` which voucher it was (``payments.RedemptionState``).
 """
 
 from collections.abc import Mapping

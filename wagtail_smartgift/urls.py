@@ -6,6 +6,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
 
 from wagtail_smartgift.api.errors import problem
 from wagtail_smartgift.api.main import api
@@ -28,6 +29,7 @@ def _api_urls() -> tuple[list[Any], str, str]:
     return patterns, app, namespace.rpartition(":")[2]
 
 
+@csrf_exempt
 @login_not_required
 def _nothing_here(request: HttpRequest, rest: str) -> HttpResponse:
     return problem("not_found")

@@ -317,3 +317,32 @@ def test_without_server_keys_nobody_is_the_server(opened, configure):
 def test_secrets_are_kept_hashed(opened):
     stored = SessionSecret.objects.get()
     assert opened["client_secret"] not in str(stored.__dict__)
+
+
+# -- whatever else comes in ---------------------------------------------------
+
+
+@pytest.mark.parametrize("reference", ["a%00b", "a%20b", "x" * 65, "%F0%9F%8D%B0"])
+def test_what_cannot_be_a_reference_is_not_found(server, reference):
+    for path in (
+        f"server/payment-sessions/{reference}",
+        f"server/voucher-orders/{reference}",
+    ):
+        assert_problem(server.get(path), "not_found", 404)
+
+
+def test_an_address_that_is_none_is_a_problem_document(anonymous):
+    for method in ("GET", "POST"):
+        assert_problem(anonymous(method, "no/such/call"), "not_found", 404)
+
+
+def test_the_api_is_open_where_a_middleware_wants_logins(opened, customer, settings):
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    ]
+
+    assert customer.get("payment-session").status_code == 200
+    assert_problem(Api("wrong").get("payment-session"), "unauthenticated", 401)
+    assert Api(None).get("vouchers").status_code == 200
+    assert Api(None).get("openapi.json").status_code == 200

@@ -79,6 +79,14 @@ def test_the_same_reference_with_other_content_is_a_conflict(server, order, sand
     assert len(sandbox.sales()) == 1
 
 
+def test_what_is_optional_may_be_null(server, order, sandbox):
+    order["customer"] |= {"phone": None, "address2": None, "county": None}
+    order["items"][0] |= {"to": None, "from": None, "message": None}
+
+    assert server.post("server/voucher-orders", order).status_code == 201
+    assert len(sandbox.sales()) == 1
+
+
 def test_a_dry_run_sells_nothing(server, order, sandbox):
     answer = server.post("server/voucher-orders", {**order, "dry_run": True})
 

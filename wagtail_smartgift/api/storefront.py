@@ -1,7 +1,6 @@
 """What a browser or an app may call: the catalogue, and its own payment session."""
 
 import hashlib
-import json
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from django.utils.translation import get_language
 from ninja import Router, Status
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from wagtail_smartgift import ledger, listing
 from wagtail_smartgift.api import envelope, schemas
@@ -20,7 +19,6 @@ from wagtail_smartgift.api.sites import site_for
 from wagtail_smartgift.api.throttles import client_of
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession
-from wagtail_smartgift.money import format_money
 from wagtail_smartgift.services import balance, payments
 
 
@@ -28,6 +26,7 @@ router = Router(tags=["storefront"])
 envelope.wrap(router)
 Problem = schemas.ProblemOut
 _session_auth = SessionSecretAuth()
+_JSON = TypeAdapter(dict[str, Any])
 
 
 def _own(request: HttpRequest) -> PaymentSession:
@@ -68,26 +67,15 @@ def list_vouchers(
             offset=offset,
             request=request,
         )
-        items = [_vouchers_json(item) for item in found.items]
-        response = _json({"count": found.count, "items": items})
+        items = [item._asdict() for item in found.items]
+        # As the schema would write it, without making a model of each first: amounts
+        # come with two decimals from their columns.
+        body = _JSON.dump_json({"count": found.count, "items": items})
+        response = HttpResponse(body, content_type="application/json; charset=utf-8")
     response["ETag"] = etag
     # To be kept, and asked for anew each time, with the ETag.
     response["Cache-Control"] = "no-cache"
     return response
-
-
-def _vouchers_json(item: listing.VoucherItem) -> dict[str, Any]:
-    """Write an item as ``schemas.VoucherOut`` would, some ten times as fast."""
-    body = item._asdict()
-    for name in ("price", "min", "max", "increment"):
-        if body[name] is not None:
-            body[name] = format_money(body[name])
-    return body
-
-
-def _json(body: object) -> HttpResponse:
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return HttpResponse(text, content_type="application/json; charset=utf-8")
 
 
 @router.get(

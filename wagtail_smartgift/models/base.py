@@ -53,7 +53,7 @@ class AccountBound(models.Model):
 
 
 class Claimable(models.Model):
-    """A row that one worker at a time works on, and that the sweep comes back to.
+    """A row that one worker at a time works on.
 
     A claim is taken by a conditional UPDATE and runs out by itself, so a worker
     that died holds nobody up for long.
@@ -61,9 +61,16 @@ class Claimable(models.Model):
 
     claimed_by = models.CharField(max_length=36, blank=True, editable=False)
     claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
-    #: When the sweep should look (again); null when nothing is to be done.
+
+    class Meta:
+        abstract = True
+
+
+class Swept(models.Model):
+    """A row that the sweep comes back to until it is settled."""
+
+    #: When to look (again); null when nothing is to be done.
     next_look_at = models.DateTimeField(null=True, blank=True, editable=False)
-    looks = models.PositiveIntegerField(default=0, editable=False)
     #: Counts every change of state, so that a stale worker's write is refused.
     version = models.PositiveIntegerField(default=0, editable=False)
     #: Why a person has to decide; empty while nobody has to.

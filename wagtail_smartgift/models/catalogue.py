@@ -1,5 +1,7 @@
 """The remote catalogue, as rows that a page can be written about."""
 
+from decimal import Decimal
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -8,6 +10,15 @@ from wagtail_smartgift.choices import Availability, ProductStatus, ProductType
 
 #: More than any party, few enough to be offered one by one.
 MAX_PERSONS = 500
+
+
+def has_terms(
+    type: str, price: Decimal | None, lowest: Decimal | None, highest: Decimal | None
+) -> bool:
+    """Whether a product of that type can be sold at these prices."""
+    if type == ProductType.MONETARY:
+        return lowest is not None and highest is not None and 0 < highest >= lowest
+    return type == ProductType.EXPERIENCE and price is not None and price > 0
 
 
 class VoucherProduct(models.Model):
@@ -89,17 +100,7 @@ class VoucherProduct(models.Model):
     @property
     def has_terms(self) -> bool:
         """Whether Smart Gift said all that a price needs."""
-        if self.type == ProductType.MONETARY:
-            return (
-                self.min_amount is not None
-                and self.max_amount is not None
-                and 0 < self.max_amount >= self.min_amount
-            )
-        return (
-            self.type == ProductType.EXPERIENCE
-            and self.price is not None
-            and self.price > 0
-        )
+        return has_terms(self.type, self.price, self.min_amount, self.max_amount)
 
     @property
     def is_listed(self) -> bool:

@@ -23,11 +23,12 @@ from wagtail_smartgift.models.base import (
     AccountBound,
     Claimable,
     JournalEvent,
+    Swept,
     Timestamped,
 )
 
 
-class PaymentSession(AccountBound, Claimable, Timestamped):
+class PaymentSession(AccountBound, Claimable, Swept, Timestamped):
     """One checkout's wish to be paid, as far as vouchers can pay it.
 
     The shop is unknown: ``reference`` is its opaque word for the order. Amounts
@@ -120,7 +121,7 @@ class SessionSecret(models.Model):
         return f"secret of {self.session_id}"
 
 
-class Redemption(Claimable, Timestamped):
+class Redemption(Swept, Timestamped):
     """One voucher used in one session: hold → check → redeem → (reverse)."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -181,6 +182,8 @@ class Redemption(Claimable, Timestamped):
     #: When the last redeem or reverse was sent.
     sent_at = models.DateTimeField(null=True, editable=False)
     attempt = models.PositiveIntegerField(default=0, editable=False)
+    #: Looks in vain at what became of it, each after a longer pause.
+    looks = models.PositiveIntegerField(default=0, editable=False)
     redemption_ids = models.JSONField(default=list, editable=False)
     proof = models.CharField(
         max_length=16, choices=Proof.choices, blank=True, editable=False

@@ -11,11 +11,12 @@ from wagtail_smartgift.models.base import (
     AccountBound,
     Claimable,
     JournalEvent,
+    Swept,
     Timestamped,
 )
 
 
-class VoucherOrder(AccountBound, Claimable, Timestamped):
+class VoucherOrder(AccountBound, Claimable, Swept, Timestamped):
     """One sale of vouchers, placed with Smart Gift at most once.
 
     ``reference`` is the shop's; Smart Gift gets it behind the shop's prefix.
@@ -55,6 +56,8 @@ class VoucherOrder(AccountBound, Claimable, Timestamped):
     refusal_detail = models.TextField(blank=True, editable=False)
     sent_at = models.DateTimeField(null=True, editable=False)
     attempt = models.PositiveIntegerField(default=0, editable=False)
+    #: Attempts and looks in vain, each after a longer pause.
+    looks = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta:
         verbose_name = _("voucher order")

@@ -6,6 +6,7 @@ PostgreSQL, the write lock on SQLite), and it refuses a worker whose picture of 
 row is stale. What the row says can always be folded again from its events.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,6 +25,19 @@ class Stale(Exception):
 
 
 S = RedemptionStatus
+
+#: What a row may be that gives its hold back: a redeem need not have ended it.
+_WITHOUT_A_HOLD = frozenset(
+    {
+        S.RELEASED,
+        S.LAPSED,
+        S.REFUSED,
+        S.REDEEMING,
+        S.REDEEMED,
+        S.REVERSING,
+        S.REVERSED,
+    }
+)
 
 #: (operation, outcome) -> the statuses that a row may be in afterwards. What is
 #: not here is a bug, and refused.
@@ -57,18 +71,10 @@ TRANSITIONS: dict[tuple[Operation, Outcome], frozenset[RedemptionStatus]] = {
         {S.REDEEMED, S.REVERSING, S.NEEDS_ATTENTION}
     ),
     (Operation.REVERSE, Outcome.UNKNOWN): frozenset({S.REVERSING}),
-    (Operation.RELEASE, Outcome.REQUESTED): frozenset(
-        {S.RELEASED, S.LAPSED, S.REFUSED, S.REDEEMING, S.REVERSING, S.REDEEMED}
-    ),
-    (Operation.RELEASE, Outcome.SUCCEEDED): frozenset(
-        {S.RELEASED, S.LAPSED, S.REFUSED, S.REDEEMING, S.REVERSING, S.REDEEMED}
-    ),
-    (Operation.RELEASE, Outcome.FAILED): frozenset(
-        {S.RELEASED, S.LAPSED, S.REFUSED, S.REDEEMING, S.REVERSING, S.REDEEMED}
-    ),
-    (Operation.RELEASE, Outcome.UNKNOWN): frozenset(
-        {S.RELEASED, S.LAPSED, S.REFUSED, S.REDEEMING, S.REVERSING, S.REDEEMED}
-    ),
+    (Operation.RELEASE, Outcome.REQUESTED): _WITHOUT_A_HOLD,
+    (Operation.RELEASE, Outcome.SUCCEEDED): _WITHOUT_A_HOLD,
+    (Operation.RELEASE, Outcome.FAILED): _WITHOUT_A_HOLD,
+    (Operation.RELEASE, Outcome.UNKNOWN): _WITHOUT_A_HOLD,
     (Operation.LAPSE, Outcome.SUCCEEDED): frozenset({S.LAPSED, S.RELEASED, S.REFUSED}),
     (Operation.SETTLE, Outcome.UNKNOWN): frozenset({S.NEEDS_ATTENTION}),
     (Operation.SETTLE, Outcome.SUCCEEDED): frozenset(S),
@@ -197,6 +203,26 @@ def fold(events: Iterable[RedemptionEvent]) -> Folded:
             sign = 1 if event.operation == Operation.REDEEM else -1
             taken += sign * (event.amount or 0)
     return Folded(status=status, taken=taken, in_doubt=in_doubt)
+
+
+def disagreeing(session_id: UUID) -> Redemption | None:
+    """Return a redemption of the session that is not what its events add up to.
+
+    There is none unless a bug, or somebody with a database shell, changed a row
+    past the journal: the one thing that must not be built upon.
+    """
+    journals: dict[UUID, list[RedemptionEvent]] = defaultdict(list)
+    for event in RedemptionEvent.objects.filter(
+        redemption__session_id=session_id
+    ).order_by("id"):
+        journals[event.redemption_id].append(event)
+    for row in Redemption.objects.filter(session_id=session_id):
+        folded = fold(journals[row.pk])
+        standing = bool(row.proof) and row.status != S.REVERSED
+        taken = row.amount if standing else Decimal("0.00")
+        if (folded.status, folded.taken) != (row.status, taken):
+            return row
+    return None
 
 
 def last_step(redemption_id: UUID, operation: Operation) -> RedemptionEvent | None:

@@ -94,13 +94,16 @@ def dispatch(event_id: UUID) -> bool:
     )
     if not taken:
         return False
-    row = OutboxEvent.objects.select_related("session", "order").get(pk=event_id)
+    row = OutboxEvent.objects.select_related("session", "order", "redemption").get(
+        pk=event_id
+    )
     try:
         SIGNALS[row.type].send(
             sender=OutboxEvent,
             event=row.type,
             event_id=row.pk,
             data=_data(row),
+            redemption=row.redemption and ledger.describe_redemption(row.redemption),
         )
     except Exception:
         # Whatever a host's receiver raises must not undo what it was told of.

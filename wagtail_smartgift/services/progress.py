@@ -5,6 +5,7 @@ after whatever crash. Each step is decided from the rows alone, so it does not
 matter who took the one before, or whether they lived to tell.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -32,6 +33,8 @@ from wagtail_smartgift.services import (
 from wagtail_smartgift.services.timebox import OutOfTime, Postponed
 from wagtail_smartgift.services.worker import Worker
 
+
+logger = logging.getLogger(__name__)
 
 S = RedemptionStatus
 #: Minutes after which a confirmation that cannot go forward is undone.
@@ -267,6 +270,13 @@ def _rest(session: PaymentSession, status: SessionStatus, event: str) -> None:
         )
         if fresh.cancel_requested and not attention:
             raise Postponed("busy", retry_after=0)
+        wrong = None if attention else journal.disagreeing(session.pk)
+        if wrong is not None:
+            logger.error("Redemption %s is not what its journal says.", wrong.pk)
+            status, event = SessionStatus.NEEDS_ATTENTION, "session.needs_attention"
+            PaymentSession.objects.filter(pk=session.pk).update(
+                attention_code="books_differ"
+            )
         PaymentSession.objects.filter(pk=session.pk).update(status=status)
         fresh.status = status
         if status == SessionStatus.OPEN:

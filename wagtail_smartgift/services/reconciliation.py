@@ -6,8 +6,6 @@ on it, the others go on to the next.
 """
 
 import logging
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -172,13 +170,3 @@ def _sell(report: Report, batch: int) -> None:
     report.orders = done.advanced
     report.foreign += done.foreign
     report.faults += done.failed
-
-
-def watch(seconds: float, *, passes: int | None = None) -> Iterator[Report]:
-    """Make a pass every ``seconds``, for ever or ``passes`` times."""
-    made = 0
-    while passes is None or made < passes:
-        began = time.monotonic()
-        yield reconcile()
-        made += 1
-        time.sleep(max(0.0, seconds - (time.monotonic() - began)))

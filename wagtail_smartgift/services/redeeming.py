@@ -417,14 +417,16 @@ def _write_applied(
 def _settle_by_balance(worker: Worker, row: Redemption) -> None:
     try:
         state = holds.look(worker, row, lane=Lane.MONEY)
-    except Refused:
-        # Expired or blocked meanwhile: nothing can be read any more.
-        _to_person(row, "unreadable")
+    except Refused as error:
+        if error.reason is not RefusalReason.INVALID_SITE:
+            # Expired or blocked meanwhile: nothing can be read any more.
+            _to_person(row, "unreadable")
+            return
+        # About our settings and not about the voucher: somebody may yet mend them.
+        _wait_longer(row, Postponed.by(error))
         return
     except Postponed as error:
-        if patience.back_off(row, error):
-            raise
-        _to_person(row, "unreachable")
+        _wait_longer(row, error)
         return
     # Asked after the answer: a hold that ended on the way kept nobody out.
     held = holds.seconds_left(row) > 0
@@ -442,6 +444,17 @@ def _settle_by_balance(worker: Worker, row: Redemption) -> None:
     else:
         # It moved while nothing of ours kept others away, or by another amount.
         _to_person(row, "balance_moved")
+
+
+def _wait_longer(row: Redemption, error: Postponed) -> None:
+    """Set the next look, or give it to a person when there were enough.
+
+    Raises:
+        Postponed: there will be another look.
+    """
+    if patience.back_off(row, error):
+        raise error
+    _to_person(row, "unreachable")
 
 
 def _not_fallen(worker: Worker, row: Redemption, *, held: bool) -> None:

@@ -7,7 +7,6 @@ the shop places an order when it has been paid.
 """
 
 import logging
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -170,16 +169,6 @@ def _unavailable(error: Exception) -> SaleError:
         return SaleError("smartgift_unavailable", retry_after=30)
     postponed = Postponed.by(cause)
     return SaleError(postponed.code, retry_after=postponed.retry_after)
-
-
-def advance(order_id: uuid.UUID, *, box: TimeBox | None = None) -> OrderStatus:
-    """Take one order as far as it goes now: send it, or ask what became of it.
-
-    Raises:
-        ForeignRow: the order was made with another key or address.
-    """
-    order = VoucherOrder.objects.get(pk=order_id)
-    return OrderStatus(_advance(order, box or TimeBox.sweep()).status)
 
 
 def advance_due(*, limit: int = 100) -> Progress:

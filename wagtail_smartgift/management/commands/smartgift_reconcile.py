@@ -1,5 +1,6 @@
 """Finish what is unfinished; run it every minute from cron, or with --watch."""
 
+import time
 from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
@@ -33,13 +34,21 @@ class Command(BaseCommand):
         if options["watch"] <= 0:
             raise CommandError("--watch takes a number of seconds above zero.")
         try:
-            for report in reconciliation.watch(options["watch"]):
-                self._tell(report, quiet=True)
-                close_old_connections()
+            while True:
+                began = time.monotonic()
+                self._watched_pass()
+                time.sleep(max(0.0, options["watch"] - (time.monotonic() - began)))
         except KeyboardInterrupt:
             self.stdout.write("Stopped.")
+
+    def _watched_pass(self) -> None:
+        """Make a pass; a database that is away now may be there for the next one."""
+        try:
+            self._tell(reconciliation.reconcile(), quiet=True)
         except DatabaseError as error:
-            raise CommandError(f"The database could not be used: {error}") from error
+            self.stderr.write(f"The database could not be used: {error}")
+        finally:
+            close_old_connections()
 
     def _pass(self) -> reconciliation.Report:
         try:
