@@ -10,8 +10,8 @@ it. Whatever else is known has an address that says that it cannot be bought.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q, QuerySet
@@ -49,33 +49,6 @@ class Shop:
 class PaymentMethod:
     id: int
     name: str
-
-
-@dataclass(frozen=True)
-class VoucherItem:
-    """A product as the storefront API tells it; ``id`` is Smart Gift's."""
-
-    id: int
-    title: str
-    type: str
-    description_html: str
-    price: Decimal | None
-    min: Decimal | None
-    max: Decimal | None
-    increment: Decimal | None
-    persons_min: int | None
-    persons_max: int | None
-    available_count: int | None
-    available: bool
-    image: str | None
-    #: Absolute; null where the site has no page for it.
-    url: str | None
-
-
-@dataclass(frozen=True)
-class VoucherList:
-    count: int
-    items: tuple[VoucherItem, ...]
 
 
 # The shop
@@ -182,6 +155,22 @@ def availability(product: VoucherProduct, shop: Shop) -> Availability:
 
 # Where products are shown
 
+#: Stands for a product's number; no other part of an address looks like it.
+_ANY_ID = 987654321987654321
+#: For more products than these, naming each in a query costs more than reading the
+#: pages of all.
+_FEW = 100
+
+
+class Addressed(Protocol):
+    """What of a product its address depends on; a ``VoucherProduct`` is one."""
+
+    @property
+    def pk(self) -> Any: ...
+
+    @property
+    def remote_id(self) -> int: ...
+
 
 class ProductAddresses:
     """Where a site shows each of ``products`` in one language.
@@ -193,7 +182,7 @@ class ProductAddresses:
 
     def __init__(
         self,
-        products: Collection[VoucherProduct],
+        products: Collection[Addressed],
         *,
         site: Site | None,
         language: str | None = None,
@@ -211,31 +200,44 @@ class ProductAddresses:
             self.index = _index_page(roots.get(main))
         self._index_parts = self._parts(self.index)
 
-    def page(self, product: VoucherProduct) -> AbstractVoucherPage | None:
+    def page(self, product: Addressed) -> AbstractVoucherPage | None:
         """Return the live page that dresses ``product``, if there is one."""
         return self._pages.get(product.pk)
 
-    def path(self, product: VoucherProduct) -> str | None:
+    def path(self, product: Addressed) -> str | None:
         """Return the address without its host."""
         parts = self._address(product)
         return parts[1] if parts else None
 
-    def url(self, product: VoucherProduct) -> str | None:
+    def url(self, product: Addressed) -> str | None:
         """Return the address with its host."""
         parts = self._address(product)
         return "".join(parts) if parts else None
 
-    def _address(self, product: VoucherProduct) -> tuple[str, str] | None:
+    def _address(self, product: Addressed) -> tuple[str, str] | None:
         page = self.page(product)
         if page is not None:
             return self._parts(page)
-        if self.index is None or self._index_parts is None:
+        if self._index_parts is None:
             return None
         root_url, index_path = self._index_parts
-        below = self.index.reverse_subpage(
-            "smartgift_product", kwargs={"remote_id": product.remote_id}
-        )
+        before, after = self._below_index
+        below = f"{before}{product.remote_id}{after}"
         return root_url, f"{index_path.rstrip('/')}/{below}"
+
+    @cached_property
+    def _below_index(self) -> tuple[str, str]:
+        """What stands before and after the number in the address of a plain page.
+
+        Asked for once: a list of a thousand would spend its time on reversing URLs.
+        """
+        if self.index is None:
+            return "", ""
+        below = self.index.reverse_subpage(
+            "smartgift_product", kwargs={"remote_id": _ANY_ID}
+        )
+        before, _number, after = below.partition(str(_ANY_ID))
+        return before, after
 
     def _parts(self, page: Any) -> tuple[str, str] | None:
         parts = page.get_url_parts(self._request) if page is not None else None
@@ -243,6 +245,22 @@ class ProductAddresses:
             # Not routable: the site is headless.
             return None
         return parts[1], parts[2]
+
+
+def addresses_version() -> object:
+    """Return what changes whenever ``ProductAddresses`` may: a query for each model.
+
+    That is where the live pages are, and where the sites are (which Wagtail caches).
+    Nothing is kept to be invalidated, so a page that moves because one above it did,
+    or is written by a script, is noticed as any other.
+    """
+    where: list[object] = [Site.get_site_root_paths()]
+    for model in voucher_page_models():
+        live = model.objects.live().order_by("pk")
+        where += live.values_list("pk", "product", "url_path")
+    for index in index_page_models():
+        where += index.objects.live().order_by("path").values_list("pk", "url_path")
+    return where
 
 
 def dressing_page(
@@ -297,14 +315,13 @@ def _dressing_pages(
     if root_path is None:
         return {}
     pages: dict[int, AbstractVoucherPage] = {}
+    wanted = list(product_pks)
     for model in voucher_page_models():
-        found = (
-            model.objects.live()
-            .filter(url_path__startswith=root_path, product__in=list(product_pks))
-            .order_by("-pk")
-        )
+        found = model.objects.live().filter(url_path__startswith=root_path)
+        if len(wanted) <= _FEW:
+            found = found.filter(product__in=wanted)
         # Where two pages dress one product, the older one stays its address.
-        pages.update({page.product_id: page for page in found})
+        pages.update({page.product_id: page for page in found.order_by("-pk")})
     return pages
 
 
@@ -321,64 +338,3 @@ def _index_page(root_path: str | None) -> AbstractVoucherIndexPage | None:
         if page is not None:
             return page
     return None
-
-
-# What the storefront API tells
-
-
-def voucher_list(
-    *,
-    site: Site | None,
-    type: str | None = None,
-    search: str = "",
-    limit: int = 50,
-    offset: int = 0,
-    language: str | None = None,
-    request: HttpRequest | None = None,
-) -> VoucherList:
-    """Return a page of what the site's shop has on sale."""
-    on_sale = products_on_sale(shop_for(site).account, type=type, search=search)
-    products = list(on_sale[offset : offset + limit])
-    addresses = ProductAddresses(
-        products, site=site, language=language, request=request
-    )
-    return VoucherList(
-        count=on_sale.count(),
-        items=tuple(_item(product, addresses) for product in products),
-    )
-
-
-def voucher_item(
-    *,
-    site: Site | None,
-    remote_id: int,
-    language: str | None = None,
-    request: HttpRequest | None = None,
-) -> VoucherItem | None:
-    """Return one product, on sale or not; None if it was never known."""
-    product = find_product(shop_for(site).account, remote_id)
-    if product is None:
-        return None
-    addresses = ProductAddresses(
-        [product], site=site, language=language, request=request
-    )
-    return _item(product, addresses)
-
-
-def _item(product: VoucherProduct, addresses: ProductAddresses) -> VoucherItem:
-    return VoucherItem(
-        id=product.remote_id,
-        title=product.title,
-        type=product.type,
-        description_html=product.description_html,
-        price=product.price,
-        min=product.min_amount,
-        max=product.max_amount,
-        increment=product.increment,
-        persons_min=product.persons_min,
-        persons_max=product.persons_max,
-        available_count=product.available_count,
-        available=product.availability == Availability.ON_SALE,
-        image=product.image_url or None,
-        url=addresses.url(product),
-    )
