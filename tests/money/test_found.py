@@ -383,3 +383,15 @@ def test_the_rest_of_a_refund_is_claimed_before_another_session_comes(
 
     assert answered[2] == "voucher_held"
     assert state().amount_covered == 40
+
+
+def test_a_hold_that_outlived_its_redemption_is_in_nobodys_way(world, session, sandbox):
+    """Redeemed, given back, and the hold of it all stands still: by the same voucher."""
+    sandbox.behaviour.redeem_ends_hold = False
+    add(FIFTY)
+    payments.confirm(reference=REF)
+    payments.cancel(reference=REF)
+    assert sandbox.voucher(FIFTY).hold is not None
+
+    payments.open_session(reference=OTHER, amount_due="10.00")
+    assert add(FIFTY, reference=OTHER).amount_covered == 10

@@ -3,11 +3,11 @@
 import pytest
 
 from wagtail_smartgift import payments
-from wagtail_smartgift.models import Redemption
+from wagtail_smartgift.models import PaymentSession, Redemption
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import reconciliation
 
-from .world import compare_books, compare_rest
+from .world import compare_books, compare_rest, experiences
 
 
 HUNDRED, FIFTY = "GOOD-0100-0001", "GOOD-0050-0001"
@@ -177,3 +177,27 @@ def test_a_number_that_cannot_be_read_any_more_is_for_a_person(
     assert row().attention_code == "undecryptable"
     assert state().status == "needs_attention"
     assert HUNDRED not in caplog.text
+
+
+def test_a_wrong_site_number_is_ours_to_mend(confirm, finish, world, sandbox, books):
+    confirm({"mode": "lost_after"})
+    PaymentSession.objects.update(smartgift_site_id="999")
+    world.pass_time(36)
+
+    assert reconciliation.reconcile().attention == 0
+    assert state().status == "confirming"
+
+    PaymentSession.objects.update(smartgift_site_id="1")
+    assert finish().status == "confirmed"
+    assert books(HUNDRED) == 30
+
+
+def test_a_misspelt_choice_of_experiences_keeps_the_voucher(session, sandbox):
+    sandbox.add_voucher("EXPERIENCE-0001", experiences=experiences())
+    payments.add_voucher(reference=REF, voucher_no="EXPERIENCE-0001", experiences=[1])
+
+    with pytest.raises(payments.PaymentError) as error:
+        payments.change_voucher(reference=REF, redemption_id=row().pk, experiences=[64])
+
+    assert error.value.code == "invalid"
+    assert (row().status, row().experiences) == ("held", [1])
