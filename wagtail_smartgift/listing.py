@@ -81,7 +81,8 @@ def version(*, site: Site | None, language: str | None) -> str:
         .values_list("changed_at", flat=True)
         .first()
     )
-    parts = (account, changed_at, site and site.pk, language, addresses_version())
+    where = (site and site.pk, language, addresses_version())
+    parts = (VoucherItem._fields, account, changed_at, where)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
