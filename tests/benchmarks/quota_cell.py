@@ -202,7 +202,8 @@ def work(cell: Cell, url: str, path: Path, number: int, pipe: Connection) -> Non
         # A quarter of the limit: five redemptions of three calls in a minute of 60.
         rate = cell.limit / 12 / cell.span / cell.processes
         while caller.going:
-            time.sleep(random.expovariate(rate))
+            pause = random.expovariate(rate)
+            time.sleep(min(pause, max(0.0, caller.until - time.monotonic())))
             if caller.going:
                 start(redeem, caller, next(vouchers))
     else:

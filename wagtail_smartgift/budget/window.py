@@ -31,11 +31,11 @@ LEAST_RESERVE = (0.0, 0.1, 0.2, 0.4)
 #: Standard deviations of a Poisson arrival that a lane keeps back beside its mean.
 CAUTION = (0.0, 1.0, 2.0, 3.0)
 
-#: Reserves have melted by this share of the window before its end (1.5 s of 60), so
+#: Reserves have melted by this share of the window before its end (1 s of 60), so
 #: that the last places are not taken so late that their calls arrive in the server's
 #: next window. What others may need melts later (0.5 s before the end): we learn of
 #: their calls only with our next answer, and a refusal is worse than an idle place.
-LEAD = 1 / 40
+LEAD = 1 / 60
 FOREIGN_LEAD = 1 / 120
 
 #: Weight of the latest window in the running means.
