@@ -1,4 +1,4 @@
-"""Checks of the ``WAGTAIL_SMARTGIFT`` setting (E001 to E014, W002 to W011)."""
+"""Checks of the ``WAGTAIL_SMARTGIFT`` setting (E001 to E014, W002 to W012)."""
 
 import base64
 import binascii
@@ -111,8 +111,8 @@ def _keys(conf: Conf) -> Messages:
         )
     for name in ("ENCRYPTION_KEYS", "FINGERPRINT_KEY"):
         if any(len(text) < SHORTEST_SECRET for text in _texts(_raw(name))):
-            yield error(
-                "E004",
+            yield warning(
+                "W012",
                 f"{SETTING}[{name!r}] has a key of fewer than {SHORTEST_SECRET} "
                 "characters, which can be guessed.",
                 f"Make one with {MAKE_A_KEY}. Where vouchers are stored already, put the "
