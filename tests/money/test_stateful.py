@@ -313,10 +313,14 @@ def test_the_books_agree_whatever_happens(sandbox, configure, monkeypatch):
     # A dead worker's claim is not waited for: the clock is ours.
     monkeypatch.setattr(verbs, "WAIT_FOR_OTHERS", 0)
     Shop.sandbox = sandbox
+    profile = settings()
+    thorough = profile.max_examples > 100
     run_state_machine_as_test(
         Shop,
         settings=settings(
-            parent=settings(),
+            parent=profile,
+            max_examples=profile.max_examples if thorough else 15,
+            stateful_step_count=profile.stateful_step_count if thorough else 30,
             suppress_health_check=list(HealthCheck),
         ),
     )
