@@ -148,6 +148,18 @@ def test_a_card_that_does_not_pay_undoes_the_redemption(visitor, new_voucher, sa
     assert [entry.event for entry in sandbox.ledger(voucher_no=number)][-1] == "reverse"
 
 
+def test_no_gift_voucher_is_issued_for_a_card_that_does_not_pay(visitor, sandbox):
+    sold = len(sandbox.sales())
+    visitor.open("/gift-vouchers/the-old-mill-gift-voucher/")
+    visitor.press("Add to basket", amount="50").order()
+
+    visitor.pay(UNPAID_CARD)
+
+    assert "Your bank did not release the money" in visitor.text
+    assert len(sandbox.sales()) == sold
+    assert not visitor.page.select("code.number")
+
+
 def test_pay_pressed_twice_pays_once(visitor, new_voucher, redeemed, sandbox):
     # given
     number = new_voucher("20.00")

@@ -41,15 +41,19 @@ def authorise(order: Order, *, amount: Decimal, number: str) -> None:
     )
 
 
-def capture(order: Order) -> None:
-    """Collect what was reserved, if anything was.
+def capture(order: Order, *, amount: Decimal) -> None:
+    """Collect ``amount`` of what was reserved, unless that was done before.
 
     Raises:
-        CaptureFailed: nothing was collected, and the reservation is gone.
+        CaptureFailed: it was not collected, and any reservation is gone.
     """
     card = order.card
-    if card is None or card.status != CardStatus.AUTHORISED:
+    if not amount or (card and card.status == CardStatus.CAPTURED):
         return
+    if card is None or card.amount != amount:
+        # Nothing, or something else, is reserved: nobody gets goods for that.
+        void(order)
+        raise CaptureFailed
     if card.last_digits == _FAILS_AT_CAPTURE:
         void(order)
         raise CaptureFailed

@@ -126,6 +126,8 @@ def settle(order: Order, *, mine: bool = False) -> None:
     an open session may only mean that somebody is about to confirm it.
     """
     session = payments.get_session(reference=order.reference)
+    # Somebody else may have settled it since we read it.
+    order.refresh_from_db()
     nobody_works = mine or order.is_stuck
     if session.status == "confirming":
         order.move(S.PAYING, to=S.CONFIRMING)
@@ -168,7 +170,7 @@ def _resume_cancelling(order: Order, session: payments.Session) -> None:
 def _complete(order: Order, session: payments.Session) -> None:
     """The vouchers are redeemed: collect the card's part and issue what was bought."""
     try:
-        card.capture(order)
+        card.capture(order, amount=order.total - session.amount_redeemed)
     except card.CaptureFailed:
         # Nobody pays half an order: the vouchers get back what was redeemed.
         order.move(S.PAYING, S.CONFIRMING, to=S.CANCELLING)

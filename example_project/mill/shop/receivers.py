@@ -21,13 +21,11 @@ def payment_settled(data: payments.Session, **_kwargs: Any) -> None:
     order = Order.objects.filter(reference=data.reference).first()
     if order is None:
         return
-    asked_for_it = order.status == OrderStatus.PAYING
+    a_request_waits = order.status == OrderStatus.PAYING
     checkout.settle(order)
-    if order.status == OrderStatus.CANCELLING and not asked_for_it:
-        # The card failed after the vouchers were redeemed. A payment cannot be undone
-        # while it is still telling of its end, and no request waits for it: the
-        # sweep has to come back.
-        raise RuntimeError(f"{order} is still to be undone.")
+    if order.status == OrderStatus.CANCELLING and not a_request_waits:
+        # The card failed after the vouchers were redeemed, and it is for us to undo.
+        checkout.settle(order, mine=True)
 
 
 @receiver(signals.voucher_order_failed)
