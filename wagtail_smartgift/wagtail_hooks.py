@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.contrib.auth.models import Permission
+from django.db.models import QuerySet
 from wagtail import hooks
 
 from wagtail_smartgift.views.admin_products import ProductChooserViewSet, ProductViewSet
@@ -10,6 +12,13 @@ from wagtail_smartgift.views.admin_products import ProductChooserViewSet, Produc
 @hooks.register("register_icons")
 def register_icons(icons: list[str]) -> list[str]:
     return [*icons, "wagtail_smartgift/icons/smartgift.svg"]
+
+
+@hooks.register("register_permissions")
+def register_permissions() -> QuerySet[Permission]:
+    return Permission.objects.filter(
+        content_type__app_label="wagtail_smartgift", codename="use_server_api"
+    )
 
 
 @hooks.register("register_admin_viewset")

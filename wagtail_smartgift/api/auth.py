@@ -1,9 +1,13 @@
 """Who may call: a browser with its session's secret, a server with a key.
 
 Both are bearer tokens. Neither is a cookie, so there is no CSRF to defend against.
+Where Wagtail has API tokens (from 8.0), that of a user with the permission
+``use_server_api`` opens what a server key does.
 """
 
 import hmac
+from importlib import import_module
+from typing import Any
 
 from django.http import HttpRequest
 from ninja.security import HttpBearer
@@ -12,6 +16,9 @@ from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession
 from wagtail_smartgift.services.opening import session_for_secret
+
+
+PERMISSION = "wagtail_smartgift.use_server_api"
 
 
 class SessionSecretAuth(HttpBearer):
@@ -29,11 +36,41 @@ class ServerKeyAuth(HttpBearer):
     openapi_name = "serverKey"
 
     def authenticate(self, request: HttpRequest, token: str) -> str:
-        # All are compared, in constant time each, so that time tells nothing.
-        matches = [
-            hmac.compare_digest(token.encode(), key.encode())
-            for key in get_conf().server_keys
-        ]
-        if not any(matches):
+        if not (_is_server_key(token) or _is_token_of_permitted_user(request, token)):
             raise PaymentError("unauthenticated")
         return "server"
+
+
+def is_server(request: HttpRequest) -> bool:
+    """Tell whether the server calls, where anybody may."""
+    try:
+        return bool(ServerKeyAuth()(request))
+    except PaymentError:
+        return False
+
+
+def _is_server_key(token: str) -> bool:
+    # All are compared, in constant time each, so that time tells nothing.
+    matches = [
+        hmac.compare_digest(token.encode(), key.encode())
+        for key in get_conf().server_keys
+    ]
+    return any(matches)
+
+
+def _wagtails_tokens() -> Any:
+    """Return Wagtail's own resolver of tokens; None before Wagtail 8."""
+    try:
+        return import_module("wagtail.api.v3.auth").BearerTokenAuth()
+    except ImportError:
+        return None
+
+
+_TOKENS = _wagtails_tokens()
+
+
+def _is_token_of_permitted_user(request: HttpRequest, token: str) -> bool:
+    if _TOKENS is None or _TOKENS.authenticate(request, token) is None:
+        return False
+    # It has put the token's user into the request; one that is inactive is nobody.
+    return bool(request.user.has_perm(PERMISSION))
