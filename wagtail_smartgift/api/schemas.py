@@ -7,7 +7,7 @@ misspelt ``amount`` must not refund everything.
 
 from datetime import date, datetime, timezone
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ninja import Schema
@@ -316,6 +316,19 @@ class VoucherOut(Schema):
 class VouchersOut(Schema):
     count: int
     items: list[VoucherOut]
+
+
+# -- health -------------------------------------------------------------------
+
+
+class CheckOut(Schema):
+    status: Literal["ok", "degraded"]
+    counts: dict[str, Any] | None = Field(None, description="For a server key.")
+
+
+class HealthOut(Schema):
+    status: Literal["ok", "degraded"]
+    checks: dict[str, CheckOut]
 
 
 class ProblemOut(Schema):

@@ -11,9 +11,9 @@ from django.utils.translation import get_language
 from ninja import Router, Status
 from pydantic import Field, TypeAdapter
 
-from wagtail_smartgift import ledger, listing
+from wagtail_smartgift import health, ledger, listing
 from wagtail_smartgift.api import envelope, schemas
-from wagtail_smartgift.api.auth import SessionSecretAuth
+from wagtail_smartgift.api.auth import SessionSecretAuth, is_server
 from wagtail_smartgift.api.idempotency import idempotent
 from wagtail_smartgift.api.sites import site_for
 from wagtail_smartgift.api.throttles import client_of
@@ -119,6 +119,36 @@ def get_balance(
         ],
         "held_until": found.held_until,
     }
+
+
+@router.get(
+    "health",
+    response={(200, 503): schemas.HealthOut},
+    exclude_none=True,
+    operation_id="getHealth",
+    summary="How the plugin is doing",
+)
+def get_health(request: HttpRequest) -> Any:
+    """Answer 503 only when the database or the settings fail."""
+    checks = health.check_up()
+    vital = all(checks[name].ok for name in health.VITAL & checks.keys())
+    # Who has a key cannot be found out without settings and database.
+    known = vital and is_server(request)
+    body = {
+        "status": _word(all(check.ok for check in checks.values())),
+        "checks": {
+            name: {
+                "status": _word(check.ok),
+                "counts": check.counts if known else None,
+            }
+            for name, check in checks.items()
+        },
+    }
+    return Status(200 if vital else 503, body)
+
+
+def _word(ok: bool) -> str:
+    return "ok" if ok else "degraded"
 
 
 @router.get(

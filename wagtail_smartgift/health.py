@@ -1,0 +1,131 @@
+"""How the plugin is doing, for a monitor: reads only, and no call to Smart Gift.
+
+Each check is one question with a yes or no. What it counted is for the shop's own
+people; strangers learn no more than the answer.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
+from django.db.models import Q
+from django.utils import timezone
+
+from wagtail_smartgift import budget
+from wagtail_smartgift.choices import OrderStatus, SessionStatus
+from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.models import (
+    CatalogueSync,
+    OutboxEvent,
+    PaymentSession,
+    VoucherOrder,
+)
+
+
+#: Without these, nothing works at all.
+VITAL = frozenset({"database", "settings"})
+#: Seconds after which work that is due shows that no sweep comes by.
+OVERDUE = 300
+#: Seconds after which prices and stock are out of date.
+STALE_CATALOGUE = 6 * 3600
+
+
+@dataclass(frozen=True)
+class Check:
+    ok: bool
+    counts: Mapping[str, Any] | None = None
+
+
+def check_up() -> dict[str, Check]:
+    """Ask every question; those that cannot be asked are answered no."""
+    settings = _settings()
+    if not settings.ok:
+        return {"settings": settings}
+    found = {"settings": settings, "database": Check(ok=True)}
+    questions: dict[str, Callable[[], Check]] = {
+        "smartgift": _smart_gift,
+        "catalogue": _catalogue,
+        "sweep": _sweep,
+        "payments": _payments,
+    }
+    for name, ask in questions.items():
+        try:
+            found[name] = ask()
+        except DatabaseError:
+            return {"settings": settings, "database": Check(ok=False)}
+    return found
+
+
+def _settings() -> Check:
+    try:
+        conf = get_conf()
+    except ImproperlyConfigured:
+        return Check(ok=False)
+    return Check(ok=bool(conf.accounts and conf.encryption_keys))
+
+
+def _smart_gift() -> Check:
+    """Whether Smart Gift answers, by the calls that were made anyway."""
+    quotas = {
+        alias: budget.status(account) for alias, account in get_conf().accounts.items()
+    }
+    return Check(
+        ok=all(
+            quota.breaker is budget.BreakerState.CLOSED for quota in quotas.values()
+        ),
+        counts={
+            "quota": {
+                alias: {"limit": quota.limit, "used": quota.used, "left": quota.left}
+                for alias, quota in quotas.items()
+            }
+        },
+    )
+
+
+def _catalogue() -> Check:
+    now = timezone.now()
+    synced = dict(CatalogueSync.objects.values_list("account", "synced_at"))
+    ages = {
+        alias: int((now - at).total_seconds())
+        if (at := synced.get(alias)) is not None
+        else None
+        for alias in get_conf().accounts
+    }
+    return Check(
+        ok=all(age is not None and age <= STALE_CATALOGUE for age in ages.values()),
+        counts={"seconds_since_sync": ages},
+    )
+
+
+def _sweep() -> Check:
+    """Whether somebody finishes what is due: the sweep leaves no other trace."""
+    limit = timezone.now() - timedelta(seconds=OVERDUE)
+    due = Q(next_look_at__lte=limit)
+    overdue = (
+        PaymentSession.objects.filter(due).count()
+        + VoucherOrder.objects.filter(due).count()
+        + OutboxEvent.objects.filter(
+            dispatched_at__isnull=True, next_attempt_at__lte=limit
+        ).count()
+    )
+    return Check(ok=not overdue, counts={"overdue": overdue})
+
+
+def _payments() -> Check:
+    """What is going on; nothing of it is a fault of the plugin's."""
+    sessions = PaymentSession.objects
+    orders = VoucherOrder.objects
+    return Check(
+        ok=True,
+        counts={
+            "open": sessions.filter(status=SessionStatus.OPEN).count(),
+            "queued_orders": orders.filter(status=OrderStatus.QUEUED).count(),
+            "need_attention": sessions.filter(
+                status=SessionStatus.NEEDS_ATTENTION
+            ).count()
+            + orders.filter(status=OrderStatus.NEEDS_ATTENTION).count(),
+        },
+    )
