@@ -1,11 +1,20 @@
 """Our own ``NinjaAPI``, with everything in it."""
 
+from typing import Any
+
 from ninja import NinjaAPI
 
 from wagtail_smartgift.api import errors, server, storefront
 
 
-api = NinjaAPI(
+class SmartGiftAPI(NinjaAPI):
+    def get_openapi_schema(self, **options: Any) -> Any:
+        described = super().get_openapi_schema(**options)
+        errors.document(described)
+        return described
+
+
+api = SmartGiftAPI(
     title="Smart Gift vouchers",
     version="1",
     description="Sell gift vouchers and pay with them, from any storefront.",
