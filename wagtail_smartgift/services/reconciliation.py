@@ -16,7 +16,16 @@ from wagtail_smartgift.choices import RedemptionStatus, SessionStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.ledger import PENDING
 from wagtail_smartgift.models import PaymentSession, Redemption, VoucherOrder
-from wagtail_smartgift.services import holding, holds, outbox, progress, sales, sessions
+from wagtail_smartgift.services import (
+    answers,
+    counters,
+    holding,
+    holds,
+    outbox,
+    progress,
+    sales,
+    sessions,
+)
 from wagtail_smartgift.services.claims import Claimed
 from wagtail_smartgift.services.journal import Stale
 from wagtail_smartgift.services.timebox import Postponed, TimeBox
@@ -65,6 +74,8 @@ def reconcile(*, batch: int = BATCH) -> Report:
     _release_abandoned(report, batch)
     _sell(report, batch)
     report.events = outbox.dispatch_due(limit=batch)
+    answers.prune()
+    counters.prune()
     report.attention = (
         PaymentSession.objects.filter(status=SessionStatus.NEEDS_ATTENTION).count()
         + VoucherOrder.objects.filter(status="needs_attention").count()
