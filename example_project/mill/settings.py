@@ -44,6 +44,8 @@ INSTALLED_APPS = [
     "wagtail.admin",
     "wagtail",
     "modelcluster",
+    # Serves the scripts of the API's documentation page from here.
+    "ninja",
     "taggit",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -181,6 +183,8 @@ WAGTAIL_SMARTGIFT = {
     ),
     # "Add to basket" on a voucher's page ends up in our own basket.
     "ADD_TO_BASKET": "mill.shop.basket.add_voucher",
+    # What an experience voucher pays for here.
+    "EXPERIENCE_VALUE": "mill.shop.experiences.value_of",
     # What the environment leaves out keeps the plugin's own default.
     **{
         name: value

@@ -148,6 +148,19 @@ def test_a_card_that_does_not_pay_undoes_the_redemption(visitor, new_voucher, sa
     assert [entry.event for entry in sandbox.ledger(voucher_no=number)][-1] == "reverse"
 
 
+def test_an_experience_pays_what_the_house_takes_for_it(visitor, sandbox):
+    visitor.order_hamper().add_voucher("TEA-0002-0001")
+    assert "£84.00" not in visitor.text
+    assert "pays £80.00" in visitor.text
+
+    visitor.press("Pay")
+
+    assert "is paid" in visitor.text
+    assert sandbox.voucher("TEA-0002-0001").remaining_bits == 0
+    visitor.press("Cancel this order")
+    assert sandbox.voucher("TEA-0002-0001").remaining_bits == 10
+
+
 def test_no_gift_voucher_is_issued_for_a_card_that_does_not_pay(visitor, sandbox):
     sold = len(sandbox.sales())
     visitor.open("/gift-vouchers/the-old-mill-gift-voucher/")

@@ -85,7 +85,8 @@ class Command(BaseCommand):
         site = Site.objects.filter(is_default_site=True).first() or Site(
             is_default_site=True, hostname="localhost"
         )
-        if site.root_page_id != home.pk:
+        if (site.root_page_id, site.port) != (home.pk, settings.PORT):
+            # The addresses in the API name the port that the shop runs on now.
             site.root_page, site.port = home, settings.PORT
             site.site_name = settings.WAGTAIL_SITE_NAME
             site.save()
