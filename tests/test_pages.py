@@ -674,7 +674,10 @@ def test_off_sale_is_in_no_sitemap(index, rf):
     request = rf.get("/")
 
     assert [url["location"] for url in listed.get_sitemap_urls(request)]
+    sold_out = make_voucher_page(index, make_product(3, available_count=0))
+
     assert hidden.get_sitemap_urls(request) == []
+    assert sold_out.get_sitemap_urls(request) == []
 
 
 # Settings of a site

@@ -6,7 +6,11 @@ In the order in which a checkout uses them::
     session = payments.add_voucher(reference="order-1", voucher_no="GIFT 1234")
     session = payments.prepare(reference="order-1")  # customer pressed Pay
     card = gateway.authorise(session.amount_remaining)  # 0: no card step at all
-    session = payments.confirm(reference="order-1", amount_remaining=card.amount)
+    try:
+        session = payments.confirm(reference="order-1", amount_remaining=card.amount)
+    except PaymentError:  # nothing was taken from any voucher
+        gateway.void(card)
+        raise
     if not session.pending:
         gateway.capture(card)
 

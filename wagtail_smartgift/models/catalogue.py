@@ -104,7 +104,7 @@ class VoucherProduct(models.Model):
 
     @property
     def is_listed(self) -> bool:
-        """Whether lists and search engines may show it; sold out it still counts."""
+        """Whether lists show it; sold out it still counts."""
         return self.gone_at is None and self.status == ProductStatus.ACTIVE
 
     @property

@@ -26,6 +26,7 @@ from wagtail.models import Page, get_page_models
 from wagtail.search import index
 
 from wagtail_smartgift.blocks import VoucherBodyBlock
+from wagtail_smartgift.choices import Availability
 from wagtail_smartgift.models.catalogue import VoucherProduct
 
 
@@ -140,7 +141,8 @@ class AbstractVoucherPage(_OverPage):
 
     def get_sitemap_urls(self, request: HttpRequest | None = None) -> list[Any]:
         # A voucher that cannot be bought tells search engines not to list it.
-        if not self.product.is_listed:
+        on_sale = self.product.availability == Availability.ON_SALE
+        if not (on_sale and self.product.is_listed):
             return []
         return super().get_sitemap_urls(request)
 
