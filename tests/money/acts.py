@@ -39,8 +39,9 @@ from .world import (
 
 #: This process's clock, to be moved; set by whoever starts it.
 TIME: Any = None
-#: Seconds that a racer waits before each step.
-MOMENT = 0.05
+#: Seconds that a racer waits before each step, with our locks and without: to show
+#: the damage, both have to be slower than a loaded machine makes one of them.
+MOMENT, LONG_MOMENT = 0.05, 0.4
 REF = "order-1"
 FIRST, SECOND = "GOOD-0100-0001", "GOOD-0050-0001"
 ORDER = {
@@ -136,15 +137,16 @@ def race(verb: str, locked: bool = True, **values: Any) -> str:
 
 
 def _dawdle(*, locked: bool) -> None:
+    moment = MOMENT if locked else LONG_MOMENT
     lock, record, update = sessions.lock, journal.record, sales_journal.update
 
     def slow_lock(session_id: Any, *, expected: Any, **changes: Any) -> Any:
-        time.sleep(MOMENT)
+        time.sleep(moment)
         wanted = expected if locked else tuple(SessionStatus)
         return lock(session_id, expected=wanted, **changes)
 
     def slow_record(row: Any, *args: Any, **values: Any) -> Any:
-        time.sleep(MOMENT)
+        time.sleep(moment)
         if not locked:
             now = Redemption.objects.get(pk=row.pk)
             row.version, row.status = now.version, now.status
@@ -152,7 +154,7 @@ def _dawdle(*, locked: bool) -> None:
         return record(row, *args, **values)
 
     def slow_update(order: Any, *conditions: Any, **changes: Any) -> bool:
-        time.sleep(MOMENT)
+        time.sleep(moment)
         if not locked:
             now = VoucherOrder.objects.get(pk=order.pk)
             order.version, order.status, conditions = now.version, now.status, ()
