@@ -32,7 +32,7 @@ from wagtail_smartgift.services import (
     journal,
     outbox,
     patience,
-    redeeming,
+    settling,
     vault,
 )
 from wagtail_smartgift.services.timebox import Postponed
@@ -79,7 +79,7 @@ def begin(worker: Worker, row: Redemption) -> None:
                 attention_code="ids_lost",
             )
         raise NotReversible("ids_lost")
-    settled_at = redeeming.may_still_arrive_until(row)
+    settled_at = settling.may_still_arrive_until(row)
     if settled_at is not None and timezone.now() < settled_at:
         patience.look_again(row, settled_at)
         raise Postponed("smartgift_unavailable")

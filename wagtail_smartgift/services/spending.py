@@ -8,7 +8,7 @@ from django.db import transaction
 from wagtail_smartgift.choices import Operation, Outcome, RedemptionStatus
 from wagtail_smartgift.codes import UndecryptableError
 from wagtail_smartgift.models import PaymentSession, Redemption
-from wagtail_smartgift.services import holding, holds, journal, redeeming
+from wagtail_smartgift.services import holding, holds, journal, redeeming, settling
 from wagtail_smartgift.services.worker import Worker
 
 
@@ -54,6 +54,8 @@ def spend(worker: Worker, session: PaymentSession, row: Redemption) -> None:
             or_person(row, lambda: redeeming.redeem(worker, row))
         except redeeming.HoldGone:
             continue
+        except redeeming.InDoubt:
+            settle(worker, row)
         if row.status == S.REDEEMED:
             return
         # Else it turned out not to have been applied: held or lapsed again.
@@ -67,7 +69,7 @@ def settle(worker: Worker, row: Redemption) -> None:
         PersonNeeded: only a person can.
         Postponed: it is not known yet.
     """
-    or_person(row, lambda: redeeming.settle(worker, row))
+    or_person(row, lambda: settling.settle(worker, row))
 
 
 def or_person(row: Redemption, step: Callable[[], None]) -> None:

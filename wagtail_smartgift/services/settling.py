@@ -1,0 +1,298 @@
+"""Finding out what became of a redeem that nobody answered.
+
+In this order: send it again where a second application cannot fit; else wait until it
+has settled and look at the balance under our hold; else fence it with a new hold and
+look again; else a person decides.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import timezone
+
+from wagtail_smartgift.choices import (
+    Lane,
+    Operation,
+    Outcome,
+    Proof,
+    RedemptionStatus,
+)
+from wagtail_smartgift.client import (
+    OutcomeUnknown,
+    RefusalReason,
+    Refused,
+    SmartGiftError,
+    VoucherState,
+)
+from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.models import Redemption
+from wagtail_smartgift.services import holds, journal, outbox, patience, redeeming
+from wagtail_smartgift.services.timebox import Postponed
+from wagtail_smartgift.services.worker import Worker
+
+
+logger = logging.getLogger(__name__)
+
+S = RedemptionStatus
+#: Seconds that must be left of a hold, beyond a call's deadline, to replay in it.
+_REPLAY_MARGIN = 5
+
+
+class NotSettledYet(Postponed):
+    """What became of it cannot be known yet; the sweep will look again."""
+
+    def __init__(self) -> None:
+        super().__init__("smartgift_unavailable")
+
+
+def settle(worker: Worker, row: Redemption) -> None:
+    """Find out what became of a redeem without an answer, as far as it is time to.
+
+    Leaves the row redeemed, held again (not applied), lapsed (not applied and the
+    hold is over), or with a person.
+
+    Raises:
+        NotSettledYet: it is too early to know; ``next_look_at`` says when.
+        Postponed: Smart Gift could not be asked.
+    """
+    _note_death(row)
+    if _may_replay(row):
+        _replay(worker, row)
+        return
+    settled_at = _sent_at(row) + timedelta(seconds=get_conf().settle)
+    if timezone.now() < settled_at:
+        patience.look_again(row, settled_at)
+        raise NotSettledYet
+    if patience.is_early(row):
+        raise NotSettledYet
+    _settle_by_balance(worker, row)
+
+
+def _note_death(row: Redemption) -> None:
+    """Write down that whoever asked did not live to write what came of it."""
+    last = journal.last_step(row.pk, Operation.REDEEM)
+    if last is not None and last.outcome == Outcome.REQUESTED:
+        with transaction.atomic(durable=True):
+            journal.record(
+                row,
+                Operation.REDEEM,
+                Outcome.UNKNOWN,
+                status=S.REDEEMING,
+                reason="worker_died",
+                amount=row.amount,
+            )
+
+
+def may_still_arrive_until(row: Redemption) -> datetime | None:
+    """Return until when a lost request of this redeem may still be applied.
+
+    Known to be applied is not enough to give it back: where it was asked for twice,
+    the other request would find its money on the voucher again. None: it was
+    answered at once, and nothing is on its way.
+    """
+    unknown = row.events.filter(
+        operation=Operation.REDEEM, outcome=Outcome.UNKNOWN, attempt=row.attempt
+    )
+    if row.sent_at is None or not unknown.exists():
+        return None
+    return row.sent_at + timedelta(seconds=get_conf().late)
+
+
+def fits_twice(row: Redemption) -> bool:
+    """Tell whether a second application of this redeem could be accepted.
+
+    An experience is a flag that is used up, and of money more than half of what
+    was there cannot be taken twice.
+    """
+    if row.is_experience:
+        return False
+    return row.baseline is None or 2 * row.amount <= row.baseline
+
+
+def is_fenced(row: Redemption) -> bool:
+    """Tell whether the hold of this row was taken after its redeem was sent."""
+    return bool(row.hold_sent_at and row.sent_at and row.hold_sent_at > row.sent_at)
+
+
+def _may_replay(row: Redemption) -> bool:
+    enough = get_conf().timeout + _REPLAY_MARGIN
+    return (
+        not fits_twice(row)
+        and not is_fenced(row)
+        and holds.seconds_left(row) >= enough
+        # After a refusal that did not say "spent", the balance must tell.
+        and not _was_replayed_in_vain(row)
+    )
+
+
+def _was_replayed_in_vain(row: Redemption) -> bool:
+    last = journal.last_step(row.pk, Operation.REDEEM)
+    return last is not None and last.reason in {"replay_refused", "replay_unknown"}
+
+
+def _replay(worker: Worker, row: Redemption) -> None:
+    with transaction.atomic(durable=True):
+        # A request of its own: whatever comes of it settles from now on, also when
+        # this worker does not live to see its answer.
+        worker.claim.renew()
+        journal.record(
+            row,
+            Operation.REDEEM,
+            Outcome.REQUESTED,
+            status=S.REDEEMING,
+            reason="replay",
+            amount=row.amount,
+            sent_at=timezone.now(),
+        )
+    try:
+        receipt = redeeming.send(worker, row)
+    except OutcomeUnknown:
+        _write_replay(row, Outcome.UNKNOWN, "replay_unknown")
+        raise NotSettledYet from None
+    except Refused as error:
+        if error.reason is RefusalReason.NOT_ENOUGH_BALANCE:
+            _write_applied(row, Proof.REPLAY)
+            return
+        _write_replay(row, Outcome.UNKNOWN, "replay_refused")
+        raise NotSettledYet from None
+    except SmartGiftError as error:
+        raise Postponed.by(error) from None
+    redeeming.write_receipt(row, receipt)
+
+
+def _write_replay(row: Redemption, outcome: Outcome, reason: str) -> None:
+    settle_at = timezone.now() + timedelta(seconds=get_conf().settle)
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            Operation.REDEEM,
+            outcome,
+            status=S.REDEEMING,
+            reason=reason,
+            amount=row.amount,
+            next_look_at=settle_at,
+        )
+
+
+def _write_applied(
+    row: Redemption, proof: Proof, *, seen: Decimal | None = None
+) -> None:
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            Operation.REDEEM,
+            Outcome.SUCCEEDED,
+            status=S.REDEEMED,
+            reason="ids_lost",
+            amount=row.amount,
+            seen=seen,
+            redemption_ids=[],
+            proof=proof,
+            next_look_at=None,
+        )
+        outbox.emit("voucher.redeemed", session=row.session, redemption=row)
+
+
+def _settle_by_balance(worker: Worker, row: Redemption) -> None:
+    try:
+        state = holds.look(worker, row, lane=Lane.MONEY)
+    except Refused as error:
+        if error.reason is not RefusalReason.INVALID_SITE:
+            # Expired or blocked meanwhile: nothing can be read any more.
+            _to_person(row, "unreadable")
+            return
+        # About our settings and not about the voucher: somebody may yet mend them.
+        _wait_longer(row, Postponed.by(error))
+        return
+    except Postponed as error:
+        _wait_longer(row, error)
+        return
+    # Asked after the answer: a hold that ended on the way kept nobody out.
+    held = holds.seconds_left(row) > 0
+    _write_look(row, state)
+    fallen = (row.baseline or 0) - state.remaining_value
+    if fallen == 0:
+        _not_fallen(worker, row, held=held)
+    elif fallen == redeeming.value_of(row) and held and not is_fenced(row):
+        used_up = state.held is False
+        _write_applied(
+            row,
+            Proof.HOLD if used_up else Proof.BALANCE,
+            seen=state.remaining_value,
+        )
+    else:
+        # It moved while nothing of ours kept others away, or by another amount.
+        _to_person(row, "balance_moved")
+
+
+def _wait_longer(row: Redemption, error: Postponed) -> None:
+    """Set the next look, or give it to a person when there were enough.
+
+    Raises:
+        Postponed: there will be another look.
+    """
+    if patience.back_off(row, error):
+        raise error
+    _to_person(row, "unreachable")
+
+
+def _not_fallen(worker: Worker, row: Redemption, *, held: bool) -> None:
+    """The balance is what it was: make sure that it cannot still be taken."""
+    late_at = _sent_at(row) + timedelta(seconds=get_conf().late)
+    if timezone.now() >= late_at:
+        _write_not_applied(row, held=held)
+        return
+    if held and not is_fenced(row):
+        _fence(worker, row)
+    patience.look_again(row, late_at)
+    raise NotSettledYet
+
+
+def _fence(worker: Worker, row: Redemption) -> None:
+    """Exchange our hold for a new one, so that a late redeem with the old is refused."""
+    if not holds.release(worker, row, status=S.REDEEMING):
+        return  # The old one stands; the balance under it decides in the end.
+    with transaction.atomic(durable=True):
+        holds.request(row, holds.FENCING, expected={S.REDEEMING})
+    try:
+        holds.take(worker, row, holds.FENCING, lane=Lane.MONEY)
+    except (holds.VoucherHeld, holds.HoldRefused, Postponed):
+        # No fence: the balance after the latest possible moment decides.
+        logger.info("No fence could be taken for %s.", row.pk)
+
+
+def _write_not_applied(row: Redemption, *, held: bool) -> None:
+    redeeming.fail(row, S.HELD if held else S.LAPSED, "not_applied")
+
+
+def _write_look(row: Redemption, state: VoucherState) -> None:
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            Operation.CHECK,
+            Outcome.SUCCEEDED,
+            status=S.REDEEMING,
+            seen=state.remaining_value,
+        )
+
+
+def _to_person(row: Redemption, why: str) -> None:
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            Operation.REDEEM,
+            Outcome.UNKNOWN,
+            status=S.NEEDS_ATTENTION,
+            reason=why,
+            amount=row.amount,
+            attention_code=why,
+            next_look_at=None,
+        )
+
+
+def _sent_at(row: Redemption) -> datetime:
+    if row.sent_at is None:
+        raise ValueError("This redeem was never sent.")
+    return row.sent_at
