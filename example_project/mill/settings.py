@@ -136,6 +136,8 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "loggers": {
         "mill": {"handlers": ["console"], "level": "INFO"},
+        # With DEBUG off Django would only mail its errors, and to nobody.
+        "django.request": {"handlers": ["console"], "level": "ERROR"},
         "wagtail_smartgift": {"handlers": ["console"], "level": "INFO"},
     },
 }

@@ -277,7 +277,7 @@ def test_a_refund_of_an_amount_needs_a_key(server, confirmed, sandbox):
 
     assert_problem(answer, "idempotency_key_required", 400)
     assert sandbox.voucher(HUNDRED).balance == 20
-    assert server.post(path, {"amount": None}).status_code == 200
+    assert server.post(path, {}).status_code == 200
     assert sandbox.voucher(HUNDRED).balance == 100
 
 

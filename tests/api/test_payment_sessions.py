@@ -346,3 +346,19 @@ def test_the_api_is_open_where_a_middleware_wants_logins(opened, customer, setti
     assert_problem(Api("wrong").get("payment-session"), "unauthenticated", 401)
     assert Api(None).get("vouchers").status_code == 200
     assert Api(None).get("openapi.json").status_code == 200
+
+
+def test_a_null_amount_does_not_refund_everything(server, customer, sandbox):
+    add(customer)
+    verb(server, "confirm")
+
+    assert_problem(verb(server, "refund", {"amount": None}), "invalid", 422)
+
+    assert sandbox.voucher(FIFTY).balance == 0
+
+
+@pytest.mark.parametrize(
+    "query", ["site=localhost:%C2%B2", "search=%00", "type=%00", "site=%00"]
+)
+def test_odd_queries_are_refused(anonymous, query):
+    assert_problem(anonymous.get(f"vouchers?{query}"), "invalid", 422)

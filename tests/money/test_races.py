@@ -81,6 +81,7 @@ def test_two_browsers_confirm_one_session(race):
     assert race.taken() == 30
 
 
+@pytest.mark.slow
 def test_without_locks_two_browsers_pay_twice(race):
     def story():
         race.order("scene", vouchers=THIRTY)
@@ -161,6 +162,7 @@ def test_several_sweeps_finish_one_session(race):
     assert race.taken() == 30
 
 
+@pytest.mark.slow
 def test_without_locks_several_sweeps_pay_twice(race):
     sweep = {"verb": "sweep", "offset": 60}
 
@@ -220,6 +222,7 @@ def test_two_workers_place_one_sale(race):
     assert len(race.sandbox.sales()) == 1
 
 
+@pytest.mark.slow
 def test_without_locks_two_workers_sell_twice(race):
     def story():
         race.order("shelves")

@@ -63,7 +63,7 @@ AmountOrZero = Annotated[
 
 def _storable(text: str) -> str:
     """Refuse what no database column and no printed card can hold."""
-    if "\x00" in text:
+    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
         raise ValueError("This text has characters that cannot be stored.")
     return text
 
@@ -102,7 +102,10 @@ class Confirm(Body):
 
 
 class Refund(Body):
-    amount: Amount | None = Field(None, description="All that is left, without it.")
+    #: Left out it means all that is left, so a null that a shop's bug sent is refused.
+    amount: Annotated[Decimal | None, BeforeValidator(parse_amount), _AmountSchema] = (
+        Field(None, description="All that is left, without it.")
+    )
 
 
 class ExperienceOut(Schema):

@@ -183,6 +183,6 @@ def get_order(request: HttpRequest, reference: str) -> schemas.OrderOut:
     operation_id="listPaymentMethods",
     summary="The ways of paying that an order may name",
 )
-def payment_methods(request: HttpRequest, site: str | None = None) -> Any:
+def payment_methods(request: HttpRequest, site: schemas.Text | None = None) -> Any:
     methods = sales.payment_methods(site=site_for(request, site))
     return {"items": [{"id": method.id, "name": method.name} for method in methods]}

@@ -17,8 +17,9 @@ def site_for(request: HttpRequest, hostname: str | None) -> Site | None:
         return Site.find_for_request(request)
     name, _colon, port = hostname.partition(":")
     found = Site.objects.filter(hostname__iexact=name).order_by("port", "pk")
-    if port.isdigit():
-        found = found.filter(port=int(port))
+    if port:
+        is_port = port.isascii() and port.isdecimal() and len(port) < 6
+        found = found.filter(port=int(port)) if is_port else found.none()
     site = found.first()
     if site is None:
         raise PaymentError(

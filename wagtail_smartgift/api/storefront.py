@@ -42,11 +42,11 @@ def _own(request: HttpRequest) -> PaymentSession:
 )
 def list_vouchers(
     request: HttpRequest,
-    type: str | None = None,
-    search: str = "",
+    type: schemas.Text | None = None,
+    search: Annotated[schemas.Text, Field(max_length=200)] = "",
     limit: Annotated[int, Field(ge=1, le=1000)] = 50,
     offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0,
-    site: str | None = None,
+    site: schemas.Text | None = None,
 ) -> Any:
     """Answer from the last sync; Smart Gift is never asked.
 
@@ -84,7 +84,9 @@ def list_vouchers(
     operation_id="getVoucher",
     summary="One voucher product",
 )
-def get_voucher(request: HttpRequest, product_id: int, site: str | None = None) -> Any:
+def get_voucher(
+    request: HttpRequest, product_id: int, site: schemas.Text | None = None
+) -> Any:
     """Answer also for a product that is off sale, with ``available`` false."""
     item = listing.voucher_item(
         site=site_for(request, site), remote_id=product_id, request=request
@@ -103,7 +105,7 @@ def get_voucher(request: HttpRequest, product_id: int, site: str | None = None) 
 def get_balance(
     request: HttpRequest,
     data: schemas.BalanceIn,
-    site: str | None = None,
+    site: schemas.Text | None = None,
 ) -> Any:
     """Answer also while somebody is paying with it. Guesses are counted, see 429."""
     found = balance.look_up(

@@ -100,7 +100,10 @@ class VoucherProduct(models.Model):
     @property
     def has_terms(self) -> bool:
         """Whether Smart Gift said all that a price needs."""
-        return has_terms(self.type, self.price, self.min_amount, self.max_amount)
+        lowest = self.persons_min or 1
+        return lowest <= MAX_PERSONS and has_terms(
+            self.type, self.price, self.min_amount, self.max_amount
+        )
 
     @property
     def is_listed(self) -> bool:
@@ -115,7 +118,7 @@ class VoucherProduct(models.Model):
         its smallest party is sold for that.
         """
         lowest = max(self.persons_min or 1, 1)
-        highest = min(max(self.persons_max or lowest, lowest), MAX_PERSONS)
+        highest = max(min(self.persons_max or lowest, MAX_PERSONS), lowest)
         return range(lowest, highest + 1)
 
 

@@ -168,7 +168,7 @@ class Redemption(Swept, Timestamped):
     #: ``remaining_value`` under our hold, the yardstick for an unknown redeem:
     #: money, or the bit sum of an experience voucher. Null until checked.
     baseline = models.DecimalField(
-        max_digits=14, decimal_places=2, null=True, editable=False
+        max_digits=21, decimal_places=2, null=True, editable=False
     )
     #: ``{"bit_value": …, "name": …}`` of what may be chosen here.
     experiences_available = models.JSONField(default=list, editable=False)
@@ -262,7 +262,7 @@ class RedemptionEvent(JournalEvent):
     )
     #: ``remaining_value`` as last read when the step was written.
     balance = models.DecimalField(
-        max_digits=14, decimal_places=2, null=True, editable=False
+        max_digits=21, decimal_places=2, null=True, editable=False
     )
     held_until = models.DateTimeField(null=True, editable=False)
     redemption_ids = models.JSONField(default=list, editable=False)

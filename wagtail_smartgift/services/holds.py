@@ -31,7 +31,7 @@ from wagtail_smartgift.client import (
     VoucherState,
 )
 from wagtail_smartgift.codes import UndecryptableError
-from wagtail_smartgift.models import Redemption
+from wagtail_smartgift.models import PaymentSession, Redemption
 from wagtail_smartgift.services import journal, outbox, vault
 from wagtail_smartgift.services.timebox import Postponed
 from wagtail_smartgift.services.worker import Worker
@@ -67,7 +67,8 @@ class VoucherHeld(Exception):
         """Seconds until the hold ends; a whole hold when that is not known."""
         if self.until is None:
             return HOLD_SECONDS
-        return max(1.0, (self.until - timezone.now()).total_seconds())
+        seconds = (self.until - timezone.now()).total_seconds()
+        return min(max(1.0, seconds), HOLD_SECONDS + DEADLINE_MARGIN)
 
 
 class HoldRefused(Exception):
@@ -110,7 +111,7 @@ def deadline(sent_at: datetime, state: VoucherState | None = None) -> datetime:
     """
     ours = sent_at + timedelta(seconds=HOLD_SECONDS)
     theirs = state.held_until if state is not None else None
-    if theirs is not None and theirs.tzinfo is not None:
+    if theirs is not None and theirs.tzinfo is not None and _is_soon(theirs, state):
         if state is not None and state.answered_at is not None:
             # Their clock may be off: count what it says is left from our own.
             theirs = timezone.now() + (theirs - state.answered_at)
@@ -118,6 +119,12 @@ def deadline(sent_at: datetime, state: VoucherState | None = None) -> datetime:
         if theirs > timezone.now():
             ours = min(ours, theirs)
     return ours - timedelta(seconds=DEADLINE_MARGIN)
+
+
+def _is_soon(held_until: datetime, state: VoucherState | None) -> bool:
+    """Tell whether this can be the end of a hold at all: a far one cannot."""
+    answered = state.answered_at if state is not None else None
+    return abs(held_until - (answered or timezone.now())) < timedelta(days=1)
 
 
 def rivals(fingerprint: str, *, but: Redemption | None = None) -> list[Redemption]:
@@ -347,6 +354,7 @@ def release_leftovers(worker: Worker, fingerprint: str) -> None:
     behind; with it a customer need not wait five minutes for their own voucher.
     """
     leftovers = Redemption.objects.filter(
+        PaymentSession.bound_to([worker.account], prefix="session__"),
         fingerprint=fingerprint,
         status__in=_DONE_WITH_HOLD,
         held_until__gt=timezone.now(),

@@ -138,7 +138,9 @@ def _check_metadata(metadata: Mapping[str, Any] | None) -> None:
     if metadata is None:
         return
     try:
-        fits = len(json.dumps(dict(metadata))) <= METADATA_LIMIT
+        text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
+        # As escapes, NUL and halves of surrogate pairs pass JSON and no database.
+        fits = len(text.encode()) <= METADATA_LIMIT and "\\u0000" not in text
     except (TypeError, ValueError):
         fits = False
     if not fits:

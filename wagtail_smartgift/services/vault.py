@@ -8,8 +8,17 @@ from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.models import Redemption
 
 
+#: Characters of what is typed or scanned that are looked at. Normalising takes time
+#: that grows with the square of a hostile text.
+_LONGEST_TYPED = 500
+
+
 def normalise(number: str) -> str:
-    """Return the number as it is sent: by the host's rule, else by ours."""
+    """Return the number as it is sent: by the host's rule, else by ours.
+
+    Of a text that no voucher number can be, so much is kept that it is refused.
+    """
+    number = number[:_LONGEST_TYPED].encode(errors="replace").decode()
     hook = get_conf().hook("normalise_voucher_number")
     return codes.normalise_voucher_number(hook(number) if hook else number)
 

@@ -15,6 +15,7 @@ from django.core import signing
 from django.core.exceptions import SuspiciousOperation
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils.encoding import iri_to_uri
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
@@ -122,11 +123,16 @@ def _redemption(request: HttpRequest) -> UUID:
 def _back(request: HttpRequest) -> HttpResponse:
     """Go back to the page of the form, if it is a page of this host."""
     target = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(
-        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    if (
+        not url_has_allowed_host_and_scheme(
+            target,
+            allowed_hosts={request.get_host()},
+            require_https=request.is_secure(),
+        )
+        or not target.isprintable()
     ):
         target = "/"
-    address = f"{target.partition('#')[0]}#{voucher_field.ANCHOR}"
+    address = iri_to_uri(f"{target.partition('#')[0]}#{voucher_field.ANCHOR}")
     # 303: a reload of the page that follows sends nothing again.
     response = HttpResponse(status=303)
     response["Location"] = address

@@ -110,8 +110,8 @@ class Basket:
         """Set how many of a line there are; none takes it out."""
         if key in self._content["vouchers"] and quantity < 1:
             del self._content["vouchers"][key]
-        elif key.isdecimal():
-            self._content["products"].pop(key, None)
+        elif key in self._content["products"]:
+            del self._content["products"][key]
             if quantity > 0:
                 self._content["products"][key] = min(quantity, MOST_OF_ONE_THING)
         self._save()

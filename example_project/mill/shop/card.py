@@ -60,9 +60,9 @@ def capture(order: Order, *, amount: Decimal) -> None:
     _move(card, CardStatus.CAPTURED)
 
 
-def void(order: Order) -> None:
-    """Give up what is reserved; what is collected stays so."""
-    card = order.card
+def void(order: Order, card: CardPayment | None = None) -> None:
+    """Give up what is reserved, on ``card`` or at all; what is collected stays so."""
+    card = card or order.card
     if card and card.status == CardStatus.AUTHORISED:
         _move(card, CardStatus.VOIDED)
 

@@ -135,8 +135,10 @@ def settle(order: Order, *, mine: bool = False) -> None:
         if order.status == S.CONFIRMING or (
             order.status in {S.PAYING, S.CANCELLING} and nobody_works
         ):
-            card.void(order)
-            order.move(order.status, to=S.AWAITING_PAYMENT)
+            # This card and no other: the customer may be paying again already.
+            reserved = order.card
+            if order.move(order.status, to=S.AWAITING_PAYMENT):
+                card.void(order, reserved)
     elif session.status == "cancelled":
         card.void(order)
         card.refund_up_to(order, order.card_paid)
@@ -216,9 +218,8 @@ def cancel(order: Order) -> None:
         payments.cancel(reference=order.reference)
         settle(order)
         return
-    if not order.can_cancel or not order.move(
-        S.AWAITING_PAYMENT, S.PAID, to=S.CANCELLING
-    ):
+    # From the status that was judged, and no other: it may have been paid meanwhile.
+    if not order.can_cancel or not order.move(order.status, to=S.CANCELLING):
         return
     try:
         payments.cancel(reference=order.reference)

@@ -24,9 +24,12 @@ def _text(value: object) -> object:
     """Take numbers for texts, and leave out what no database stores (NUL, surrogates)."""
     if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
         value = str(value)
-    if isinstance(value, str):
-        return value.replace("\0", "").encode("utf-8", "replace").decode()
-    return value
+    return storable(value) if isinstance(value, str) else value
+
+
+def storable(text: str) -> str:
+    """Leave out what no database stores: NUL, and halves of surrogate pairs."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _optional_text(value: object) -> object:

@@ -20,8 +20,12 @@ from wagtail_smartgift.client.schemas.answers import (
     UnifiedReceipt,
     VoucherState,
 )
-from wagtail_smartgift.client.schemas.fields import as_list, whole_number
+from wagtail_smartgift.client.schemas.fields import as_list, storable, whole_number
 from wagtail_smartgift.money import parse_provider_money
+
+
+#: Characters of an id that is text; Smart Gift's are numbers.
+_LONGEST_ID = 64
 
 
 Json = Mapping[str, Any]
@@ -98,9 +102,7 @@ def read_sale(body: object) -> SaleReceipt:
         for item in items if isinstance(items, list) else ():
             if isinstance(item, Mapping):
                 found = (item.get(key) for key in inferred.SALE_CODE_KEYS)
-                codes += [str(code) for code in found if isinstance(code, (str, int))][
-                    :1
-                ]
+                codes += [str(code) for code in found if _is_code(code)][:1]
         if codes:
             break
     return SaleReceipt.model_validate(
@@ -110,6 +112,13 @@ def read_sale(body: object) -> SaleReceipt:
             "codes": codes,
         }
     )
+
+
+def _is_code(value: object) -> bool:
+    """Tell whether this can be a voucher's number; nothing and ``true`` cannot."""
+    if isinstance(value, str):
+        return value.isprintable() and bool(value.strip())
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def read_errors(body: object) -> tuple[str, dict[str, tuple[str, ...]]]:
@@ -122,8 +131,10 @@ def read_errors(body: object) -> tuple[str, dict[str, tuple[str, ...]]]:
     if isinstance(errors, Mapping):
         for name, texts in errors.items():
             several = texts if isinstance(texts, list) else [texts]
-            fields[str(name)] = tuple(text for text in several if isinstance(text, str))
-    return message if isinstance(message, str) else "", fields
+            fields[storable(str(name))] = tuple(
+                storable(text) for text in several if isinstance(text, str)
+            )
+    return storable(message) if isinstance(message, str) else "", fields
 
 
 def _fields(body: object) -> Json:
@@ -173,6 +184,8 @@ def _redemptions(data: Json) -> tuple[int | str, ...]:
 def _redemption_id(value: object) -> int | str:
     """Keep an id as it came (a text stays a text), since it is sent back so."""
     if isinstance(value, str) and value.strip():
+        if len(value) > _LONGEST_ID or not value.isprintable():
+            raise ValueError("not a redemption id")
         return value
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
         raise ValueError("not a redemption id")
