@@ -110,8 +110,9 @@ class Basket:
         """Set how many of a line there are; none takes it out."""
         if key in self._content["vouchers"] and quantity < 1:
             del self._content["vouchers"][key]
-        elif key in self._content["products"]:
-            del self._content["products"][key]
+        elif key.isascii() and key.isdecimal() and len(key) < 10 and key[0] != "0":
+            # One way to write a key; another would never be found again.
+            self._content["products"].pop(key, None)
             if quantity > 0:
                 self._content["products"][key] = min(quantity, MOST_OF_ONE_THING)
         self._save()
