@@ -1,0 +1,57 @@
+"""Work that the host's queue does: the same as the sweep's, and never needed."""
+
+import logging
+
+import pytest
+from django.db import transaction
+
+from wagtail_smartgift import tasks
+from wagtail_smartgift.services import nudges
+
+
+def test_a_scheduled_task_sweeps(db):
+    result = tasks.reconcile.enqueue()
+
+    assert result.status.name in {"SUCCEEDED", "SUCCESSFUL"}
+    assert result.return_value["settled"] == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_nudge_waits_for_the_commit(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "wagtail_smartgift.services.nudges._enqueue",
+        lambda task, args: asked.append((task, args)),
+    )
+
+    with transaction.atomic():
+        nudges.nudge("reconcile", 1)
+        assert asked == []
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        nudges.nudge("reconcile", 2)
+        _ = 1 / 0
+
+    assert asked == [("reconcile", (1,))]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_queue_that_is_broken_breaks_nothing(settings, caplog):
+    settings.TASKS = {"default": {"BACKEND": "nowhere.Backend"}}
+
+    with caplog.at_level(logging.ERROR):
+        nudges.nudge("reconcile")
+
+    assert "the sweep does it" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("backend", "expected"),
+    [
+        ("django_tasks.backends.immediate.ImmediateBackend", True),
+        ("django_tasks.backends.dummy.DummyBackend", False),
+    ],
+)
+def test_whether_a_task_runs_in_the_request(settings, backend, expected):
+    settings.TASKS = {"default": {"BACKEND": backend}}
+
+    assert nudges.runs_in_the_request() is expected

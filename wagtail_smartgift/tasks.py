@@ -1,0 +1,20 @@
+"""Work for the host's task queue (``TASKS``), with bodies that may run any number of times.
+
+Nothing depends on a queue: each task does what the sweep would do later. A worker that
+is killed leaves nothing behind that the sweep does not find in our own rows.
+"""
+
+from typing import Any
+
+from django_tasks import task
+
+from wagtail_smartgift.services import reconciliation
+
+
+@task()
+def reconcile() -> dict[str, Any]:
+    """Make one pass over all that is due; what ``smartgift_reconcile`` does.
+
+    For hosts that schedule tasks rather than commands. Returns the report.
+    """
+    return vars(reconciliation.reconcile())
