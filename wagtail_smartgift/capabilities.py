@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 
 from django.utils import timezone as django_timezone
 
-from wagtail_smartgift.choices import OwnCodes
+from wagtail_smartgift.choices import DuplicateCode, DuplicateReference, OwnCodes
 from wagtail_smartgift.conf import Account
 from wagtail_smartgift.models import CapabilityRecord
 
@@ -68,26 +68,29 @@ class Capabilities:
         )
 
     @property
-    def shows_what_was_sold(self) -> bool:
-        """Whether a number of ours that cannot be found was not sold."""
-        return (
+    def may_sell_again(self) -> bool:
+        """Whether a sale that nobody answered may be made again once its number is not
+        found: it is known not to be sold then, and a first request that comes later than
+        any should cannot make a second sale.
+        """
+        not_sold = (
             self.own_codes == OwnCodes.HONOURED and self.code_checkable_at_once is True
         )
+        sold_once = (
+            self.duplicate_code == DuplicateCode.REFUSED
+            or self.duplicate_reference
+            in {DuplicateReference.REFUSED, DuplicateReference.REPEATED}
+        )
+        return not_sold and sold_once
 
     @property
     def takes_own_codes(self) -> bool:
         """Whether to send numbers of our own; they were not seen to be in vain."""
         return self.own_codes not in {OwnCodes.REFUSED, OwnCodes.IGNORED}
 
-    def with_zone(self, moment: datetime | None) -> datetime | None:
-        """Give a time that Smart Gift printed its zone, as far as that is known.
-
-        One that is known no longer, since clocks were put forward or back, is wrong by
-        a whole hour or more. No hold is as long, so nobody takes it for the end of one.
-        """
-        if moment is None or moment.tzinfo is not None:
-            return moment
-        if self.held_until_offset is None:
+    def with_zone(self, moment: datetime) -> datetime:
+        """Give a time that was printed without a zone the one that is known, if any."""
+        if moment.tzinfo is not None or self.held_until_offset is None:
             return moment
         zone = timezone(timedelta(minutes=self.held_until_offset))
         return moment.replace(tzinfo=zone)

@@ -540,9 +540,9 @@ def test_nothing_is_known_without_a_record(db):
     found = capabilities.of(get_conf().account("default"))
 
     assert found == Capabilities()
-    assert not (
-        found.fence_holds or found.shows_what_was_sold or found.holds_are_porous
-    )
+    assert not found.fence_holds
+    assert not found.may_sell_again
+    assert not found.holds_are_porous
     assert found.takes_own_codes
 
 

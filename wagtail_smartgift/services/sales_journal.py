@@ -31,6 +31,8 @@ BUSY = "busy"
 UNAVAILABLE = "smartgift_unavailable"
 #: In the journal: Smart Gift took none of our own voucher numbers.
 CODE_REFUSED = "code_refused"
+#: In the journal: it was asked for by its number, and is certainly not sold.
+NOT_SOLD = "not_sold"
 #: Why a person has to decide (``VoucherOrder.attention_code``).
 SALE_UNKNOWN = "sale_unknown"
 REFERENCE_TAKEN = "reference_taken"

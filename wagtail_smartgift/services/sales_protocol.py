@@ -6,18 +6,20 @@
                       │
                       └─ no answer, or our worker died: asked for by the number
                          that we gave its first voucher, or else a person decides
+                         (queued again only where a probe showed that a number that
+                         is not found was not sold)
 
 T1 writes down that the order is about to be sent, N sends it, T2 writes down what
 came of it; no transaction spans N. Smart Gift has no idempotency key and may answer
 a repeated reference with a second order, so an order whose request may have left is
-never sent again: it is asked for with ``/redeem/check``, which knows every voucher
-that was sold.
+never sent again unasked: it is asked for with ``/redeem/check``, which knows every
+voucher that was sold.
 """
 
 import logging
 import uuid
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -25,7 +27,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from wagtail_smartgift import codes
+from wagtail_smartgift import capabilities, codes
 from wagtail_smartgift.choices import Lane, OrderStatus, Outcome, ProductType
 from wagtail_smartgift.client import (
     OutcomeUnknown,
@@ -54,6 +56,9 @@ RESEND_AFTER = (15, 30, 60, 120, 240, 480, 960, 1800, 3600)
 #: Seconds between looks at an order of unknown outcome while Smart Gift does not
 #: answer; after the last one a person decides.
 LOOK_AFTER = (35, 60, 120, 240, 480, 960, 1920, 3600)
+#: How often an order that was found not to be sold is sent again before a person looks
+#: why its answers are lost.
+RESENDS = 3
 #: Seconds that a look waits when only the quota was in its way.
 _QUOTA_PAUSE = 5.0
 
@@ -85,31 +90,37 @@ def send(order: VoucherOrder, account: Account, box: TimeBox) -> bool:
     return False
 
 
-def look(order: VoucherOrder, account: Account, box: TimeBox) -> None:
-    """Find out what became of an order that was sent and not answered."""
+def look(order: VoucherOrder, account: Account, box: TimeBox) -> bool:
+    """Find out what became of an order that was sent and not answered.
+
+    Returns whether it was not sold, and may be sent again at once.
+    """
     if not _claim_look(order):
-        return
+        return False
     first = order.items.order_by("position").first()
     if not order.own_codes or first is None or not first.number_encrypted:
         # Nothing that we could ask for.
         _hand_over(order, _doubt(order))
-        return
+        return False
     try:
         number = vault.open_sealed(first.number_encrypted)
     except codes.UndecryptableError:
         _hand_over(order, journal.UNDECRYPTABLE)
-        return
+        return False
     client = gateway.connect(account, patience=box.patience)
+    # Before the question: a sale that is made after it is not in the answer.
+    asked_at = timezone.now()
     try:
         client.check(
             voucher_no=number, site_id=order.smartgift_site_id, lane=Lane.MONEY
         )
     except Refused as error:
-        _take_look(order, error)
+        return _take_look(order, account, error, asked_at)
     except SmartGiftError as error:
         _look_later(order, error)
     else:
         _found(order, reason="found")
+    return False
 
 
 def postpone(order: VoucherOrder) -> None:
@@ -368,31 +379,64 @@ def _leave_unknown(order: VoucherOrder, *, reason: str) -> None:
     )
 
 
-def _take_look(order: VoucherOrder, error: Refused) -> None:
-    """Decide by a refusal of the first voucher's number.
+def _take_look(
+    order: VoucherOrder, account: Account, error: Refused, asked_at: datetime
+) -> bool:
+    """Decide by a refusal of the first voucher's number; return whether to send again.
 
     Only "that number is invalid" can mean that nothing was sold. Every other word
     about the voucher means that it exists; a word about our site number says nothing
     about the voucher.
     """
+    late_at = journal.sent_at(order) + timedelta(seconds=get_conf().late)
     if error.reason is RefusalReason.INVALID_SITE or "site_id" in error.fields:
         _look_later(order, error)
     elif error.reason is not RefusalReason.INVALID_VOUCHER:
         _found(order, reason=error.reason.value)
-    elif timezone.now() < (
-        late := journal.sent_at(order) + timedelta(seconds=get_conf().late)
-    ):
+    elif asked_at < late_at:
         journal.step(
             order,
             _CHECK,
             Outcome.SUCCEEDED,
             reason="not_found",
-            **journal.later(late),
+            **journal.later(late_at),
         )
+    elif _was_not_sold(order, account):
+        return _send_again(order)
     else:
         # Whether a voucher can be checked the moment it is sold is not documented,
         # so that it is not found does not prove that it was not sold.
         _hand_over(order, _doubt(order), reason="not_found")
+    return False
+
+
+def _was_not_sold(order: VoucherOrder, account: Account) -> bool:
+    """Tell whether an order whose number is not found may be sent again.
+
+    A probe must have shown that numbers of ours are taken, that a new one can be
+    checked at once, and that what comes twice is sold once. Where Smart Gift has called
+    the reference or the number taken, somebody has sold something: never then.
+    """
+    resent = order.events.filter(operation=_CHECK, reason=journal.NOT_SOLD).count()
+    return (
+        _doubt(order) == journal.SALE_UNKNOWN
+        and resent < RESENDS
+        and capabilities.of(account).may_sell_again
+    )
+
+
+def _send_again(order: VoucherOrder) -> bool:
+    """Queue an order that was not sold: the same reference, the same numbers."""
+    return journal.step(
+        order,
+        _CHECK,
+        Outcome.SUCCEEDED,
+        reason=journal.NOT_SOLD,
+        status=S.QUEUED,
+        refusal=journal.UNAVAILABLE,
+        looks=0,
+        **journal.later(timezone.now()),
+    )
 
 
 def _found(order: VoucherOrder, *, reason: str) -> None:
