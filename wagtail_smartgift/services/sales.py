@@ -1,9 +1,9 @@
 """Selling vouchers: taking an order, placing it once, and telling what became of it.
 
-This is the only writer of voucher orders, with ``sales_protocol`` for the call
-itself. An order is stored before it is sent, under the shop's own ``reference``; the
-same reference again is the same order and never a second sale. It never takes money:
-the shop places an order when it has been paid.
+This is the only writer of voucher orders, with ``sales_protocol`` for the call itself
+and ``sales_looking`` for one without an answer. An order is stored before it is sent,
+under the shop's own ``reference``; the same reference again is the same order and never
+a second sale. It never takes money: the shop places an order when it has been paid.
 """
 
 import logging
@@ -30,6 +30,7 @@ from wagtail_smartgift.selectors import PaymentMethod, Shop
 from wagtail_smartgift.services import (
     catalogue,
     sales_journal,
+    sales_looking,
     sales_protocol,
     vault,
 )
@@ -348,7 +349,7 @@ def _advance(order: VoucherOrder, box: TimeBox) -> VoucherOrder:
             else:
                 again = sales_protocol.send(order, account, box)
         elif sales_journal.is_due(order):
-            again = sales_protocol.look(order, account, box)
+            again = sales_looking.look(order, account, box)
         else:
             break
         order = VoucherOrder.objects.get(pk=order.pk)

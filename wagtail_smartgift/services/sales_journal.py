@@ -26,6 +26,8 @@ from wagtail_smartgift.models import VoucherOrder, VoucherOrderEvent
 from wagtail_smartgift.services import outbox
 
 
+#: What the journal of an order records: placing it, and asking for its number.
+PLACE, CHECK = "place", "check"
 #: Why an order waits (``VoucherOrder.refusal``), in the words of the documented codes.
 BUSY = "busy"
 UNAVAILABLE = "smartgift_unavailable"
