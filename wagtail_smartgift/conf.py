@@ -27,6 +27,7 @@ from wagtail_smartgift.money import parse_amount
 SETTING = "WAGTAIL_SMARTGIFT"
 #: What the docs print for the two environments of the vendor.
 PRODUCTION_URL = "https://api.smart-gift.co.uk"
+#: The domain of the vendor's hosts for trying things out.
 DEVELOPMENT_HOST = "devsmartgift.co.uk"
 
 
@@ -255,9 +256,12 @@ def is_for_trying(url: str) -> bool:
     vendor's development host. Whatever else stands there counts as production.
     """
     host = urlsplit(url).hostname or ""
-    if host == DEVELOPMENT_HOST or host.endswith(f".{DEVELOPMENT_HOST}"):
-        return True
-    return _is_loopback(host)
+    return host.endswith(f".{DEVELOPMENT_HOST}") or _is_loopback(host)
+
+
+def is_loopback_url(url: str) -> bool:
+    """Tell whether ``url`` leads to this very machine, as that of a sandbox does."""
+    return _is_loopback(urlsplit(url).hostname or "")
 
 
 def _is_loopback(host: str) -> bool:

@@ -26,7 +26,7 @@ from wagtail_smartgift.services import catalogue, probing, reconciliation
 from wagtail_smartgift.services import sales as sales_service
 from wagtail_smartgift.services.sales_looking import RESENDS
 
-from .world import compare_books, compare_rest, describe_rows
+from .world import attempt, compare_books, compare_rest, describe_rows
 
 
 HUNDRED, TRIED_WITH = "GOOD-0100-0001", "GOOD-1000-0001"
@@ -80,7 +80,7 @@ def confirm(session, sandbox):
         payments.add_voucher(reference=REF, voucher_no=HUNDRED, amount="30.00")
         if mode is not None:
             sandbox.faults.add(Fault(operation="redeem", mode=mode, **fault))
-        return payments.confirm(reference=REF)
+        return attempt(payments.confirm, reference=REF)
 
     return begin
 
