@@ -1,16 +1,19 @@
 """Every misconfiguration has a check, and every check is in the reference."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
 from django.core.checks import run_checks
+from django.db import connection
 from django.utils import timezone
 from wagtail.models import Site
 
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import (
+    CapabilityRecord,
     PaymentSession,
     Redemption,
     SmartGiftSettings,
@@ -34,9 +37,16 @@ def ours(**options):
     ]
 
 
-def found(*, deploy=False, databases=None):
-    """Return the numbers of our messages, as ``E001``, and look at their shape."""
-    messages = ours(include_deployment_checks=deploy, databases=databases or [])
+def found(*, deploy=False, databases=None, but=("W013",)):
+    """Return the numbers of our messages, as ``E001``, and look at their shape.
+
+    Nobody probes the accounts of these tests, but where that is what they are about.
+    """
+    messages = [
+        message
+        for message in ours(include_deployment_checks=deploy, databases=databases or [])
+        if message.id.partition(".")[2] not in but
+    ]
     for message in messages:
         assert message.hint
         assert "sk_secret" not in f"{message.msg}{message.hint}"
@@ -229,6 +239,7 @@ def test_open_rows_of_a_removed_account_are_an_error(db, smartgift):
     smartgift()
 
     # then the one on its way is counted
+    probed()
     [message] = ours(databases=["default"])
     assert message.id == "wagtail_smartgift.E016"
     assert message.msg.startswith("1 open payment")
@@ -264,6 +275,7 @@ def test_a_held_voucher_makes_an_open_session_count_once(db, smartgift):
             status="held",
         )
     smartgift(ACCOUNTS={"default": {**ACCOUNT, "API_KEY": "sk_secret_2"}})
+    probed()
     [message] = ours(databases=["default"])
     assert message.msg.startswith("1 open payment")
 
@@ -279,6 +291,56 @@ def test_an_unsettled_voucher_order_counts(db, smartgift):
 def test_a_site_without_its_account_is_an_error(db, smartgift):
     SmartGiftSettings.objects.create(site=Site.objects.get(), account="spa")
     assert found(databases=["default"]) == ["E017"]
+
+
+def probed(*, days_ago=0, account=None):
+    record = CapabilityRecord(
+        check_while_held=True, probed_at=timezone.now() - timedelta(days=days_ago)
+    )
+    record.bind_to(account or get_conf().account("default"))
+    record.save()
+
+
+def test_an_account_that_was_never_probed_is_a_warning(db, smartgift):
+    [message] = ours(databases=["default"])
+
+    assert message.id == "wagtail_smartgift.W013"
+    assert "never probed" in message.msg
+    assert "smartgift_probe" in message.hint
+    assert found(but=()) == []  # Not without a database.
+
+
+@pytest.mark.parametrize(("days_ago", "numbers"), [(89, []), (90, ["W013"])])
+def test_a_record_is_fresh_for_90_days(db, smartgift, days_ago, numbers):
+    probed(days_ago=days_ago)
+    assert found(databases=["default"], but=()) == numbers
+
+
+@pytest.mark.parametrize(
+    "changed", [{"API_KEY": "sk_secret_2"}, {"BASE_URL": "https://other.example"}]
+)
+def test_a_record_of_another_key_or_address_is_none(db, smartgift, changed):
+    probed()
+    smartgift(ACCOUNTS={"default": {**ACCOUNT, **changed}})
+    assert found(databases=["default"], but=()) == ["W013"]
+
+
+def test_each_account_is_probed_for_itself(db, smartgift):
+    probed()
+    smartgift(ACCOUNTS={"default": ACCOUNT, "spa": {**ACCOUNT, "API_KEY": "sk_spa"}})
+    [message] = ours(databases=["default"])
+    assert "'spa'" in message.msg
+
+
+def test_nobody_has_to_probe_the_sandbox(db, smartgift):
+    smartgift(ACCOUNTS={"default": {**ACCOUNT, "BASE_URL": "http://127.0.0.1:8765"}})
+    assert found(databases=["default"], but=()) == []
+
+
+def test_a_database_that_is_not_migrated_is_not_asked(db, smartgift):
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE {CapabilityRecord._meta.db_table}")
+    assert found(databases=["default"], but=()) == []
 
 
 def test_the_reference_lists_each_check_once():

@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import empty
 
-from wagtail_smartgift.conf import get_conf, is_safe_url
+from wagtail_smartgift.conf import get_conf, is_for_trying, is_safe_url
 
 
 def test_defaults_are_the_documented_ones(configure):
@@ -106,3 +106,18 @@ def test_outside_debug_a_key_must_be_chosen(configure, settings):
 )
 def test_plain_http_only_reaches_this_machine(url, safe):
     assert is_safe_url(url) is safe
+
+
+@pytest.mark.parametrize(
+    ("url", "trying"),
+    [
+        ("https://api.devsmartgift.co.uk", True),
+        ("http://127.0.0.1:8765", True),
+        ("https://api.smart-gift.co.uk", False),
+        ("https://devsmartgift.co.uk.example", False),
+        ("https://notdevsmartgift.co.uk", False),
+        ("https://gateway.example", False),
+    ],
+)
+def test_what_is_not_known_to_be_for_trying_is_production(url, trying):
+    assert is_for_trying(url) is trying

@@ -150,3 +150,35 @@ class OrderStatus(models.TextChoices):
         "needs_attention",
         pgettext_lazy("voucher order status", "Needs attention"),
     )
+
+
+class HeldUntil(models.TextChoices):
+    """How ``check`` tells the end of a hold, as a probe saw it."""
+
+    AWARE = "aware", pgettext_lazy("end of a hold", "With its time zone")
+    NAIVE = "naive", pgettext_lazy("end of a hold", "Without a time zone")
+    ABSENT = "absent", pgettext_lazy("end of a hold", "Not at all")
+    UNREADABLE = "unreadable", pgettext_lazy("end of a hold", "Unreadably")
+
+
+class OwnCodes(models.TextChoices):
+    """What became of a voucher number of our own in a sale, as a probe saw it."""
+
+    HONOURED = "honoured", pgettext_lazy("own voucher numbers", "Taken")
+    IGNORED = "ignored", pgettext_lazy("own voucher numbers", "Ignored")
+    REFUSED = "refused", pgettext_lazy("own voucher numbers", "Refused")
+
+
+class DuplicateReference(models.TextChoices):
+    """What became of a second sale of the same reference, as a probe saw it."""
+
+    REFUSED = "refused", pgettext_lazy("second sale", "Refused")
+    RENAMED = "renamed", pgettext_lazy("second sale", "A second order")
+    REPEATED = "repeated", pgettext_lazy("second sale", "The first order again")
+
+
+class DuplicateCode(models.TextChoices):
+    """What became of a second voucher of the same number, as a probe saw it."""
+
+    REFUSED = "refused", pgettext_lazy("second voucher", "Refused")
+    REPLACED = "replaced", pgettext_lazy("second voucher", "Sold under another number")

@@ -27,6 +27,8 @@ from wagtail_smartgift.money import parse_amount
 SETTING = "WAGTAIL_SMARTGIFT"
 #: What the docs print for the two environments of the vendor.
 PRODUCTION_URL = "https://api.smart-gift.co.uk"
+#: The domain of the vendor's hosts for trying things out.
+DEVELOPMENT_HOST = "devsmartgift.co.uk"
 
 
 @dataclass(frozen=True)
@@ -246,12 +248,27 @@ def is_safe_url(url: str) -> bool:
     parts = urlsplit(url)
     if parts.scheme == "https":
         return bool(parts.hostname)
-    if parts.scheme != "http" or not parts.hostname:
-        return False
-    if parts.hostname == "localhost":
+    return parts.scheme == "http" and _is_loopback(parts.hostname or "")
+
+
+def is_for_trying(url: str) -> bool:
+    """Tell whether no real voucher can be at ``url``: a loopback address, or the
+    vendor's development host. Whatever else stands there counts as production.
+    """
+    host = urlsplit(url).hostname or ""
+    return host.endswith(f".{DEVELOPMENT_HOST}") or _is_loopback(host)
+
+
+def is_loopback_url(url: str) -> bool:
+    """Tell whether ``url`` leads to this very machine, as that of a sandbox does."""
+    return _is_loopback(urlsplit(url).hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(parts.hostname).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

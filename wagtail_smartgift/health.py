@@ -6,7 +6,7 @@ people; strangers learn no more than the answer.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -19,6 +19,7 @@ from wagtail_smartgift.choices import OrderStatus, SessionStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import (
     CatalogueSync,
+    Heartbeat,
     OutboxEvent,
     PaymentSession,
     VoucherOrder,
@@ -29,6 +30,8 @@ from wagtail_smartgift.models import (
 VITAL = frozenset({"database", "settings"})
 #: Seconds after which work that is due shows that no sweep comes by.
 OVERDUE = 300
+#: The heartbeat of the sweep, by name.
+SWEEP = "sweep"
 #: Seconds after which prices and stock are out of date.
 STALE_CATALOGUE = 6 * 3600
 
@@ -101,17 +104,27 @@ def _catalogue() -> Check:
 
 
 def _sweep() -> Check:
-    """Whether somebody finishes what is due: the sweep leaves no other trace."""
+    """Whether somebody finishes what is due; when that was is for the doctor."""
+    count = overdue()
+    return Check(ok=not count, counts={"overdue": count})
+
+
+def overdue() -> int:
+    """Count what should have been worked on some time ago."""
     limit = timezone.now() - timedelta(seconds=OVERDUE)
     due = Q(next_look_at__lte=limit)
-    overdue = (
+    return (
         PaymentSession.objects.filter(due).count()
         + VoucherOrder.objects.filter(due).count()
         + OutboxEvent.objects.filter(
             dispatched_at__isnull=True, next_attempt_at__lte=limit
         ).count()
     )
-    return Check(ok=not overdue, counts={"overdue": overdue})
+
+
+def last_sweep() -> datetime | None:
+    """Return when a pass of the sweep last came to its end; None: never."""
+    return Heartbeat.objects.filter(name=SWEEP).values_list("at", flat=True).first()
 
 
 def _payments() -> Check:

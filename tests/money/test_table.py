@@ -14,6 +14,7 @@ SHORT = {
     "crash": "money/test_crash_points",
     "lost": "money/test_lost_answers",
     "found": "money/test_found",
+    "probed": "money/test_capabilities",
     "races": "money/test_races",
     "stateful": "money/test_stateful",
 }

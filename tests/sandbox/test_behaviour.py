@@ -86,6 +86,25 @@ def test_a_dead_token_may_be_accepted(api, behave):
     assert api.redeem(GOOD, 10, hold_token="hold_token_dead").status == 200
 
 
+def test_a_second_hold_may_take_the_place_of_the_first(api, sandbox, behave):
+    behave(second_hold="take_over")
+    first = api.token(GOOD)
+
+    second = api.token(GOOD)
+
+    assert sandbox.voucher(GOOD).hold.token == second != first
+    assert api.release(GOOD, first).status == 422
+    assert api.release(GOOD, second).status == 200
+
+
+def test_a_held_voucher_may_not_be_checkable(api, behave):
+    behave(check_while_held=False)
+    assert api.check(GOOD).status == 200
+    api.hold(GOOD)
+
+    assert api.check(GOOD).errors == {"voucher_no": ["Voucher is already held"]}
+
+
 def test_an_empty_voucher_may_be_held_and_refused_by_check(api, behave):
     behave(hold_spent_vouchers=True, spent_check="refuse")
 
@@ -199,6 +218,20 @@ def test_own_codes_may_be_ignored_or_refused(api, sandbox, behave):
     got = api.sell(item, reference="r-2")
     assert got.errors == {"items.0.code": ["The items.0.code field is prohibited."]}
     assert len(sandbox.sales()) == 1
+
+
+def test_a_code_that_is_taken_may_be_replaced(api, sandbox, behave):
+    item = {**MONEY, "code": "MINE"}
+    assert api.sell(item).status == 200
+    assert api.sell(item, reference="r-2").errors == {
+        "items.0.code": ["The items.0.code has already been taken."]
+    }
+
+    behave(duplicate_code="replace")
+    assert api.sell(item, reference="r-2").status == 200
+
+    first, second = sandbox.sales()
+    assert first.vouchers == ["MINE"] != second.vouchers
 
 
 def test_a_new_code_may_be_unknown_for_a_minute(api, sandbox, behave):

@@ -23,7 +23,7 @@ from wagtail_smartgift.models import (
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import catalogue
 from wagtail_smartgift.services import sales as services
-from wagtail_smartgift.services.sales_protocol import LOOK_AFTER
+from wagtail_smartgift.services.sales_looking import LOOK_AFTER
 
 
 pytestmark = pytest.mark.django_db

@@ -99,7 +99,7 @@ def test_the_slower_of_two_that_look_for_an_order_does_not(shop, before, configu
     configure(SETTLE=0)
     shop.faults.add(Fault("pos-sale", "lost_after"))
     place()
-    before(services.sales_protocol, "_claim_look", services.advance_due)
+    before(services.sales_looking, "_claim_look", services.advance_due)
 
     assert place().status == OrderStatus.PLACED
     assert len([line for line in shop.log() if line.operation == "check"]) == 1

@@ -1,4 +1,4 @@
-"""Checks of the rows of money, where the database may be asked (``--database``)."""
+"""Checks of what is in the database, where it may be asked (``--database``)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,14 +8,20 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, router
 from django.db.models import Count, Q
 
+from wagtail_smartgift import capabilities
 from wagtail_smartgift.checks.messages import Messages, error, warning
 from wagtail_smartgift.choices import (
     LIVE_REDEMPTION_STATUSES,
     OrderStatus,
     SessionStatus,
 )
-from wagtail_smartgift.conf import SETTING, Conf, get_conf
-from wagtail_smartgift.models import PaymentSession, SmartGiftSettings, VoucherOrder
+from wagtail_smartgift.conf import SETTING, Conf, get_conf, is_loopback_url
+from wagtail_smartgift.models import (
+    CapabilityRecord,
+    PaymentSession,
+    SmartGiftSettings,
+    VoucherOrder,
+)
 
 
 MOVING_SESSIONS = (
@@ -31,7 +37,9 @@ OPEN_ORDERS = (OrderStatus.QUEUED, OrderStatus.PLACING, OrderStatus.NEEDS_ATTENT
 def check_rows(
     *, databases: Sequence[str] | None = None, **_kwargs: object
 ) -> list[CheckMessage]:
-    """Report rows of money that no sweep may touch, and sites without their account."""
+    """Report rows of money that no sweep may touch, sites without their account, and
+    accounts whose Smart Gift nobody has probed lately.
+    """
     try:
         conf = get_conf()
     except ImproperlyConfigured:
@@ -39,7 +47,7 @@ def check_rows(
     if router.db_for_read(PaymentSession) not in (databases or ()):
         return []
     try:
-        return [*_stranded(conf), *_sites_without_account(conf)]
+        return [*_stranded(conf), *_sites_without_account(conf), *_unprobed(conf)]
     except DatabaseError:
         # migrate checks before it migrates: what is asked for may not be there yet.
         return []
@@ -97,6 +105,27 @@ def _sites_without_account(conf: Conf) -> Messages:
             f"The site {hostname} sells for the account {alias!r}, which is not in "
             f"{SETTING}['ACCOUNTS'].",
             "Put the account back, or choose another one under Settings > Gift vouchers.",
+        )
+
+
+def _unprobed(conf: Conf) -> Messages:
+    if not _has_table(CapabilityRecord):
+        return
+    for account in conf.accounts.values():
+        if is_loopback_url(account.base_url):
+            continue  # The sandbox is not Smart Gift: what it does proves nothing.
+        probed_at = capabilities.last_probed(account)
+        if capabilities.is_fresh(probed_at):
+            continue
+        when = "never" if probed_at is None else f"last on {probed_at:%d %B %Y}"
+        yield warning(
+            "W013",
+            f"How Smart Gift behaves at {account.base_url} was {when} probed with the "
+            f"key of the account {account.alias!r}. So everything that its "
+            "documentation leaves open is taken for as bad as it can be: lost answers "
+            "take longer to settle, and more of them need a person.",
+            "Run `manage.py smartgift_probe` with a voucher of your own, and again "
+            f"every {capabilities.FRESH_DAYS} days.",
         )
 
 

@@ -136,6 +136,20 @@ class SmartGiftClient:
         other._gate = gate
         return other
 
+    def with_observer(self, observe: Callable[[ApiCall], None]) -> "SmartGiftClient":
+        """Return this client telling ``observe``, too, of every attempt."""
+        other, first = copy(self), self._observe
+
+        def tell_both(call: ApiCall) -> None:
+            try:
+                if first is not None:
+                    first(call)
+            finally:
+                observe(call)
+
+        other._observe = tell_both
+        return other
+
     def vouchers(self, *, lane: int = 3) -> list[answers.CatalogueVoucher]:
         """Return the whole catalogue, of every status.
 

@@ -1,6 +1,8 @@
 from wagtail_smartgift.models.budget import CallBudget
+from wagtail_smartgift.models.capabilities import CapabilityRecord
 from wagtail_smartgift.models.catalogue import CatalogueSync, VoucherProduct
 from wagtail_smartgift.models.guessing import GuessCounter
+from wagtail_smartgift.models.heartbeat import Heartbeat
 from wagtail_smartgift.models.idempotency import StoredAnswer
 from wagtail_smartgift.models.outbox import OutboxEvent
 from wagtail_smartgift.models.pages import (
@@ -26,8 +28,10 @@ __all__ = [
     "AbstractVoucherIndexPage",
     "AbstractVoucherPage",
     "CallBudget",
+    "CapabilityRecord",
     "CatalogueSync",
     "GuessCounter",
+    "Heartbeat",
     "OutboxEvent",
     "PaymentSession",
     "Redemption",

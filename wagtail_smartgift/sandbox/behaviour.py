@@ -41,6 +41,11 @@ class Behaviour:
     dead_token_accepted: bool = _flag(
         False, "a voucher that is not held can be redeemed with a token that is over"
     )
+    second_hold: str = _choice(
+        ("refuse", "take_over"),
+        "a hold of a voucher that is held: a 422, or it takes the earlier one's place",
+    )
+    check_while_held: bool = _flag(True, "a held voucher can be checked")
     hold_spent_vouchers: bool = _flag(False, "a voucher with nothing left can be held")
     reverse_while_held: bool = _flag(
         True, "a redemption can be reversed while the voucher is held"
@@ -84,6 +89,10 @@ class Behaviour:
         ("refuse", "rename", "repeat"),
         "a reference sent again: a 422, a second order under another order_id, or "
         "the first order's answer again",
+    )
+    duplicate_code: str = _choice(
+        ("refuse", "replace"),
+        "a code that a voucher has already: a 422, or the new one gets another number",
     )
     own_codes: str = _choice(
         ("honour", "ignore", "refuse"), "what becomes of the code of an item"

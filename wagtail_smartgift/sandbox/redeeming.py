@@ -34,6 +34,8 @@ def check(call: Call) -> Answer:
     voucher, site_id = sure(voucher), sure(site_id)
     magic.meet(call, voucher)
     require_usable(call, voucher)
+    if voucher.hold is not None and not call.behaviour.check_while_held:
+        raise refuse("voucher_no", messages.ALREADY_HELD)
     if voucher.spent and call.behaviour.spent_check == "refuse":
         raise refuse("voucher_no", messages.SPENT)
     filters.require_match(voucher)
@@ -52,7 +54,7 @@ def hold(call: Call) -> Answer:
     voucher = sure(voucher)
     magic.meet(call, voucher)
     require_usable(call, voucher)
-    if voucher.hold is not None:
+    if voucher.hold is not None and call.behaviour.second_hold == "refuse":
         raise refuse("voucher_no", messages.ALREADY_HELD)
     if voucher.spent and not call.behaviour.hold_spent_vouchers:
         raise refuse("voucher_no", messages.SPENT)

@@ -158,6 +158,8 @@ def _code(call: Call, form: Form, path: str, codes: set[str]) -> str | None:
     if code is None or rule == "ignore":
         return None
     if code in call.store.vouchers or code in codes:
+        if call.behaviour.duplicate_code == "replace":
+            return None
         form.fail(path, messages.TAKEN)
     codes.add(code)
     return code

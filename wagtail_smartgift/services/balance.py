@@ -15,7 +15,7 @@ from wagtail_smartgift.client import VoucherState as Answer
 from wagtail_smartgift.codes import MAX_VOUCHER_NUMBER_LENGTH
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.selectors import Shop, shop_for
-from wagtail_smartgift.services import gateway, guessing, vault
+from wagtail_smartgift.services import gateway, guessing, holds, vault
 from wagtail_smartgift.services.timebox import PATIENCE, Postponed
 
 
@@ -59,7 +59,7 @@ def look_up(*, voucher_no: str, site: Site | None, client: str) -> Balance:
 def _ask(shop: Shop, number: str) -> Answer:
     connection = gateway.connect(shop.account, patience=PATIENCE)
     try:
-        return connection.check(
+        state = connection.check(
             voucher_no=number, site_id=shop.site_id, lane=Lane.LOOKUP
         )
     except Refused as error:
@@ -71,6 +71,7 @@ def _ask(shop: Shop, number: str) -> Answer:
     except SmartGiftError as error:
         postponed = Postponed.by(error)
         raise PaymentError(postponed.code, retry_after=postponed.retry_after) from None
+    return holds.zoned(shop.account, state)
 
 
 def _read(state: Answer) -> Balance:

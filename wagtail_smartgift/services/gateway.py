@@ -1,9 +1,10 @@
 """The only way to a client: one per account, with the quota wired in."""
 
 import threading
+from collections.abc import Callable
 
 from wagtail_smartgift import budget
-from wagtail_smartgift.client import SmartGiftClient
+from wagtail_smartgift.client import ApiCall, SmartGiftClient
 from wagtail_smartgift.conf import Account, get_conf
 
 
@@ -11,11 +12,17 @@ _clients: dict[tuple[Account, float], SmartGiftClient] = {}
 _lock = threading.Lock()
 
 
-def connect(account: Account, *, patience: float = 2.0) -> SmartGiftClient:
+def connect(
+    account: Account,
+    *,
+    patience: float = 2.0,
+    observe: Callable[[ApiCall], None] | None = None,
+) -> SmartGiftClient:
     """Return a client that asks the shared quota before each call.
 
-    ``patience`` is how many seconds a call may wait for its place. Connections are
-    shared by everybody in this process who talks to the same account.
+    ``patience`` is how many seconds a call may wait for its place. ``observe`` is told
+    of every attempt, as the quota is. Connections are shared by everybody in this
+    process who talks to the same account.
     """
     timeout = float(get_conf().timeout)
     with _lock:
@@ -27,7 +34,22 @@ def connect(account: Account, *, patience: float = 2.0) -> SmartGiftClient:
                 timeout=timeout,
                 observe=budget.observer(account),
             )
-    return client.with_gate(budget.gate(account, patience=patience))
+    client = client.with_gate(budget.gate(account, patience=patience))
+    return client if observe is None else client.with_observer(observe)
+
+
+def connect_past_the_quota(
+    account: Account, *, observe: Callable[[ApiCall], None]
+) -> SmartGiftClient:
+    """Return a client that nothing keeps back, to see what Smart Gift itself refuses.
+
+    The quota is told of its calls all the same. For the probe alone.
+    """
+
+    def let_pass(_operation: str, _lane: int) -> None:
+        return
+
+    return connect(account, observe=observe).with_gate(let_pass)
 
 
 def close_all() -> None:

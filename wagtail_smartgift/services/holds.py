@@ -15,6 +15,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from wagtail_smartgift import capabilities
 from wagtail_smartgift.choices import (
     LIVE_REDEMPTION_STATUSES,
     Lane,
@@ -31,6 +32,7 @@ from wagtail_smartgift.client import (
     VoucherState,
 )
 from wagtail_smartgift.codes import UndecryptableError
+from wagtail_smartgift.conf import Account
 from wagtail_smartgift.models import PaymentSession, Redemption
 from wagtail_smartgift.services import journal, outbox, vault
 from wagtail_smartgift.services.timebox import Postponed
@@ -107,7 +109,8 @@ def deadline(sent_at: datetime, state: VoucherState | None = None) -> datetime:
     """Return when a hold asked for at ``sent_at`` ends for us.
 
     Five minutes from before it was sent, or what Smart Gift says where that is
-    earlier and carries an offset; in both cases a little early.
+    earlier and carries an offset (or has got one: ``zoned``); in both cases a little
+    early.
     """
     ours = sent_at + timedelta(seconds=HOLD_SECONDS)
     theirs = state.held_until if state is not None else None
@@ -119,6 +122,25 @@ def deadline(sent_at: datetime, state: VoucherState | None = None) -> datetime:
         if theirs > timezone.now():
             ours = min(ours, theirs)
     return ours - timedelta(seconds=DEADLINE_MARGIN)
+
+
+def zoned(account: Account, state: VoucherState) -> VoucherState:
+    """Give the end of a hold its time zone, where a probe has found that out.
+
+    Clocks that were put forward or back since make it wrong by a quarter of an hour at
+    least. No hold lasts so long: what cannot be the end of one stays without a zone, and
+    is not believed.
+    """
+    until = state.held_until
+    if until is None or until.tzinfo is not None:
+        return state
+    until = capabilities.of(account).with_zone(until)
+    now = state.answered_at or timezone.now()
+    if until.tzinfo is None or not (
+        now <= until <= now + timedelta(seconds=2 * HOLD_SECONDS)
+    ):
+        return state
+    return state.model_copy(update={"held_until": until})
 
 
 def _is_soon(held_until: datetime, state: VoucherState | None) -> bool:
@@ -288,9 +310,10 @@ def look(worker: Worker, row: Redemption, *, lane: Lane) -> VoucherState:
 
 
 def _check(worker: Worker, row: Redemption, lane: Lane) -> VoucherState:
-    return worker.client().check(
+    state = worker.client().check(
         voucher_no=vault.voucher_number(row), site_id=worker.site_id, lane=lane
     )
+    return zoned(worker.account, state)
 
 
 def release(worker: Worker, row: Redemption, *, status: RedemptionStatus) -> bool:

@@ -12,10 +12,16 @@ from datetime import timedelta
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from wagtail_smartgift import health
 from wagtail_smartgift.choices import RedemptionStatus, SessionStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.ledger import PENDING
-from wagtail_smartgift.models import PaymentSession, Redemption, VoucherOrder
+from wagtail_smartgift.models import (
+    Heartbeat,
+    PaymentSession,
+    Redemption,
+    VoucherOrder,
+)
 from wagtail_smartgift.services import (
     answers,
     counters,
@@ -80,7 +86,18 @@ def reconcile(*, batch: int = BATCH) -> Report:
         PaymentSession.objects.filter(status=SessionStatus.NEEDS_ATTENTION).count()
         + VoucherOrder.objects.filter(status="needs_attention").count()
     )
+    _beat()
     return report
+
+
+def _beat() -> None:
+    """Write down that a pass came to its end: the doctor asks when the last one did."""
+    now = timezone.now()
+    if not Heartbeat.objects.filter(name=health.SWEEP).update(at=now):
+        # Two first passes at once: either's time will do.
+        Heartbeat.objects.bulk_create(
+            [Heartbeat(name=health.SWEEP, at=now)], ignore_conflicts=True
+        )
 
 
 def _lapse(report: Report, batch: int) -> None:

@@ -1,9 +1,9 @@
 """Selling vouchers: taking an order, placing it once, and telling what became of it.
 
-This is the only writer of voucher orders, with ``sales_protocol`` for the call
-itself. An order is stored before it is sent, under the shop's own ``reference``; the
-same reference again is the same order and never a second sale. It never takes money:
-the shop places an order when it has been paid.
+This is the only writer of voucher orders, with ``sales_protocol`` for the call itself
+and ``sales_looking`` for one without an answer. An order is stored before it is sent,
+under the shop's own ``reference``; the same reference again is the same order and never
+a second sale. It never takes money: the shop places an order when it has been paid.
 """
 
 import logging
@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
 
-from wagtail_smartgift import codes, selectors
+from wagtail_smartgift import capabilities, codes, selectors
 from wagtail_smartgift.choices import OrderStatus
 from wagtail_smartgift.client import SmartGiftError
 from wagtail_smartgift.conf import Account, get_conf
@@ -30,6 +30,7 @@ from wagtail_smartgift.selectors import PaymentMethod, Shop
 from wagtail_smartgift.services import (
     catalogue,
     sales_journal,
+    sales_looking,
     sales_protocol,
     vault,
 )
@@ -54,7 +55,8 @@ _HEAD_START = timedelta(seconds=15)
 #: Seconds after which the sweep comes back to an order that made it fail.
 _AFTER_FAILURE = timedelta(minutes=5)
 #: Steps of an order within one request: learning the payment method, sending it with
-#: numbers of our own, without, and a look at what became of it.
+#: numbers of our own, without, and a look at what became of it; or a look, sending it
+#: again, and a look.
 _MOST_STEPS = 4
 
 S = OrderStatus
@@ -242,7 +244,9 @@ def _store(
     payment_method: int | None,
 ) -> VoucherOrder:
     """Store a new order, or a refused one anew; join whoever was faster."""
-    own_codes = get_conf().own_voucher_codes
+    own_codes = (
+        get_conf().own_voucher_codes and capabilities.of(shop.account).takes_own_codes
+    )
     values: dict[str, Any] = {
         "site": site,
         "smartgift_site_id": shop.site_id,
@@ -345,7 +349,7 @@ def _advance(order: VoucherOrder, box: TimeBox) -> VoucherOrder:
             else:
                 again = sales_protocol.send(order, account, box)
         elif sales_journal.is_due(order):
-            sales_protocol.look(order, account, box)
+            again = sales_looking.look(order, account, box)
         else:
             break
         order = VoucherOrder.objects.get(pk=order.pk)

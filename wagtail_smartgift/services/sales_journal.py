@@ -26,11 +26,15 @@ from wagtail_smartgift.models import VoucherOrder, VoucherOrderEvent
 from wagtail_smartgift.services import outbox
 
 
+#: What the journal of an order records: placing it, and asking for its number.
+PLACE, CHECK = "place", "check"
 #: Why an order waits (``VoucherOrder.refusal``), in the words of the documented codes.
 BUSY = "busy"
 UNAVAILABLE = "smartgift_unavailable"
 #: In the journal: Smart Gift took none of our own voucher numbers.
 CODE_REFUSED = "code_refused"
+#: In the journal: it was asked for by its number, and is certainly not sold.
+NOT_SOLD = "not_sold"
 #: Why a person has to decide (``VoucherOrder.attention_code``).
 SALE_UNKNOWN = "sale_unknown"
 REFERENCE_TAKEN = "reference_taken"

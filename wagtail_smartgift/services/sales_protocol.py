@@ -6,12 +6,14 @@
                       │
                       └─ no answer, or our worker died: asked for by the number
                          that we gave its first voucher, or else a person decides
+                         (queued again only where a probe showed that a number that
+                         is not found was not sold)
 
 T1 writes down that the order is about to be sent, N sends it, T2 writes down what
 came of it; no transaction spans N. Smart Gift has no idempotency key and may answer
 a repeated reference with a second order, so an order whose request may have left is
-never sent again: it is asked for with ``/redeem/check``, which knows every voucher
-that was sold.
+never sent again unasked: it is asked for with ``/redeem/check``, which knows every
+voucher that was sold.
 """
 
 import logging
@@ -22,7 +24,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import DatabaseError, IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from wagtail_smartgift import codes
@@ -41,7 +43,7 @@ from wagtail_smartgift.client import (
 )
 from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.models import VoucherOrder, VoucherOrderItem
-from wagtail_smartgift.services import claims, gateway, vault
+from wagtail_smartgift.services import claims, gateway, sales_looking, vault
 from wagtail_smartgift.services import sales_journal as journal
 from wagtail_smartgift.services.timebox import TimeBox
 
@@ -51,13 +53,7 @@ logger = logging.getLogger(__name__)
 #: Seconds after which an order that could not be sent is tried again, then the last
 #: of them for ever: it has been paid for, so it is not given up.
 RESEND_AFTER = (15, 30, 60, 120, 240, 480, 960, 1800, 3600)
-#: Seconds between looks at an order of unknown outcome while Smart Gift does not
-#: answer; after the last one a person decides.
-LOOK_AFTER = (35, 60, 120, 240, 480, 960, 1920, 3600)
-#: Seconds that a look waits when only the quota was in its way.
-_QUOTA_PAUSE = 5.0
 
-_PLACE, _CHECK = "place", "check"
 S = OrderStatus
 
 
@@ -67,7 +63,7 @@ def send(order: VoucherOrder, account: Account, box: TimeBox) -> bool:
     try:
         request = _request(order)
     except codes.UndecryptableError:
-        _hand_over(order, journal.UNDECRYPTABLE)
+        sales_looking.hand_over(order, journal.UNDECRYPTABLE)
         return False
     if not _begin(order):
         return False
@@ -83,33 +79,6 @@ def send(order: VoucherOrder, account: Account, box: TimeBox) -> bool:
     else:
         _take_receipt(order, receipt)
     return False
-
-
-def look(order: VoucherOrder, account: Account, box: TimeBox) -> None:
-    """Find out what became of an order that was sent and not answered."""
-    if not _claim_look(order):
-        return
-    first = order.items.order_by("position").first()
-    if not order.own_codes or first is None or not first.number_encrypted:
-        # Nothing that we could ask for.
-        _hand_over(order, _doubt(order))
-        return
-    try:
-        number = vault.open_sealed(first.number_encrypted)
-    except codes.UndecryptableError:
-        _hand_over(order, journal.UNDECRYPTABLE)
-        return
-    client = gateway.connect(account, patience=box.patience)
-    try:
-        client.check(
-            voucher_no=number, site_id=order.smartgift_site_id, lane=Lane.MONEY
-        )
-    except Refused as error:
-        _take_look(order, error)
-    except SmartGiftError as error:
-        _look_later(order, error)
-    else:
-        _found(order, reason="found")
 
 
 def postpone(order: VoucherOrder) -> None:
@@ -131,7 +100,7 @@ def _begin(order: VoucherOrder) -> bool:
     until = now + timedelta(seconds=claims.claim_seconds())
     return journal.step(
         order,
-        _PLACE,
+        journal.PLACE,
         Outcome.REQUESTED,
         status=S.PLACING,
         attempt=order.attempt + 1,
@@ -143,27 +112,6 @@ def _begin(order: VoucherOrder) -> bool:
         # Should this worker die, the order counts as unknown from then on.
         next_look_at=max(until, now + timedelta(seconds=get_conf().settle)),
     )
-
-
-def _claim_look(order: VoucherOrder) -> bool:
-    """Take an order of unknown outcome; False if somebody else has it."""
-    with transaction.atomic(durable=True):
-        now = timezone.now()
-        if not journal.update(
-            order,
-            Q(claimed_until__isnull=True) | Q(claimed_until__lt=now),
-            claimed_by=str(uuid.uuid4()),
-            claimed_until=now + timedelta(seconds=claims.claim_seconds()),
-        ):
-            return False
-        answered = order.events.filter(operation=_PLACE, attempt=order.attempt).exclude(
-            outcome=Outcome.REQUESTED
-        )
-        if not answered.exists():
-            journal.append(order, _PLACE, Outcome.UNKNOWN, reason="worker_died")
-            VoucherOrder.objects.filter(pk=order.pk).update(looks=0)
-            order.looks = 0
-    return True
 
 
 # N
@@ -243,7 +191,7 @@ def _take_receipt(order: VoucherOrder, receipt: SaleReceipt) -> None:
                 reason = journal.SOLD_TWICE
             order.refresh_from_db()
             journal.append(
-                order, _PLACE, Outcome.SUCCEEDED, reason=reason, attempt=attempt
+                order, journal.PLACE, Outcome.SUCCEEDED, reason=reason, attempt=attempt
             )
             if not reason:
                 _keep_answered_codes(order, receipt.codes)
@@ -293,7 +241,9 @@ def _take_refusal(order: VoucherOrder, error: Refused) -> bool:
     about_reference = (
         reason is RefusalReason.DUPLICATE_REFERENCE or "reference" in error.fields
     )
-    doubtful = order.events.filter(operation=_PLACE, outcome=Outcome.UNKNOWN).exists()
+    doubtful = order.events.filter(
+        operation=journal.PLACE, outcome=Outcome.UNKNOWN
+    ).exists()
     if reason is RefusalReason.INVALID_CODE and not about_reference and not doubtful:
         return _drop_codes(order)
     if reason in {RefusalReason.DUPLICATE_REFERENCE, RefusalReason.INVALID_CODE}:
@@ -301,7 +251,7 @@ def _take_refusal(order: VoucherOrder, error: Refused) -> bool:
         # the way sent twice), then it is sold; the first voucher's number tells.
         journal.step(
             order,
-            _PLACE,
+            journal.PLACE,
             Outcome.FAILED,
             reason=(
                 RefusalReason.DUPLICATE_REFERENCE if about_reference else reason
@@ -312,7 +262,7 @@ def _take_refusal(order: VoucherOrder, error: Refused) -> bool:
         return False
     journal.step(
         order,
-        _PLACE,
+        journal.PLACE,
         Outcome.FAILED,
         reason=reason.value,
         refusal=journal.refused_part(error),
@@ -332,7 +282,9 @@ def _drop_codes(order: VoucherOrder) -> bool:
             **journal.later(timezone.now()),
         )
         if moved:
-            journal.append(order, _PLACE, Outcome.FAILED, reason=journal.CODE_REFUSED)
+            journal.append(
+                order, journal.PLACE, Outcome.FAILED, reason=journal.CODE_REFUSED
+            )
             order.items.update(number_encrypted="", fingerprint="", display_code="")
     return moved
 
@@ -342,7 +294,7 @@ def _requeue(order: VoucherOrder, error: SmartGiftError) -> None:
     wait = error.retry_after or _resend_after(order)
     journal.step(
         order,
-        _PLACE,
+        journal.PLACE,
         Outcome.FAILED,
         status=S.QUEUED,
         reason=journal.word(error),
@@ -360,81 +312,9 @@ def _leave_unknown(order: VoucherOrder, *, reason: str) -> None:
     """Leave an order alone until its request can no longer be on its way."""
     journal.step(
         order,
-        _PLACE,
+        journal.PLACE,
         Outcome.UNKNOWN,
         reason=reason,
         looks=0,
         **journal.later(journal.sent_at(order) + timedelta(seconds=get_conf().settle)),
-    )
-
-
-def _take_look(order: VoucherOrder, error: Refused) -> None:
-    """Decide by a refusal of the first voucher's number.
-
-    Only "that number is invalid" can mean that nothing was sold. Every other word
-    about the voucher means that it exists; a word about our site number says nothing
-    about the voucher.
-    """
-    if error.reason is RefusalReason.INVALID_SITE or "site_id" in error.fields:
-        _look_later(order, error)
-    elif error.reason is not RefusalReason.INVALID_VOUCHER:
-        _found(order, reason=error.reason.value)
-    elif timezone.now() < (
-        late := journal.sent_at(order) + timedelta(seconds=get_conf().late)
-    ):
-        journal.step(
-            order,
-            _CHECK,
-            Outcome.SUCCEEDED,
-            reason="not_found",
-            **journal.later(late),
-        )
-    else:
-        # Whether a voucher can be checked the moment it is sold is not documented,
-        # so that it is not found does not prove that it was not sold.
-        _hand_over(order, _doubt(order), reason="not_found")
-
-
-def _found(order: VoucherOrder, *, reason: str) -> None:
-    """The first voucher exists, so the order was placed; its number stays unknown."""
-    journal.step(
-        order,
-        _CHECK,
-        Outcome.SUCCEEDED,
-        reason=reason,
-        **journal.settled(S.PLACED),
-    )
-
-
-def _look_later(order: VoucherOrder, error: SmartGiftError) -> None:
-    quota = journal.is_busy(error)
-    if not quota and order.looks >= len(LOOK_AFTER):
-        _hand_over(order, _doubt(order), reason=journal.word(error))
-        return
-    wait = error.retry_after or (_QUOTA_PAUSE if quota else LOOK_AFTER[order.looks])
-    journal.step(
-        order,
-        _CHECK,
-        Outcome.FAILED,
-        reason=journal.word(error),
-        looks=order.looks + (not quota),
-        **journal.later(timezone.now() + timedelta(seconds=wait)),
-    )
-
-
-def _doubt(order: VoucherOrder) -> str:
-    """Return why nobody knows: no answer, or a refusal of the reference as taken."""
-    last = order.events.filter(operation=_PLACE).order_by("-id").first()
-    refused = last is not None and last.outcome == Outcome.FAILED
-    return journal.REFERENCE_TAKEN if refused else journal.SALE_UNKNOWN
-
-
-def _hand_over(order: VoucherOrder, code: str, *, reason: str = "") -> None:
-    """Leave the rest to a person."""
-    journal.step(
-        order,
-        _CHECK,
-        Outcome.UNKNOWN,
-        reason=reason or code,
-        **journal.settled(S.NEEDS_ATTENTION, attention_code=code),
     )

@@ -2,7 +2,9 @@
 
 In this order: send it again where a second application cannot fit; else wait until it
 has settled and look at the balance under our hold; else fence it with a new hold and
-look again; else a person decides.
+look again; else a person decides. How long the fence has to stand, and what a fallen
+balance proves, depends on what a probe has found out (``capabilities``); where nothing
+is known, on the worst that can be.
 """
 
 import logging
@@ -12,6 +14,8 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils import timezone
 
+from wagtail_smartgift import capabilities
+from wagtail_smartgift.capabilities import Capabilities
 from wagtail_smartgift.choices import (
     Lane,
     Operation,
@@ -196,6 +200,8 @@ def _write_applied(
 
 
 def _settle_by_balance(worker: Worker, row: Redemption) -> None:
+    # Before the question: whatever comes after it is not in the answer.
+    asked_at = timezone.now()
     try:
         state = holds.look(worker, row, lane=Lane.MONEY)
     except Refused as error:
@@ -212,10 +218,16 @@ def _settle_by_balance(worker: Worker, row: Redemption) -> None:
     # Asked after the answer: a hold that ended on the way kept nobody out.
     held = holds.seconds_left(row) > 0
     _write_look(row, state)
+    known = capabilities.of(worker.account)
     fallen = (row.baseline or 0) - state.remaining_value
     if fallen == 0:
-        _not_fallen(worker, row, held=held)
-    elif fallen == redeeming.value_of(row) and held and not is_fenced(row):
+        _not_fallen(worker, row, known, held=held, asked_at=asked_at)
+    elif (
+        fallen == redeeming.value_of(row)
+        and held
+        and not is_fenced(row)
+        and _is_our_doing(state, known)
+    ):
         used_up = state.held is False
         _write_applied(
             row,
@@ -238,16 +250,57 @@ def _wait_longer(row: Redemption, error: Postponed) -> None:
     _to_person(row, "unreachable")
 
 
-def _not_fallen(worker: Worker, row: Redemption, *, held: bool) -> None:
+def _is_our_doing(state: VoucherState, known: Capabilities) -> bool:
+    """Tell whether a balance that fell under our hold fell by our redeem.
+
+    That is what a hold is for. A probe may have seen that holds keep nobody out, or
+    that a redeem leaves its hold standing: one that is gone all the same was ended by
+    something else, and others may have come between.
+    """
+    gone_without_us = known.redeem_ends_hold is False and state.held is False
+    return not (known.holds_are_porous or gone_without_us)
+
+
+def _not_fallen(
+    worker: Worker,
+    row: Redemption,
+    known: Capabilities,
+    *,
+    held: bool,
+    asked_at: datetime,
+) -> None:
     """The balance is what it was: make sure that it cannot still be taken."""
-    late_at = _sent_at(row) + timedelta(seconds=get_conf().late)
-    if timezone.now() >= late_at:
+    if asked_at >= _decided_from(row, known, held=held):
         _write_not_applied(row, held=held)
         return
     if held and not is_fenced(row):
         _fence(worker, row)
-    patience.look_again(row, late_at)
+        held = holds.seconds_left(row) > 0
+    patience.look_again(row, _decided_from(row, known, held=held))
     raise NotSettledYet
+
+
+def _decided_from(row: Redemption, known: Capabilities, *, held: bool) -> datetime:
+    """Return from when on an unchanged balance means that it was not applied.
+
+    A lost request is not applied any more after ``LATE``. Behind a fence that is known
+    to hold it is refused at once when it comes, now and after the fence. Only one that
+    had got past the check of its token by then may still be at work, and Smart Gift is
+    done with any request after ``SETTLE``.
+    """
+    late_at = _sent_at(row) + timedelta(seconds=get_conf().late)
+    if not (held and known.fence_holds and is_fenced(row)):
+        return late_at
+    released = journal.last_step(row.pk, Operation.RELEASE)
+    fenced = journal.last_step(row.pk, Operation.HOLD)
+    if released is None or fenced is None:
+        return late_at
+    # What was seen to be refused is the token of a hold that was given back. One that
+    # was over already, or whose release was not answered, may be another matter.
+    given_back = (released.outcome, released.reason) == (Outcome.SUCCEEDED, "")
+    if not given_back or fenced.outcome != Outcome.SUCCEEDED or fenced.pk < released.pk:
+        return late_at
+    return min(late_at, fenced.created_at + timedelta(seconds=get_conf().settle))
 
 
 def _fence(worker: Worker, row: Redemption) -> None:

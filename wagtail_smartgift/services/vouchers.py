@@ -234,9 +234,10 @@ def _retry_after(
         )
     except (Refused, SmartGiftError, Postponed):
         return error.retry_after
-    if state.held_until is None or state.held_until.tzinfo is None:
+    until = holds.zoned(worker.account, state).held_until
+    if until is None or until.tzinfo is None:
         return error.retry_after
-    return holds.VoucherHeld(state.held_until).retry_after
+    return holds.VoucherHeld(until).retry_after
 
 
 def remove(worker: Worker, session: PaymentSession, redemption_id: UUID) -> None:

@@ -1,0 +1,53 @@
+"""Arguments that several commands have: a voucher's number, an account, a site number."""
+
+import sys
+from argparse import ArgumentParser
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import CommandError
+
+from wagtail_smartgift.conf import SETTING, Account, get_conf
+from wagtail_smartgift.models.settings import DEFAULT_ACCOUNT
+
+
+def add_voucher_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "voucher_no",
+        metavar="VOUCHER_NO",
+        help="The voucher's number, or - to read it from standard input, so that it is "
+        "not in the history of the shell. It is never printed.",
+    )
+    parser.add_argument(
+        "--account",
+        default=DEFAULT_ACCOUNT,
+        metavar="ALIAS",
+        help=f"The account of {SETTING}['ACCOUNTS'] to ask (default: %(default)s).",
+    )
+    parser.add_argument(
+        "--site-id",
+        metavar="NUMBER",
+        help="The site number to ask for (default: the account's own).",
+    )
+
+
+def read_voucher_no(given: str) -> str:
+    """Return the number that was given, or the first line of standard input for -."""
+    number = sys.stdin.readline() if given == "-" else given
+    number = number.strip()
+    if not number:
+        raise CommandError("There is no voucher number.")
+    return number
+
+
+def read_account(alias: str, site_id: str | None) -> tuple[Account, str]:
+    """Return the account, and the site number to ask for."""
+    try:
+        account = get_conf().account(alias)
+    except ImproperlyConfigured as error:
+        raise CommandError(str(error)) from None
+    number = site_id or account.site_id
+    if not number:
+        raise CommandError(
+            f"The account {alias!r} has no SITE_ID. Give one with --site-id."
+        )
+    return account, number

@@ -1,0 +1,225 @@
+"""What the database tells: is the work done, and what waits for somebody?"""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from wagtail_smartgift import capabilities, codes, health
+from wagtail_smartgift.choices import OrderStatus, OwnCodes, SessionStatus
+from wagtail_smartgift.conf import Account, get_conf, is_loopback_url
+from wagtail_smartgift.models import (
+    CatalogueSync,
+    OutboxEvent,
+    PaymentSession,
+    Redemption,
+    VoucherOrder,
+    VoucherOrderEvent,
+    VoucherOrderItem,
+)
+from wagtail_smartgift.services import sales_journal, vault
+from wagtail_smartgift.services.doctor.findings import (
+    Finding,
+    ago,
+    fault,
+    ok,
+    warning,
+)
+from wagtail_smartgift.services.probing.questions import QUESTIONS
+
+
+#: Attempts after which an event is not refused by accident.
+_MANY_ATTEMPTS = 5
+#: Seconds that a paid order may wait to be sent.
+_LONG_QUEUED = 3600
+#: Stored secrets of each kind that are tried: the newest, and the oldest.
+_SAMPLE = 200
+
+
+def catalogue() -> Iterator[Finding]:
+    synced = {row.account: row for row in CatalogueSync.objects.all()}
+    for alias in get_conf().accounts:
+        row = synced.get(alias)
+        if row is None or row.synced_at is None:
+            yield fault(
+                "catalogue",
+                f"that of {alias} was never read",
+                "Run `manage.py smartgift_sync`, and every few minutes from cron.",
+            )
+            continue
+        age = (timezone.now() - row.synced_at).total_seconds()
+        when = f"that of {alias} was read {ago(age)}"
+        if age > health.STALE_CATALOGUE:
+            yield fault(
+                "catalogue",
+                f"{when}: prices and stock are out of date",
+                "Run `manage.py smartgift_sync` and see what it says; run it every few "
+                "minutes.",
+            )
+        elif row.failed_at is not None and row.failed_at > row.synced_at:
+            yield warning(
+                "catalogue",
+                f"{when}, and could not be read since",
+                "Run `manage.py smartgift_sync` and see what it says.",
+            )
+        else:
+            yield ok("catalogue", when)
+
+
+def sweep() -> Iterator[Finding]:
+    at = health.last_sweep()
+    age = None if at is None else (timezone.now() - at).total_seconds()
+    if age is None or age > health.OVERDUE:
+        yield fault(
+            "sweep",
+            "it never ran" if age is None else f"it last ran {ago(age)}",
+            "Run `manage.py smartgift_reconcile` every minute: nothing else finishes "
+            "what a lost answer has left behind.",
+        )
+    else:
+        yield ok("sweep", f"it last ran {ago(age)}")
+    overdue = health.overdue()
+    if overdue:
+        yield fault(
+            "sweep",
+            f"{overdue} payments, orders and events have been due for five minutes",
+            "Run `manage.py smartgift_reconcile` and look into its log.",
+        )
+
+
+def outbox() -> Iterator[Finding]:
+    waiting = OutboxEvent.objects.filter(dispatched_at__isnull=True)
+    refused = waiting.filter(attempts__gte=_MANY_ATTEMPTS).count()
+    if refused:
+        yield warning(
+            "events",
+            f"{refused} were tried {_MANY_ATTEMPTS} times and more, and a receiver "
+            "refuses them",
+            "The log of wagtail_smartgift tells which receiver raised what.",
+        )
+    else:
+        yield ok("events", f"{waiting.count()} are on their way")
+
+
+def orders() -> Iterator[Finding]:
+    queued = VoucherOrder.objects.filter(status=OrderStatus.QUEUED)
+    limit = timezone.now() - timedelta(seconds=_LONG_QUEUED)
+    late = queued.filter(created_at__lte=limit).count()
+    if late:
+        yield warning(
+            "orders",
+            f"{late} of {queued.count()} queued orders have waited for more than an hour",
+            "They are paid for. See below whether Smart Gift answers.",
+        )
+    else:
+        yield ok("orders", f"{queued.count()} are queued")
+
+
+def attention() -> Iterator[Finding]:
+    sessions = PaymentSession.objects.filter(status=SessionStatus.NEEDS_ATTENTION)
+    sales = VoucherOrder.objects.filter(status=OrderStatus.NEEDS_ATTENTION)
+    payments, orders = sessions.count(), sales.count()
+    if payments or orders:
+        yield warning(
+            "people",
+            f"{payments} payments and {orders} orders wait for somebody to decide",
+            "Look their vouchers up in Smart Gift's dashboard (smartgift_check tells "
+            "what is known here).",
+        )
+    else:
+        yield ok("people", "nothing waits for somebody to decide")
+
+
+def secrets() -> Iterator[Finding]:
+    """Try to read stored secrets with the keys that are configured."""
+    kinds: list[tuple[str, Iterable[str]]] = [
+        ("voucher numbers", _sample(Redemption, "number_encrypted")),
+        ("hold tokens", _sample(Redemption, "hold_token_encrypted")),
+        ("numbers of sold vouchers", _sample(VoucherOrderItem, "number_encrypted")),
+    ]
+    unreadable, tried = [], 0
+    for name, sealed in kinds:
+        texts = list(sealed)
+        tried += len(texts)
+        closed = sum(not _opens(text) for text in texts)
+        if closed:
+            unreadable.append(f"{closed} of {len(texts)} {name}")
+    if unreadable:
+        yield fault(
+            "encryption",
+            f"the configured keys do not open {', '.join(unreadable)} that were tried",
+            "Put the earlier key back at the end of ENCRYPTION_KEYS.",
+        )
+    else:
+        yield ok("encryption", f"the configured keys open all {tried} that were tried")
+
+
+def _sample(model: type, column: str) -> set[str]:
+    """Return the newest and the oldest values: keys change once in a while."""
+    rows = model._default_manager.exclude(**{column: ""})  # type: ignore[attr-defined] # every model has one
+    texts = rows.values_list(column, flat=True)
+    return {*texts.order_by("-pk")[:_SAMPLE], *texts.order_by("pk")[:_SAMPLE]}
+
+
+def _opens(text: str) -> bool:
+    try:
+        vault.open_sealed(text)
+    except codes.UndecryptableError:
+        return False
+    return True
+
+
+def probe() -> Iterator[Finding]:
+    for account in get_conf().accounts.values():
+        yield from _probe(account)
+
+
+def _probe(account: Account) -> Iterator[Finding]:
+    probed_at = capabilities.last_probed(account)
+    known = capabilities.of(account)
+    for question in QUESTIONS:
+        answer = getattr(known, question.name)
+        if answer is not None and answer in question.alarming:
+            yield fault(
+                "probe",
+                f"{account.alias}: {question.text} {question.words(answer).capitalize()}",
+                question.consequence(answer),
+            )
+    if known.own_codes in {OwnCodes.REFUSED, OwnCodes.IGNORED}:
+        yield warning(
+            "own numbers",
+            f"Smart Gift has {known.own_codes} voucher numbers of our own when it was "
+            f"probed for {account.alias}; none is sent, and a sale whose answer is lost "
+            "needs a person",
+            "Set OWN_VOUCHER_CODES to False, or ask Smart Gift to take them.",
+        )
+    if capabilities.is_fresh(probed_at):
+        yield ok("probe", f"{account.alias} was probed on {probed_at:%d %B %Y}")
+    elif is_loopback_url(account.base_url):
+        yield ok("probe", f"{account.alias} is a sandbox, which nobody needs to probe")
+    else:
+        when = "never" if probed_at is None else f"last on {probed_at:%d %B %Y}"
+        yield warning(
+            "probe",
+            f"{account.alias} was {when} probed with this key at this address: what is "
+            "not documented is taken for as bad as it can be",
+            "Run `manage.py smartgift_probe` with a voucher of your own.",
+        )
+
+
+def refused_numbers() -> Iterator[Finding]:
+    """Report sales that had to be sent again without numbers of our own."""
+    since = timezone.now() - timedelta(days=capabilities.FRESH_DAYS)
+    count = VoucherOrderEvent.objects.filter(
+        Q(reason=sales_journal.CODE_REFUSED), created_at__gte=since
+    ).count()
+    if count:
+        yield warning(
+            "own numbers",
+            f"Smart Gift has refused voucher numbers of our own {count} times in "
+            f"{capabilities.FRESH_DAYS} days; those orders were sent again without",
+            "Set OWN_VOUCHER_CODES to False to spare the first attempt.",
+        )
+    else:
+        yield ok("own numbers", "Smart Gift has refused none")

@@ -1,0 +1,195 @@
+"""Finding out what became of an order that nobody answered.
+
+It is asked for by the number that we gave its first voucher. Found: it was sold. Not
+found: it was not, where a probe has shown that this can be told (``capabilities``), and
+it is sent again; or else a person decides.
+"""
+
+import uuid
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from wagtail_smartgift import capabilities, codes
+from wagtail_smartgift.choices import Lane, OrderStatus, Outcome
+from wagtail_smartgift.client import RefusalReason, Refused, SmartGiftError
+from wagtail_smartgift.conf import Account, get_conf
+from wagtail_smartgift.models import VoucherOrder
+from wagtail_smartgift.services import claims, gateway, vault
+from wagtail_smartgift.services import sales_journal as journal
+from wagtail_smartgift.services.timebox import TimeBox
+
+
+#: Seconds between looks at an order of unknown outcome while Smart Gift does not
+#: answer; after the last one a person decides.
+LOOK_AFTER = (35, 60, 120, 240, 480, 960, 1920, 3600)
+#: How often an order that was found not to be sold is sent again before a person looks
+#: why its answers are lost.
+RESENDS = 3
+#: Seconds that a look waits when only the quota was in its way.
+_QUOTA_PAUSE = 5.0
+
+S = OrderStatus
+
+
+def look(order: VoucherOrder, account: Account, box: TimeBox) -> bool:
+    """Find out what became of an order that was sent and not answered.
+
+    Returns whether it was not sold, and may be sent again at once.
+    """
+    if not _claim_look(order):
+        return False
+    first = order.items.order_by("position").first()
+    if not order.own_codes or first is None or not first.number_encrypted:
+        # Nothing that we could ask for.
+        hand_over(order, _doubt(order))
+        return False
+    try:
+        number = vault.open_sealed(first.number_encrypted)
+    except codes.UndecryptableError:
+        hand_over(order, journal.UNDECRYPTABLE)
+        return False
+    client = gateway.connect(account, patience=box.patience)
+    # Before the question: a sale that is made after it is not in the answer.
+    asked_at = timezone.now()
+    try:
+        client.check(
+            voucher_no=number, site_id=order.smartgift_site_id, lane=Lane.MONEY
+        )
+    except Refused as error:
+        return _take_look(order, account, error, asked_at)
+    except SmartGiftError as error:
+        _look_later(order, error)
+    else:
+        _found(order, reason="found")
+    return False
+
+
+def _claim_look(order: VoucherOrder) -> bool:
+    """Take an order of unknown outcome; False if somebody else has it."""
+    with transaction.atomic(durable=True):
+        now = timezone.now()
+        if not journal.update(
+            order,
+            Q(claimed_until__isnull=True) | Q(claimed_until__lt=now),
+            claimed_by=str(uuid.uuid4()),
+            claimed_until=now + timedelta(seconds=claims.claim_seconds()),
+        ):
+            return False
+        answered = order.events.filter(
+            operation=journal.PLACE, attempt=order.attempt
+        ).exclude(outcome=Outcome.REQUESTED)
+        if not answered.exists():
+            journal.append(order, journal.PLACE, Outcome.UNKNOWN, reason="worker_died")
+            VoucherOrder.objects.filter(pk=order.pk).update(looks=0)
+            order.looks = 0
+    return True
+
+
+def _take_look(
+    order: VoucherOrder, account: Account, error: Refused, asked_at: datetime
+) -> bool:
+    """Decide by a refusal of the first voucher's number; return whether to send again.
+
+    Only "that number is invalid" can mean that nothing was sold. Every other word
+    about the voucher means that it exists; a word about our site number says nothing
+    about the voucher.
+    """
+    late_at = journal.sent_at(order) + timedelta(seconds=get_conf().late)
+    if error.reason is RefusalReason.INVALID_SITE or "site_id" in error.fields:
+        _look_later(order, error)
+    elif error.reason is not RefusalReason.INVALID_VOUCHER:
+        _found(order, reason=error.reason.value)
+    elif asked_at < late_at:
+        journal.step(
+            order,
+            journal.CHECK,
+            Outcome.SUCCEEDED,
+            reason="not_found",
+            **journal.later(late_at),
+        )
+    elif _was_not_sold(order, account):
+        return _send_again(order)
+    else:
+        # Whether a voucher can be checked the moment it is sold is not documented,
+        # so that it is not found does not prove that it was not sold.
+        hand_over(order, _doubt(order), reason="not_found")
+    return False
+
+
+def _was_not_sold(order: VoucherOrder, account: Account) -> bool:
+    """Tell whether an order whose number is not found may be sent again.
+
+    A probe must have shown that numbers of ours are taken, that a new one can be
+    checked at once, and that what comes twice is sold once. Where Smart Gift has called
+    the reference or the number taken, somebody has sold something: never then.
+    """
+    resent = order.events.filter(
+        operation=journal.CHECK, reason=journal.NOT_SOLD
+    ).count()
+    return (
+        _doubt(order) == journal.SALE_UNKNOWN
+        and resent < RESENDS
+        and capabilities.of(account).may_sell_again
+    )
+
+
+def _send_again(order: VoucherOrder) -> bool:
+    """Queue an order that was not sold: the same reference, the same numbers."""
+    return journal.step(
+        order,
+        journal.CHECK,
+        Outcome.SUCCEEDED,
+        reason=journal.NOT_SOLD,
+        status=S.QUEUED,
+        refusal=journal.UNAVAILABLE,
+        looks=0,
+        **journal.later(timezone.now()),
+    )
+
+
+def _found(order: VoucherOrder, *, reason: str) -> None:
+    """The first voucher exists, so the order was placed; its number stays unknown."""
+    journal.step(
+        order,
+        journal.CHECK,
+        Outcome.SUCCEEDED,
+        reason=reason,
+        **journal.settled(S.PLACED),
+    )
+
+
+def _look_later(order: VoucherOrder, error: SmartGiftError) -> None:
+    quota = journal.is_busy(error)
+    if not quota and order.looks >= len(LOOK_AFTER):
+        hand_over(order, _doubt(order), reason=journal.word(error))
+        return
+    wait = error.retry_after or (_QUOTA_PAUSE if quota else LOOK_AFTER[order.looks])
+    journal.step(
+        order,
+        journal.CHECK,
+        Outcome.FAILED,
+        reason=journal.word(error),
+        looks=order.looks + (not quota),
+        **journal.later(timezone.now() + timedelta(seconds=wait)),
+    )
+
+
+def _doubt(order: VoucherOrder) -> str:
+    """Return why nobody knows: no answer, or a refusal of the reference as taken."""
+    last = order.events.filter(operation=journal.PLACE).order_by("-id").first()
+    refused = last is not None and last.outcome == Outcome.FAILED
+    return journal.REFERENCE_TAKEN if refused else journal.SALE_UNKNOWN
+
+
+def hand_over(order: VoucherOrder, code: str, *, reason: str = "") -> None:
+    """Leave the rest to a person."""
+    journal.step(
+        order,
+        journal.CHECK,
+        Outcome.UNKNOWN,
+        reason=reason or code,
+        **journal.settled(S.NEEDS_ATTENTION, attention_code=code),
+    )
