@@ -261,8 +261,9 @@ export function watchHolds(session, onTick, { signal, since = received.get(sessi
     const now = Date.parse(session.now) + performance.now() - since;
     const left = held.map((one) => [one.id, Math.max(0, Date.parse(one.held_until) - now)]);
     const running = left.map(([, ms]) => ms).filter((ms) => ms > 0);
-    // Set first, so that onTick may stop it.
-    if (running.length) timer = setTimeout(tick, Math.min(...running.map((ms) => ms % 1000 || 1000)));
+    // Set before onTick, which may stop it; a little later, since timers can be early.
+    const next = Math.min(...running.map((ms) => ms % 1000 || 1000));
+    if (running.length) timer = setTimeout(tick, next + 5);
     onTick(Object.fromEntries(left.map(([id, ms]) => [id, Math.ceil(ms / 1000)])));
   };
   signal?.addEventListener("abort", stop, { once: true });
