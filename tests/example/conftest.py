@@ -2,7 +2,7 @@ from decimal import Decimal
 from itertools import count
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from conftest import chromium as path_of_chromium
 from tests.example.browser import Windows
@@ -84,6 +84,8 @@ def chromium():
     pytest-playwright's lives as long as the session, with an event loop that the
     rest of a Django suite stumbles over.
     """
+    # A machine under load is no fault of the page's.
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path_of_chromium())
         yield browser

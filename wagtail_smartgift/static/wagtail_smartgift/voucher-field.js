@@ -170,12 +170,12 @@ class Field {
     this.#readAt = page.receivedAt;
     const fresh = page.getElementById(this.#section.id);
     const server = bare(fresh);
-    if (form || !server.isEqualNode(this.#server)) this.#replace(fresh, form);
+    if (form || server !== this.#server) this.#replace(fresh, form);
     this.#server = server;
     this.#section.dataset.now = fresh.dataset.now;
     for (const old of document.querySelectorAll("[data-smartgift-refresh][id]")) {
       const part = page.getElementById(old.id);
-      if (part && !bare(part).isEqualNode(bare(old))) keeping(old, () => old.replaceWith(part));
+      if (part && bare(part) !== bare(old)) keeping(old, () => old.replaceWith(part));
     }
     this.#watch(page.receivedAt);
     const { status, amountCovered, amountRemaining } = this.#section.dataset;
@@ -261,15 +261,18 @@ function setFlag(element, name, on) {
   else element.removeAttribute(name);
 }
 
-/** Copy what the server wrote, without what is new in each answer. */
+/** Return what the server wrote, without what is new in each answer or said only once. */
 function bare(node) {
   const copy = node.cloneNode(true);
-  copy.removeAttribute("data-now");
-  for (const one of copy.querySelectorAll("[name=csrfmiddlewaretoken], [name=session]")) {
-    one.removeAttribute("value");
-  }
-  for (const one of copy.querySelectorAll("[role=timer]")) one.textContent = "";
-  return copy;
+  const each = (selector, change) => copy.querySelectorAll(selector).forEach(change);
+  for (const name of ["data-now", "data-notice"]) copy.removeAttribute(name);
+  each("[name=csrfmiddlewaretoken], [name=session]", (one) => one.removeAttribute("value"));
+  each("[role=timer]", (one) => (one.textContent = ""));
+  each(".smartgift-vouchers__notice", (one) => one.remove());
+  each("[aria-describedby]", (one) => {
+    for (const name of ["aria-describedby", "aria-invalid"]) one.removeAttribute(name);
+  });
+  return copy.outerHTML.replace(/\s+/g, " ");
 }
 
 /** Run `replace`, and put back what was typed, opened and focused, where it still is. */
