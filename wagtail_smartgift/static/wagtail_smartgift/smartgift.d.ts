@@ -38,13 +38,20 @@ export interface ErrorInit {
   cause?: unknown;
 }
 
+/** The one error of this module. */
 export class SmartGiftError extends Error {
   constructor(code: ErrorCode, init?: ErrorInit);
+  /** Says what happened; decide by this. */
   readonly code: ErrorCode;
+  /** The HTTP status; 0 where there was no answer. */
   readonly status: number;
+  /** For the customer, in their language; empty for `network` and `unexpected`. */
   readonly detail: string;
+  /** What is wrong with which field. */
   readonly fields: Record<string, string>;
+  /** Seconds after which asking again makes sense. */
   readonly retryAfter: number | null;
+  /** Send the same intent again under this key; null where the call has none. */
   idempotencyKey: string | null;
 }
 
@@ -168,19 +175,32 @@ export interface AddOptions extends CallOptions {
   idempotencyKey?: string;
 }
 
+/** One customer's view of the API. Every method throws a `SmartGiftError`. */
 export class SmartGift {
   constructor(options: SmartGiftOptions);
+  /** What is on sale; an unchanged answer is not sent again (`ETag`). */
   vouchers(query?: VoucherQuery): Promise<VoucherList>;
+  /** One product, also when it is off sale. */
   voucher(id: number, options?: CallOptions): Promise<Voucher>;
+  /** What is on a voucher. Each look is counted, so it is never repeated. */
   balance(voucherNo: string, options?: CallOptions): Promise<Balance>;
+  /** The payment as it is now. */
   session(options?: CallOptions): Promise<Session>;
+  /** Hold a voucher and let it cover what it can. */
   addVoucher(voucherNo: string, options?: AddOptions): Promise<Session>;
+  /** Set the amount and the experiences of a voucher that is in the payment. */
   changeVoucher(voucherNo: string, options?: AddOptions): Promise<Session>;
+  /** Give a voucher back, by the id of its redemption; repeating is harmless. */
   removeVoucher(id: string, options?: CallOptions): Promise<void>;
 }
 
+/** A key for one intent. */
 export function newKey(): string;
 
+/**
+ * Milliseconds to wait before the next attempt; null: there is none. `safe` says that
+ * the request can be repeated without being done twice.
+ */
 export function retryDelay(
   error: Pick<SmartGiftError, "code" | "status" | "retryAfter">,
   options: { safe: boolean; attempt: number; random?: () => number },
@@ -196,10 +216,12 @@ export interface RequestOptions<T> extends Omit<RequestInit, "signal"> {
   timeout?: number;
 }
 
+/** Fetch, read and, where that is safe, try again. Stopped by `signal` it throws its reason. */
 export function request<T>(url: string | URL, options: RequestOptions<T>): Promise<T>;
 
 export interface WatchOptions {
   signal?: AbortSignal;
+  /** The `performance.now()` at which a session came that no client here has fetched. */
   since?: number;
 }
 
@@ -209,7 +231,10 @@ export interface Holds {
   redemptions: { id: string; held_until: Moment | null }[];
 }
 
-/** Returns what ends it. */
+/**
+ * Calls `onTick` now and at each second, until all holds have ended. Counted from the
+ * server's `now`: the customer's clock may be wrong. Returns what ends it before.
+ */
 export function watchHolds(
   session: Holds,
   onTick: (secondsLeft: Record<string, number>) => void,

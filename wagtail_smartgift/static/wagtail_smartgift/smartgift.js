@@ -1,10 +1,6 @@
-/* The storefront's calls of the JSON API, and what any call of ours needs: one error
-   for everything that goes wrong, and retries where nothing can be done twice.
-
-   It keeps neither the client secret nor a voucher number anywhere but in the memory
-   of the call that needs it: no storage, no cookie, no address, no log.
-
-   Documented in docs/reference/javascript.md, typed in smartgift.d.ts. */
+/* The storefront's calls of the JSON API: one error for all that goes wrong, retries
+   where nothing can be done twice. Secret and voucher numbers go into no storage, no
+   address and no log. What each part is for stands in smartgift.d.ts. */
 
 /** Attempts after the first, for requests that may be repeated. */
 const RETRIES = 2;
@@ -15,39 +11,22 @@ const TIMEOUT = 60_000;
 /** Answers that are kept for their ETag. */
 const KEPT = 50;
 
-/** The one error of this module; `code` says what happened. */
 export class SmartGiftError extends Error {
   constructor(code, { detail = "", status = 0, fields = {}, retryAfter = null, cause } = {}) {
     super(detail || code, { cause });
-    this.name = "SmartGiftError";
-    /** A code of the API, or `network` (no answer) or `unexpected` (not the API's). */
-    this.code = code;
-    /** The HTTP status; 0 where there was no answer. */
-    this.status = status;
-    /** For the customer, in their language; empty for `network` and `unexpected`. */
-    this.detail = detail;
-    /** What is wrong with which field. */
-    this.fields = fields;
-    /** Seconds after which asking again makes sense, or null. */
-    this.retryAfter = retryAfter;
-    /** Send the same intent again under this key; null where there was none. */
+    Object.assign(this, { name: "SmartGiftError", code, status, detail, fields, retryAfter });
     this.idempotencyKey = null;
   }
 }
 
-/** Return a key for one intent. (`crypto.randomUUID` wants https, test hosts have none.) */
 export function newKey() {
+  // Not randomUUID, which wants https.
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/**
- * Return the milliseconds to wait before the next attempt; null: there is none.
- *
- * `safe` says that the request can be repeated without being done twice. A refusal
- * (4xx) is an answer, and asking again would not change it.
- */
 export function retryDelay(error, { safe, attempt, random = Math.random }) {
+  // A refusal (4xx) is an answer: asking again would not change it.
   if (!safe || attempt >= RETRIES) return null;
   if (error.code === "network") return 500 * 4 ** attempt * (0.5 + random() / 2);
   if (error.status !== 503 || error.retryAfter === null) return null;
@@ -55,12 +34,6 @@ export function retryDelay(error, { safe, attempt, random = Math.random }) {
   return wait <= LONGEST_WAIT ? wait : null;
 }
 
-/**
- * Fetch, read and, where that is safe, try again.
- *
- * `read(response, text)` makes the result of an answer, or throws a SmartGiftError.
- * Stopped by `signal` it throws the signal's reason, as `fetch` does.
- */
 export async function request(url, { read, safe, signal, fetch, timeout = TIMEOUT, ...init }) {
   signal?.throwIfAborted();
   const stop = new AbortController();
@@ -111,7 +84,7 @@ function readAnswer(response, text) {
   try {
     body = JSON.parse(text);
   } catch {
-    // Told as `unexpected` below.
+    // Not ours: told below.
   }
   const isObject = typeof body === "object" && body !== null;
   if (response.ok && isObject) return { response, text, body };
@@ -124,14 +97,13 @@ function readAnswer(response, text) {
   });
 }
 
-/** Read a Retry-After, which is a number of seconds or, from a proxy, a date. */
+// A number of seconds or, from a proxy, a date.
 function secondsIn(header) {
   if (!header) return null;
   const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
   return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : null;
 }
 
-/** One customer's view of the API. */
 export class SmartGift {
   #base;
   #secret;
@@ -148,28 +120,24 @@ export class SmartGift {
     this.#options = { fetch, timeout };
   }
 
-  /** What is on sale; an unchanged answer is not sent again. */
   vouchers({ type, search, limit, offset, signal } = {}) {
     return this.#catalogue("vouchers", { type, search, limit, offset, site: this.#site }, signal);
   }
 
-  /** One product, also when it is off sale. */
   voucher(id, { signal } = {}) {
     return this.#catalogue(`vouchers/${encodeURIComponent(id)}`, { site: this.#site }, signal);
   }
 
-  /** What is on a voucher. Never repeated: each look is counted. */
+  // Without a key, so never repeated: each look is counted.
   async balance(voucherNo, { signal } = {}) {
     const body = { voucher_no: voucherNo, site: this.#site };
     return (await this.#call("POST", "balance", { body, signal })).body;
   }
 
-  /** The payment as it is now. */
   async session({ signal } = {}) {
     return this.#session(await this.#call("GET", "payment-session", { signal, secret: true }));
   }
 
-  /** Hold a voucher and let it cover what it can. */
   async addVoucher(voucherNo, { amount, experiences, idempotencyKey, signal } = {}) {
     const answer = await this.#call("POST", "payment-session/redemptions", {
       body: { voucher_no: voucherNo, amount, experiences },
@@ -180,12 +148,11 @@ export class SmartGift {
     return this.#session(answer);
   }
 
-  /** The same call for a voucher that is in the payment: it sets amount and experiences. */
+  // To the API it is the same: the number says which voucher.
   changeVoucher(voucherNo, options) {
     return this.addVoucher(voucherNo, options);
   }
 
-  /** Give a voucher back, by the id of its redemption; repeating is harmless. */
   async removeVoucher(id, { signal } = {}) {
     const path = `payment-session/redemptions/${encodeURIComponent(id)}`;
     await this.#call("DELETE", path, { signal, secret: true });
@@ -245,13 +212,6 @@ export class SmartGift {
 /** SESSION -> when it came, on a clock that nobody can set. */
 const received = new WeakMap();
 
-/**
- * Call `onTick({id: seconds})` now and at each second, for the vouchers that are held.
- *
- * Counted from the server's `now`: the customer's clock may be wrong. Ends when all
- * holds have, when `signal` says so, or by the function that it returns. `since` is the
- * `performance.now()` at which a session came that this module did not fetch.
- */
 export function watchHolds(session, onTick, { signal, since = received.get(session) ?? performance.now() } = {}) {
   const held = session.redemptions.filter((one) => one.held_until);
   let timer;

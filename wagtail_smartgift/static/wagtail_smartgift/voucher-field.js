@@ -1,19 +1,16 @@
-/* The voucher field without reloads: sends its forms in the background, counts the
-   holds down, and keeps tabs in step.
-
-   The forms and the page stay the server's: a form is sent as the browser would send
-   it, then the page is read anew and the field's part of it takes the old one's place,
-   with every [data-smartgift-refresh] of the shop's own. So there is no second set of
-   words or templates, and no secret in the page. What is not as expected is left to
-   the plain form. See docs/reference/javascript.md. */
+/* The voucher field without reloads. A form is sent as the browser would send it, then
+   the page is read anew: the field of it takes the old one's place, and so does every
+   [data-smartgift-refresh] of the shop's own. So there is one set of words and
+   templates, and no secret in the page. What is not as expected is left to the plain
+   form. See docs/reference/javascript.md. */
 
 import { SmartGiftError, request, watchHolds } from "./smartgift.js";
 
-/** Seconds before the end of a hold at which it is said aloud. */
+/** Seconds before its end at which a hold is spoken of. */
 const LAST_CALL = 60;
-/** Milliseconds after which a page that is looked at again is read anew. */
+/** Milliseconds after which a page that is looked at again is out of date. */
 const STALE = 10_000;
-/** Milliseconds after which waiting is said aloud. */
+/** Milliseconds after which waiting is spoken of. */
 const LONG = 1_000;
 
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("smartgift") : null;
@@ -79,7 +76,10 @@ class Field {
         },
       });
     } catch (error) {
-      if (error.code !== "network") return submitPlainly(form);
+      if (error.code !== "network") {
+        // As if this module were not there.
+        return HTMLFormElement.prototype.submit.call(form);
+      }
       this.#setBusy(false);
       return this.#complain(form);
     }
@@ -112,7 +112,6 @@ class Field {
     if (busy) this.#waiting = setTimeout(() => this.#announce(this.#word("wait")), LONG);
   }
 
-  /** Say that there is no network, and leave what was typed where it is. */
   #complain(form) {
     const id = `${this.#section.id}-notice`;
     document.getElementById(id)?.remove();
@@ -126,7 +125,7 @@ class Field {
 
   // Reading
 
-  /** Read the page again if it is looked at and may have changed. */
+  /** Read the page again if it is seen and may have changed. */
   async #look(stale = STALE) {
     if (document.hidden || this.#busy || this.#reading || !isHere(this.#address)) return;
     if (!this.#outdated && performance.now() - this.#readAt < stale) return;
@@ -137,7 +136,7 @@ class Field {
       if (this.#outdated) this.#look();
     } catch (error) {
       // Nobody waits for it. But a payment that is over has another page.
-      if (error.moved) location.reload();
+      if (error.cause?.type === "opaqueredirect") location.reload();
     }
   }
 
@@ -147,15 +146,14 @@ class Field {
       return await request(location.href, {
         headers: { Accept: "text/html" },
         cache: "no-store",
+        redirect: "manual",
         safe: true,
         signal: controller.signal,
         read: (response, text) => {
           const page = new DOMParser().parseFromString(text, "text/html");
           page.receivedAt = performance.now();
           if (response.ok && page.getElementById(this.#section.id)) return page;
-          throw Object.assign(unexpected(response), {
-            moved: response.ok && response.redirected && !isHere(new URL(response.url)),
-          });
+          throw unexpected(response);
         },
       });
     } finally {
@@ -165,7 +163,6 @@ class Field {
 
   // Showing
 
-  /** Put what the server says now in the place of what it said before. */
   #show(page, form = null) {
     this.#readAt = page.receivedAt;
     const fresh = page.getElementById(this.#section.id);
@@ -221,8 +218,6 @@ class Field {
     const words = this.#section.getAttribute(`data-word-${name}`) ?? "";
     return words.replace(/\{(\w+)\}/g, (all, key) => values[key] ?? all);
   }
-
-  // Counting down
 
   #watch(since = performance.now()) {
     this.#stopWatch();
@@ -299,17 +294,12 @@ function keeping(root, replace) {
   if (same && caret?.[0] != null) same.setSelectionRange(...caret);
 }
 
-/** Send a form as if this module were not there. */
-function submitPlainly(form) {
-  HTMLFormElement.prototype.submit.call(form);
-}
-
 function isHere(address) {
   return address.origin + address.pathname + address.search === location.origin + location.pathname + location.search;
 }
 
 function unexpected(response) {
-  return new SmartGiftError("unexpected", { status: response.status });
+  return new SmartGiftError("unexpected", { status: response.status, cause: response });
 }
 
 for (const section of document.querySelectorAll("[data-smartgift-field]")) new Field(section);

@@ -190,6 +190,7 @@ $("pay").addEventListener("submit", (event) => {
   alone(pay);
 });
 
+$("without").hidden = true;
 try {
   order = await shop(root.dataset.shop, {});
   client = new SmartGift({
