@@ -2,7 +2,10 @@ from decimal import Decimal
 from itertools import count
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
+from conftest import chromium as path_of_chromium
+from tests.example.browser import Windows
 from tests.example.shop import Shop, Visitor
 from wagtail_smartgift.sandbox import Behaviour, Sandbox, SandboxServer
 
@@ -72,3 +75,26 @@ def redeemed(sandbox):
         for redemption in sandbox.redemptions(number)
         if redemption.reversed_at is None
     ]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser of the module's own, ended with it.
+
+    pytest-playwright's lives as long as the session, with an event loop that the
+    rest of a Django suite stumbles over.
+    """
+    # A machine under load is no fault of the page's.
+    expect.set_options(timeout=20_000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path_of_chromium())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def windows(chromium, shop):
+    """Opens windows; what their scripts or their policy complain about is a failure."""
+    with Windows(chromium, shop) as windows:
+        yield windows
+    assert windows.faults == []

@@ -1,34 +1,13 @@
 """The journey of the README in a real browser, on a telephone and on a desk."""
 
-import os
-import shutil
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from tests.example.browser import look
 from tests.example.shop import CUSTOMER, DECLINED_CARD, GOOD_CARD
 
 
 pytestmark = pytest.mark.browser
-
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """A browser of this module's own, ended with it.
-
-    pytest-playwright's lives as long as the session, with an event loop that the
-    rest of a Django suite stumbles over.
-    """
-    path = os.environ.get("CHROMIUM_PATH") or shutil.which("chromium")
-    if path is None:
-        pytest.skip("no chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[360, 1280], ids=lambda width: f"{width}px")
@@ -48,18 +27,6 @@ def window(request, chromium, shop):
     yield page
     context.close()
     assert faults == []
-
-
-def look(page):
-    """Nothing sticks out to the side, and axe finds nothing."""
-    assert (
-        page.evaluate("document.documentElement.scrollWidth")
-        <= page.viewport_size["width"]
-    )
-    found = Axe().run(page, options=RULES).response["violations"]
-    assert [
-        (one["id"], [node["target"] for node in one["nodes"]]) for one in found
-    ] == []
 
 
 def fill_in(page):

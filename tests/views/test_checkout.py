@@ -1,7 +1,7 @@
 """The voucher field over a real page, its forms filled in as a browser would."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from html import unescape
 from html.parser import HTMLParser
@@ -9,12 +9,13 @@ from html.parser import HTMLParser
 import pytest
 import time_machine
 from django.core import signing
+from django.template import engines
 from django.test import Client
 from django.utils import timezone
 
 from wagtail_smartgift import payments, voucher_field
 from wagtail_smartgift.exceptions import PaymentError
-from wagtail_smartgift.models import Redemption
+from wagtail_smartgift.models import Redemption, SessionSecret
 from wagtail_smartgift.sandbox import Fault
 
 
@@ -47,6 +48,21 @@ class Forms(HTMLParser):
             if attrs.get("type") == "checkbox":
                 value = [*fields.get(attrs["name"], []), value]
             fields[attrs["name"]] = value
+
+
+class Attributes(HTMLParser):
+    """The attributes of the first element that has one of a name."""
+
+    def __init__(self, page, name):
+        super().__init__()
+        self.name = name
+        self.found = {}
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if self.name in attrs and not self.found:
+            self.found = attrs
 
 
 class Visitor:
@@ -413,4 +429,73 @@ def test_every_field_has_a_label_and_every_id_is_its_own(visitor):
     assert {re.search(r'id="([^"]+)"', tag)[1] for tag in visible} <= labelled
     assert visitor.page.count("<button") == 5
     assert "style=" not in visitor.page
-    assert "<script" not in visitor.page
+    # One script, of a file: a policy without 'unsafe-inline' lets it in.
+    assert re.findall(r"<script[^>]*>[^<]*", visitor.page) == [
+        '<script type="module" src="/static/wagtail_smartgift/voucher-field.js">'
+    ]
+    assert not re.search(r" on\w+=", visitor.page)
+
+
+# What the script is told
+
+
+def test_the_page_tells_the_script_what_the_server_knows(visitor):
+    visitor.add(GOOD)
+
+    attributes = Attributes(visitor.page, "data-smartgift-field").found
+    held = Attributes(visitor.page, "data-held-until").found
+    now = datetime.fromisoformat(attributes["data-now"])
+    until = datetime.fromisoformat(held["data-held-until"])
+    assert timedelta(minutes=4) < until - now <= timedelta(minutes=5)
+    assert held["data-voucher"] == "…0001"
+    assert attributes["data-amount-covered"] == "25.00"
+    assert attributes["data-amount-remaining"] == "15.00"
+    assert (attributes["data-status"], attributes["data-notice"]) == ("open", "good")
+    words = {name: text for name, text in attributes.items() if "word" in name}
+    assert "{time}" in words["data-word-left"]
+    assert "{voucher}" in words["data-word-minute"]
+    assert "{voucher}" in words["data-word-lapsed"]
+    assert words["data-word-offline"]
+    assert words["data-word-wait"]
+    # No secret is made for the page: the signed word of the forms is enough.
+    assert "sgs_" not in visitor.page
+    # The one that opening the payment made, and none for a page.
+    assert SessionSecret.objects.count() == 1
+
+
+def test_a_refusal_is_told_too(visitor):
+    visitor.add("NO-SUCH-NUMBER")
+
+    found = Attributes(visitor.page, "data-smartgift-field").found
+    assert found["data-notice"] == "bad"
+    assert Attributes(visitor.open().page, "data-notice").found["data-notice"] == ""
+
+
+def test_a_hold_that_has_ended_is_not_said_to_last(visitor):
+    """Before anybody has met it: the row still says ``held``."""
+    visitor.add(GOOD)
+    Redemption.objects.update(held_until=timezone.now())
+
+    visitor.open()
+
+    assert Redemption.objects.get().status == "held"
+    assert "Kept for you until" not in visitor.text
+    assert "data-held-until" not in visitor.page
+    assert "It is asked for again when you pay." in visitor.text
+
+
+@pytest.mark.parametrize("way", ["context", "request"])
+def test_a_policy_with_nonces_gets_its_nonce(rf, session, way):
+    request = rf.get("/")
+    context = {"session": session}
+    if way == "context":
+        context["csp_nonce"] = "only-once"
+    else:
+        request.csp_nonce = "only-once"
+    template = engines["django"].from_string(
+        "{% load smartgift %}{% voucher_field session %}"
+    )
+
+    page = template.render(context, request)
+
+    assert 'voucher-field.js" nonce="only-once"></script>' in page

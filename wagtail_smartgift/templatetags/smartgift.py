@@ -1,13 +1,15 @@
 """``{% load smartgift %}{% voucher_field session %}``: pay with vouchers, on any page.
 
-The field works without JavaScript. It has forms of its own, so it stands beside the
-shop's form and not within it. ``session`` is what ``payments.open_session`` and
+The field works without JavaScript; with it, ``voucher-field.js`` sends its forms in
+the background. They are forms of its own, so it stands beside the shop's form and not
+within it. ``session`` is what ``payments.open_session`` and
 ``get_session`` return; the page needs the request context processor and is not to be
 cached for anybody else.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -36,6 +38,9 @@ class Row:
     experiences: tuple[tuple[int, str, bool], ...]
     is_gone: bool
     is_experience: bool
+    #: Whether the hold lasts, by the clock: nobody may have met it since it ended.
+    is_kept: bool
+    is_lapsed: bool
 
 
 @register.inclusion_tag("wagtail_smartgift/voucher_field.html", takes_context=True)
@@ -53,19 +58,32 @@ def voucher_field(
         "request": request,
         "csrf_token": context.get("csrf_token"),
         "session": session,
-        "rows": [_row(voucher) for voucher in session.redemptions],
+        "rows": [_row(voucher, session.now) for voucher in session.redemptions],
         "notice": field.take_notice(request, session.reference),
         "may_change": may_change,
         "may_add": may_change and session.amount_covered < session.amount_eligible,
         "token": field.token_for(session.reference),
         "next": next or request.get_full_path(),
         "anchor": field.ANCHOR,
+        "nonce": _nonce(context, request),
     }
 
 
-def _row(voucher: RedemptionState) -> Row:
+def _nonce(context: Mapping[str, Any], request: HttpRequest) -> Any:
+    """Return the script's nonce, from Django's middleware or django-csp; or None.
+
+    It is lazy: what is never written into a page is not made.
+    """
+    if "csp_nonce" in context:
+        return context["csp_nonce"]
+    return getattr(request, "csp_nonce", None)
+
+
+def _row(voucher: RedemptionState, now: datetime) -> Row:
     is_experience = voucher.type == ProductType.EXPERIENCE
     offered = voucher.experiences_available
+    is_held = voucher.status == RedemptionStatus.HELD
+    is_over = voucher.held_until is not None and voucher.held_until <= now
     left = None
     if voucher.balance is not None and not is_experience:
         left = voucher.balance - voucher.amount
@@ -78,4 +96,6 @@ def _row(voucher: RedemptionState) -> Row:
         ),
         is_gone=voucher.status in _GONE,
         is_experience=is_experience,
+        is_kept=is_held and not is_over,
+        is_lapsed=voucher.status == RedemptionStatus.LAPSED or (is_held and is_over),
     )

@@ -17,6 +17,14 @@ NUMBERS = (
 )
 
 
+def numbers_to_try() -> list[tuple[str, str]]:
+    """Return voucher numbers and what each shows; none but for the sandbox."""
+    if not settings.USES_SANDBOX:
+        return []
+    shows = {voucher.number: voucher.shows for voucher in VOUCHERS}
+    return [(number, shows[number]) for number in NUMBERS]
+
+
 def welcome(address: str) -> str:
     """Return the lines that are printed when the shop starts."""
     lines = [
@@ -25,12 +33,11 @@ def welcome(address: str) -> str:
         f"  Wagtail admin   {address}/admin/   (admin, password admin)",
     ]
     if settings.USES_SANDBOX:
-        shows = {voucher.number: voucher.shows for voucher in VOUCHERS}
         lines += [
             f"  Smart Gift      {settings.SANDBOX_URL}/   (a local stand-in)",
             "",
             "  Voucher numbers to try at the checkout:",
-            *(f"    {number:<20}{shows[number]}" for number in NUMBERS),
+            *(f"    {number:<20}{shows}" for number, shows in numbers_to_try()),
         ]
     else:
         base_url = settings.WAGTAIL_SMARTGIFT["ACCOUNTS"]["default"]["BASE_URL"]

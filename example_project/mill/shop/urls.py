@@ -1,7 +1,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from mill.shop.views import account, catalogue, checkout
+from mill.shop.views import account, catalogue, checkout, headless
 
 
 urlpatterns = [
@@ -10,6 +10,10 @@ urlpatterns = [
     path("basket/", catalogue.basket, name="basket"),
     path("checkout/", checkout.details, name="checkout"),
     path("checkout/<str:reference>/pay/", checkout.pay, name="pay"),
+    path("headless/", headless.page, name="headless"),
+    path("headless/orders/", headless.open_order, name="headless_orders"),
+    path("headless/orders/<str:reference>/", headless.order, name="headless_order"),
+    path("headless/orders/<str:reference>/pay/", headless.pay, name="headless_pay"),
     path("account/orders/", account.orders, name="orders"),
     path("account/orders/<str:reference>/", account.order, name="order"),
     path("account/orders/<str:reference>/cancel/", account.cancel, name="cancel"),

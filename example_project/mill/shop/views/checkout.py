@@ -81,7 +81,7 @@ def pay(request: HttpRequest, reference: str) -> HttpResponse:
         return redirect(order)
     card_form = CardForm()
     if request.method == "POST":
-        amount = _card_amount(request)
+        amount = parse_card_amount(request.POST.get("card_amount"))
         card_form = CardForm(request.POST)
         if not amount or card_form.is_valid():
             number = card_form.cleaned_data["card_number"] if amount else ""
@@ -130,10 +130,10 @@ def _take_payment(
         Basket(request.session).clear()
 
 
-def _card_amount(request: HttpRequest) -> Decimal:
+def parse_card_amount(text: object) -> Decimal:
     """Return what the page said that the card will pay; nonsense fits no amount."""
     with suppress(InvalidOperation):
-        amount = Decimal(request.POST.get("card_amount", ""))
+        amount = Decimal(str(text))
         if amount.is_finite() and amount >= 0:
             return amount
     return Decimal(-1)

@@ -1,0 +1,429 @@
+"""The voucher field with its script: no reload, nothing twice, nothing kept from anyone.
+
+Without the script the same field is tested by ``tests/views/test_checkout.py``.
+"""
+
+import re
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.example.browser import WIDTHS, look
+from wagtail_smartgift.sandbox import Experience, Fault
+
+
+pytestmark = pytest.mark.browser
+
+ADD = "**/smartgift/payment/vouchers/"
+FIELD = "#smartgift-vouchers"
+
+
+class Checkout:
+    """The payment page of one order in one window."""
+
+    def __init__(self, page):
+        self.page = page
+        self.sent = []
+        page.on("request", lambda one: one.method == "POST" and self.sent.append(one))
+        # Gone after a reload.
+        page.evaluate("window.neverReloaded = true")
+
+    @property
+    def never_reloaded(self):
+        return self.page.evaluate("window.neverReloaded === true")
+
+    @property
+    def field(self):
+        return self.page.locator(FIELD)
+
+    @property
+    def number(self):
+        return self.field.locator("[name=voucher_no]")
+
+    def add(self, number):
+        self.number.fill(number)
+        self.press("Add voucher")
+
+    def press(self, name, **options):
+        self.field.get_by_role("button", name=name).click(**options)
+
+    def says(self, words):
+        """It is shown, and read out by the region that stays."""
+        expect(self.field.locator(".smartgift-vouchers__notice")).to_contain_text(words)
+        self.is_read_out(words)
+
+    def is_read_out(self, words):
+        expect(self.page.locator(".smartgift-live[role=status]")).to_contain_text(words)
+
+    def left_to_pay(self, amount):
+        expect(self.field.locator("dd").last).to_have_text(amount)
+        # The shop's own parts follow.
+        expect(self.page.locator("#order-summary")).to_contain_text(amount)
+        expect(self.page.locator("#pay-form [name=card_amount]")).to_have_value(
+            amount.removeprefix("£")
+        )
+
+    def focus_is_on(self, selector):
+        expect(self.page.locator(selector)).to_be_focused()
+
+
+@pytest.fixture
+def path(visitor, shop):
+    """The payment page of a new order over £80.00, which is the visitor's."""
+    return visitor.order_hamper().address.removeprefix(shop.url)
+
+
+@pytest.fixture
+def checkout(windows, visitor, path):
+    return Checkout(windows.open(path, visitor=visitor))
+
+
+@pytest.fixture
+def end_holds_in(shop, visitor):
+    """Return a function that lets the holds of the visitor's order end soon."""
+
+    def end(seconds, display_code="%"):
+        moment = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+        shop.execute(
+            f"""UPDATE wagtail_smartgift_redemption
+            SET held_until = '{moment:%Y-%m-%d %H:%M:%S.%f}'
+            WHERE display_code LIKE '{display_code}' AND session_id IN (
+              SELECT id FROM wagtail_smartgift_paymentsession
+              WHERE reference = '{visitor.reference}')"""
+        )
+
+    return end
+
+
+def test_vouchers_come_and_go_without_a_reload(checkout, new_voucher, sandbox):
+    number = new_voucher("25.00")
+    page = checkout.page
+    page.get_by_label("Name on the card").fill("Jane Miller")
+
+    # A number that is none: said, and left there to be mended.
+    checkout.add("NO-SUCH-NUMBER")
+    checkout.says("This voucher cannot be used here.")
+    checkout.focus_is_on(f"{FIELD} [name=voucher_no][aria-invalid=true]")
+    expect(checkout.number).to_have_value("NO-SUCH-NUMBER")
+    look(page, widths=WIDTHS)
+
+    # A good one: the field is empty for the next.
+    checkout.add(number)
+    checkout.says("Your voucher was added.")
+    checkout.left_to_pay("£55.00")
+    checkout.focus_is_on(f"{FIELD} [name=voucher_no]")
+    expect(checkout.number).to_have_value("")
+    expect(checkout.field.get_by_role("timer")).to_have_text(re.compile(r"^4:5\d left$"))
+    assert sandbox.voucher(number).hold is not None
+    look(page, widths=WIDTHS)
+
+    # A part of it; the customer comes back to where it was asked for.
+    row = checkout.field.locator("li")
+    row.get_by_text("Use only part of it").click()
+    row.get_by_label("Take no more than").fill("10")
+    look(page, widths=WIDTHS)
+    checkout.press("Change")
+    checkout.says("Your voucher was changed.")
+    checkout.left_to_pay("£70.00")
+    expect(row.locator("summary")).to_be_focused()
+    expect(row.locator("details")).not_to_have_attribute("open", "")
+
+    # Nonsense leaves the form as it is.
+    row.get_by_text("Use only part of it").click()
+    row.get_by_label("Take no more than").fill("all")
+    checkout.press("Change")
+    checkout.says("such as 25.00")
+    expect(row.get_by_label("Take no more than")).to_have_value("all")
+
+    # And away again.
+    checkout.press("Remove")
+    checkout.says("Your voucher was removed. Nothing was taken from it.")
+    checkout.focus_is_on(FIELD)
+    assert sandbox.voucher(number).hold is None
+    look(page, widths=WIDTHS)
+
+    assert checkout.never_reloaded
+    expect(page.get_by_label("Name on the card")).to_have_value("Jane Miller")
+    assert number not in page.content()
+
+
+def test_nothing_left_to_pay_needs_no_card(checkout, new_voucher):
+    number = new_voucher("100.00")
+    heard = "addEventListener('smartgift:change', (event) => (window.heard = event.detail))"
+    checkout.page.evaluate(heard)
+
+    checkout.add(number)
+
+    checkout.left_to_pay("£0.00")
+    checkout.focus_is_on(FIELD)
+    assert checkout.page.evaluate("window.heard") == {
+        "status": "open",
+        "amountCovered": "80.00",
+        "amountRemaining": "0.00",
+    }
+    look(checkout.page, widths=WIDTHS)
+    checkout.page.get_by_role("button", name="Pay with your vouchers").click()
+    expect(checkout.page.get_by_role("heading", level=1)).to_contain_text("Thank you")
+
+
+def test_experiences_are_chosen(checkout, sandbox, new_voucher):
+    tea, walk = "Afternoon tea for two", "A walk to the weir with our gardener"
+    outing = [Experience(2, tea), Experience(8, walk)]
+    number = new_voucher(None, experiences=outing)
+    checkout.add(number)
+    # £84.00 of £80.00
+    checkout.left_to_pay("£0.00")
+
+    row = checkout.field.locator("li")
+    row.get_by_text("Choose the experiences").click()
+    row.get_by_label(walk).uncheck()
+    look(checkout.page, widths=WIDTHS)
+    checkout.press("Change")
+
+    checkout.says("Your voucher was changed.")
+    row.get_by_text("Choose the experiences").click()
+    expect(row.get_by_label(walk)).not_to_be_checked()
+    expect(row.get_by_label(tea)).to_be_checked()
+    checkout.left_to_pay("£21.00")
+    assert checkout.never_reloaded
+
+
+def test_a_double_click_sends_once(checkout, new_voucher, sandbox):
+    number = new_voucher("25.00")
+    # Long enough to be said, too.
+    sandbox.faults.add(Fault("hold", "slow", seconds=1.5))
+    checkout.number.fill(number)
+
+    checkout.press("Add voucher", click_count=2)
+    checkout.number.press("Enter")
+
+    expect(checkout.field).to_have_attribute("aria-busy", "true")
+    checkout.is_read_out("One moment, please.")
+    look(checkout.page)
+    checkout.says("Your voucher was added.")
+    expect(checkout.field).not_to_have_attribute("aria-busy", "true")
+    assert len(checkout.sent) == 1
+    assert len(sandbox.ledger(event="hold", voucher_no=number)) == 1
+    checkout.left_to_pay("£55.00")
+
+
+def test_no_network_is_said_and_nothing_is_lost(checkout, new_voucher):
+    number = new_voucher("25.00")
+    checkout.page.route(ADD, lambda route: route.abort())
+
+    checkout.add(number)
+    checkout.says("The shop could not be reached.")
+    expect(checkout.number).to_have_value(number)
+    look(checkout.page, widths=WIDTHS)
+    assert len(checkout.sent) == 1
+
+    checkout.page.unroute_all()
+    checkout.press("Add voucher")
+    checkout.says("Your voucher was added.")
+    expect(checkout.field.locator(".smartgift-vouchers__notice")).to_have_count(1)
+    assert checkout.never_reloaded
+
+
+def test_a_lost_answer_is_made_up_for_when_the_network_is_back(
+    checkout, new_voucher, sandbox
+):
+    number = new_voucher("25.00")
+
+    def lose(route):
+        route.fetch(max_redirects=0)
+        route.abort()
+
+    checkout.page.route(ADD, lose)
+    checkout.add(number)
+    checkout.says("The shop could not be reached.")
+    assert sandbox.voucher(number).hold is not None
+
+    checkout.page.evaluate("dispatchEvent(new Event('online'))")
+
+    checkout.left_to_pay("£55.00")
+    assert checkout.never_reloaded
+    assert len(checkout.sent) == 1
+
+
+def test_a_page_that_cannot_be_read_is_read_when_it_can(checkout, new_voucher, path):
+    number = new_voucher("25.00")
+    checkout.page.route(f"**{path}", lambda route: route.abort())
+
+    checkout.add(number)
+    checkout.says("The shop could not be reached.")
+    checkout.page.unroute_all()
+    checkout.page.evaluate("dispatchEvent(new Event('online'))")
+
+    checkout.left_to_pay("£55.00")
+    assert checkout.never_reloaded
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 503, "headers": {"Retry-After": "1"}, "body": "Back soon."},
+        {"status": 403, "body": "<h1>CSRF</h1>"},
+        {"status": 200, "body": "<h1>Welcome</h1>"},
+    ],
+    ids=lambda answer: str(answer["status"]),
+)
+def test_what_nobody_expects_is_left_to_the_plain_form(checkout, new_voucher, answer):
+    number = new_voucher("25.00")
+    answers = iter([answer])
+
+    def handle(route):
+        unexpected = next(answers, None)
+        if unexpected:
+            route.fulfill(**unexpected)
+        else:
+            route.continue_()
+
+    checkout.page.route(ADD, handle)
+    checkout.add(number)
+
+    expect(checkout.page.get_by_text("Your voucher was added.")).to_be_visible()
+    assert not checkout.never_reloaded
+    assert [one.is_navigation_request() for one in checkout.sent] == [False, True]
+
+
+def test_why_it_is_paused_is_said(checkout, new_voucher, sandbox):
+    held, busy = new_voucher("25.00"), new_voucher("25.00")
+    sandbox.hold_by_till(held)
+
+    checkout.add(held)
+    checkout.says("This voucher is in use elsewhere until")
+    look(checkout.page, widths=WIDTHS)
+    sandbox.faults.add(Fault("hold", "unauthorised", times=None))
+    checkout.add(busy)
+    checkout.says("Vouchers cannot be reached at the moment and nothing was taken.")
+    expect(checkout.number).to_have_value(busy)
+    assert checkout.never_reloaded
+
+
+def test_the_end_of_a_hold_is_counted_down_to_and_said(
+    checkout, new_voucher, end_holds_in
+):
+    checkout.add(new_voucher("10.00"))
+    checkout.says("Your voucher was added.")
+    checkout.page.get_by_label("Name on the card").fill("Jane Miller")
+    checkout.number.fill("half a num")
+
+    # One more minute is said once.
+    end_holds_in(62)
+    checkout.page.evaluate("dispatchEvent(new Event('online'))")
+    expect(checkout.field.get_by_role("timer")).to_have_text(re.compile("^1:0"))
+    checkout.is_read_out("is kept for you for one more minute.")
+    expect(checkout.field.get_by_role("timer")).to_have_text(re.compile("^0:5"))
+
+    # The end is seen without a reload, and disturbs nobody who is typing.
+    end_holds_in(2.5)
+    checkout.page.evaluate("dispatchEvent(new Event('online'))")
+    expect(checkout.field.get_by_role("timer")).to_have_text(re.compile("^0:0[12] left"))
+    checkout.is_read_out("is no longer kept for you.")
+    expect(checkout.field.get_by_text("No longer kept for you.")).to_be_visible()
+    expect(checkout.field.get_by_role("timer")).to_have_count(0)
+    checkout.focus_is_on(f"{FIELD} [name=voucher_no]")
+    expect(checkout.number).to_have_value("half a num")
+    expect(checkout.page.get_by_label("Name on the card")).to_have_value("Jane Miller")
+    checkout.left_to_pay("£70.00")
+    look(checkout.page, widths=WIDTHS)
+    assert checkout.never_reloaded
+
+
+def test_a_wrong_clock_of_the_customer_changes_nothing(
+    windows, visitor, path, new_voucher
+):
+    visitor.add_voucher(new_voucher("10.00"))
+    ahead = "const real = Date.now; Date.now = () => real() + 3_600_000;"
+
+    page = windows.open(path, visitor=visitor, scripts=ahead)
+
+    expect(page.get_by_role("timer")).to_have_text(re.compile(r"^4:[45]\d left$"))
+
+
+def test_two_tabs_are_in_step(checkout, windows, path, new_voucher):
+    other = Checkout(windows.open_tab(checkout.page.context, path))
+    other.page.get_by_label("Name on the card").fill("Jane Miller")
+
+    checkout.add(new_voucher("25.00"))
+    other.left_to_pay("£55.00")
+    other.press("Remove")
+    other.says("Your voucher was removed.")
+    expect(checkout.field.locator("li")).to_have_count(0)
+    assert checkout.never_reloaded
+    assert other.never_reloaded
+    expect(other.page.get_by_label("Name on the card")).to_have_value("Jane Miller")
+
+    # Paid in one, the other shows the order when it is looked at again.
+    checkout.add(new_voucher("100.00"))
+    other.left_to_pay("£0.00")
+    checkout.page.get_by_role("button", name="Pay with your vouchers").click()
+    expect(checkout.page.get_by_role("heading", level=1)).to_contain_text("Thank you")
+    other.page.evaluate(
+        "dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))"
+    )
+    expect(other.page.get_by_role("heading", level=1)).to_contain_text("Thank you")
+
+
+def test_a_page_that_is_looked_at_again_is_read_again_and_seldom(
+    checkout, visitor, new_voucher
+):
+    asked = []
+    checkout.page.on("request", lambda one: asked.append(one))
+    look_again = "document.dispatchEvent(new Event('visibilitychange'))"
+    visitor.add_voucher(new_voucher("25.00"))
+
+    checkout.page.evaluate(look_again)
+    checkout.page.wait_for_timeout(300)
+    assert asked == []
+
+    # Ten seconds later, by a clock that is moved on.
+    checkout.page.evaluate(
+        """() => {
+          const real = performance.now.bind(performance);
+          performance.now = () => real() + 11_000;
+        }"""
+    )
+    checkout.page.evaluate(look_again)
+    checkout.left_to_pay("£55.00")
+    assert len(asked) == 1
+    assert checkout.never_reloaded
+
+
+def test_an_unchanged_page_is_left_alone_its_notice_too(checkout, new_voucher):
+    checkout.add(new_voucher("25.00"))
+    checkout.left_to_pay("£55.00")
+    checkout.page.evaluate(
+        f"window.row = document.querySelector('{FIELD} li');"
+        "window.panel = document.querySelector('#pay-form')"
+    )
+
+    with checkout.page.expect_response(lambda answer: answer.url.endswith("/pay/")):
+        checkout.page.evaluate("dispatchEvent(new Event('online'))")
+    checkout.page.wait_for_timeout(200)
+
+    assert checkout.page.evaluate("row.isConnected && panel.isConnected")
+    checkout.says("Your voucher was added.")
+
+
+def test_without_javascript_it_is_the_same_field(windows, visitor, path, new_voucher):
+    page = windows.open(path, visitor=visitor, java_script_enabled=False)
+
+    page.get_by_label("Voucher number").fill(new_voucher("25.00"))
+    page.get_by_role("button", name="Add voucher").click()
+
+    expect(page.get_by_text("Your voucher was added.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Pay £55.00 by card")).to_be_visible()
+    expect(page.get_by_text("Kept for you until")).to_be_visible()
+
+
+def test_a_script_that_does_not_come_is_not_missed(windows, visitor, path, new_voucher):
+    page = windows.open(path, visitor=visitor)
+    page.route("**/smartgift.js", lambda route: route.abort())
+    page.reload()
+
+    page.get_by_label("Voucher number").fill(new_voucher("25.00"))
+    page.get_by_role("button", name="Add voucher").click()
+
+    expect(page.get_by_text("Your voucher was added.")).to_be_visible()

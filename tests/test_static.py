@@ -1,0 +1,70 @@
+"""The scripts and stylesheets that are shipped: small, and typed as they are."""
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+
+from wagtail_smartgift.exceptions import ERROR_CODES
+
+
+STATIC = Path(__file__).parents[1] / "wagtail_smartgift/static/wagtail_smartgift"
+SCRIPT = (STATIC / "smartgift.js").read_text("utf-8")
+TYPES = (STATIC / "smartgift.d.ts").read_text("utf-8")
+
+#: Codes that only the shop's server can be answered.
+OF_SERVERS = {
+    "idempotency_key_required",
+    "shortfall",
+    "hold_lost",
+    "amount_changed",
+    "not_confirmed",
+    "reference_conflict",
+    "amount_too_large",
+    "currency_mismatch",
+    "order_refused",
+}
+
+
+@pytest.mark.parametrize(("suffix", "kilobytes"), [("js", 8), ("css", 10)])
+def test_all_files_of_a_kind_are_small(suffix, kilobytes):
+    """As a web server sends them; there is no build step that could shrink them."""
+    sizes = [len(gzip.compress(one.read_bytes())) for one in STATIC.glob(f"*.{suffix}")]
+
+    assert sizes
+    assert sum(sizes) < kilobytes * 1024
+
+
+def test_scripts_need_nothing_and_no_exception_from_a_policy():
+    for script in STATIC.glob("*.js"):
+        text = script.read_text("utf-8")
+        assert set(re.findall(r'from "([^"]+)"', text)) <= {"./smartgift.js"}
+        assert not re.search(
+            r"\beval\(|new Function|innerHTML|insertAdjacentHTML|document\.write|"
+            r"localStorage|sessionStorage|indexedDB|\.style\b",
+            text,
+        )
+
+
+def test_what_is_exported_is_typed():
+    exported = re.findall(r"^export (?:async )?(?:class|function) (\w+)", SCRIPT, re.M)
+    typed = re.findall(r"^export (?:class|function) (\w+)", TYPES, re.M)
+
+    assert sorted(exported) == sorted(typed)
+
+
+def test_each_method_is_typed():
+    def methods(text, indented):
+        body = re.split(r"^(?:export )?class SmartGift\b", text, flags=re.M)[1]
+        body = body.partition("\n}")[0]
+        return sorted(set(re.findall(rf"^  (?:async )?(\w+)\(.*{indented}$", body, re.M)))
+
+    assert methods(SCRIPT, r"\{") == methods(TYPES.replace("export ", ""), ";")
+
+
+def test_the_codes_are_those_of_the_api():
+    union = re.search(r"type ErrorCode =(.*?)\(string", TYPES, re.S)[1]
+    codes = set(re.findall(r'\| "(\w+)"', union))
+
+    assert codes == set(ERROR_CODES) - OF_SERVERS | {"network", "unexpected"}
