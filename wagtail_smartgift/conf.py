@@ -27,6 +27,8 @@ from wagtail_smartgift.money import parse_amount
 SETTING = "WAGTAIL_SMARTGIFT"
 #: What the docs print for the two environments of the vendor.
 PRODUCTION_URL = "https://api.smart-gift.co.uk"
+#: Bytes that the Standard Webhooks specification asks of a signing secret.
+SHORTEST_WEBHOOK_SECRET = 24
 
 
 @dataclass(frozen=True)
@@ -254,6 +256,20 @@ def is_safe_url(url: str) -> bool:
         return ipaddress.ip_address(parts.hostname).is_loopback
     except ValueError:
         return False
+
+
+def is_webhook_secret(text: str) -> bool:
+    """Tell whether ``text`` is a signing secret: ``whsec_`` and enough base64.
+
+    Libraries are lenient, and skip characters that are not base64: what is left of
+    a mistyped secret may be a very short one.
+    """
+    kind, _mark, encoded = text.partition("_")
+    try:
+        secret = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        return False
+    return kind == "whsec" and len(secret) >= SHORTEST_WEBHOOK_SECRET
 
 
 def _delivery_methods(name: str, value: object) -> tuple[DeliveryMethod, ...]:

@@ -20,6 +20,7 @@ from wagtail_smartgift.models.sales import (
     VoucherOrderItem,
 )
 from wagtail_smartgift.models.settings import SmartGiftSettings
+from wagtail_smartgift.models.webhooks import InboxEvent, InboxMessage
 
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "CallBudget",
     "CatalogueSync",
     "GuessCounter",
+    "InboxEvent",
+    "InboxMessage",
     "OutboxEvent",
     "PaymentSession",
     "Redemption",
