@@ -26,7 +26,6 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from wagtail.log_actions import log
 from wagtail.models import Site
 
 from wagtail_smartgift import selectors
@@ -43,8 +42,6 @@ logger = logging.getLogger(__name__)
 S = InboxStatus
 #: Statuses in which something is left to be done.
 OPEN = (S.RECEIVED, S.PROCESSING)
-#: Name of a replay in Wagtail's log.
-REPLAY_ACTION = "wagtail_smartgift.replay"
 
 #: Seconds until a message is tried again; doubled each time, up to a quarter of an hour.
 FIRST_PAUSE = 15
@@ -65,10 +62,6 @@ FAULT, UNDECRYPTABLE = "fault", "undecryptable"
 #: How long a message is kept once it is done with.
 KEEP = timedelta(days=30)
 KEEP_FAILED = timedelta(days=90)
-
-
-class NotReplayable(Exception):
-    """It is not (or no longer) failed, or was the business of another key."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +178,7 @@ def _store(delivery: Delivery, digest: str) -> InboxMessage | None:
     try:
         with transaction.atomic(durable=True):
             message.save(force_insert=True)
-            _note(message.pk, InboxStep.RECEIVED if known else InboxStep.IGNORED)
+            note(message.pk, InboxStep.RECEIVED if known else InboxStep.IGNORED)
     except IntegrityError:
         return None
     return message
@@ -205,7 +198,8 @@ def _bind(message: InboxMessage, delivery: Delivery) -> None:
         return
 
 
-def _note(message_id: int, step: InboxStep, **values: Any) -> None:
+def note(message_id: int, step: InboxStep, **values: Any) -> None:
+    """Add a line to a message's timeline, within the caller's transaction."""
     InboxEvent.objects.create(message_id=message_id, step=step, **values)
 
 
@@ -247,7 +241,7 @@ def process_due(*, limit: int = 100) -> int:
 
 def count_foreign() -> int:
     """Count unfinished messages for another key or address than is configured now."""
-    return InboxMessage.objects.filter(status__in=OPEN).exclude(_ours()).count()
+    return InboxMessage.objects.filter(status__in=OPEN).exclude(ours()).count()
 
 
 def count_failed() -> int:
@@ -257,11 +251,12 @@ def count_failed() -> int:
 def _due(now: datetime) -> "QuerySet[InboxMessage]":
     """Select what is due: for one at work that is when its claim has run out."""
     return InboxMessage.objects.filter(
-        _ours(), status__in=OPEN, next_attempt_at__lte=now
+        ours(), status__in=OPEN, next_attempt_at__lte=now
     )
 
 
-def _ours() -> Q:
+def ours() -> Q:
+    """Select the messages for the keys and addresses that are configured now."""
     return Q(account="") | InboxMessage.bound_to(get_conf().accounts.values())
 
 
@@ -287,7 +282,7 @@ def _claim(message_id: int) -> Claim | None:
         attempts, target = InboxMessage.objects.values_list(
             "attempts", "refund_target"
         ).get(pk=message_id)
-        _note(message_id, InboxStep.BEGUN, attempt=attempts)
+        note(message_id, InboxStep.BEGUN, attempt=attempts)
     return Claim(message_id=message_id, worker=worker, refund_target=target)
 
 
@@ -336,45 +331,11 @@ def _finish(claim: Claim, step: InboxStep, *, code: str = "", **changes: Any) ->
             code=code, claimed_by="", claimed_until=None, **values
         )
         if ended:
-            _note(claim.message_id, step, reason=code)
+            note(claim.message_id, step, reason=code)
     return bool(ended)
 
 
-# -- replaying, telling, forgetting -------------------------------------------
-
-
-def replay(message_id: int, *, user: Any = None, soon: bool = True) -> None:
-    """Have a failed message worked on again, as if it had just come in.
-
-    ``user`` is whoever asks for it, for the timeline and Wagtail's log. With ``soon``
-    the host's queue is asked to do it; without, the caller does.
-
-    Raises:
-        NotReplayable: it is not failed, or was for another key than is configured.
-    """
-    now = timezone.now()
-    with transaction.atomic(durable=True):
-        taken = (
-            InboxMessage.objects.filter(_ours(), pk=message_id, status=S.FAILED)
-            # Emptied when its time was over.
-            .exclude(payload_encrypted="")
-            .update(
-                status=S.RECEIVED,
-                code="",
-                asked_at=now,
-                next_attempt_at=now,
-                finished_at=None,
-                attempts=0,
-            )
-        )
-        if not taken:
-            raise NotReplayable
-        actor = user.get_username() if user else ""
-        _note(message_id, InboxStep.REPLAYED, actor=actor[:150])
-        message = InboxMessage.objects.get(pk=message_id)
-        log(instance=message, action=REPLAY_ACTION, user=user)
-    if soon:
-        nudges.nudge("process_inbox_message", message_id)
+# -- forgetting ---------------------------------------------------------------
 
 
 def prune() -> int:
