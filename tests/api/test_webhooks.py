@@ -8,12 +8,12 @@ import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from django.test import override_settings
+from django.db import connection
 from django.urls import include, path
 from ninja import NinjaAPI
 
 from tests.api.conftest import assert_problem
-from tests.inbox import OTHER_SECRET, SECRET, Shop, message, sign, timeline
+from tests.inbox import ORDER, OTHER_SECRET, SECRET, Shop, message, sign, timeline
 from wagtail_smartgift import payments
 from wagtail_smartgift.api import errors, webhooks
 from wagtail_smartgift.models import InboxMessage
@@ -417,8 +417,9 @@ SHAPELESS = {
         {**REFERENCE, "vouchers": 1}, "order.paid"
     ),
     "a catalogue that says what changed": _event({"id": 37}, "catalogue.changed"),
-    "half a pair": _event(
-        {"reference": "order-1", "note": "\ud800"}, "order.confirmed"
+    "half a pair": _event({**REFERENCE, **ORDER, "site": "\ud800"}, "order.paid"),
+    "a NUL in a site's name": _event(
+        {**REFERENCE, **ORDER, "site": "\0"}, "order.paid"
     ),
 }
 
@@ -489,15 +490,10 @@ def test_a_repeat_while_the_first_is_at_work(shop, held, monkeypatch):
     assert timeline() == ["received", "begun", "processed"]
 
 
-def test_a_host_with_atomic_requests(shop, held, settings):
-    with override_settings():
-        from django.db import connection
+def test_a_host_with_atomic_requests(shop, held, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
 
-        connection.settings_dict["ATOMIC_REQUESTS"] = True
-        try:
-            answer = shop.tell(*CONFIRMED)
-        finally:
-            connection.settings_dict["ATOMIC_REQUESTS"] = False
+    answer = shop.tell(*CONFIRMED)
 
     assert answer.status_code == 202
     assert message().status == "processed"
