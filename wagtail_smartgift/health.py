@@ -15,10 +15,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from wagtail_smartgift import budget
-from wagtail_smartgift.choices import OrderStatus, SessionStatus
+from wagtail_smartgift.choices import InboxStatus, OrderStatus, SessionStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import (
     CatalogueSync,
+    InboxMessage,
     OutboxEvent,
     PaymentSession,
     VoucherOrder,
@@ -110,6 +111,7 @@ def _sweep() -> Check:
         + OutboxEvent.objects.filter(
             dispatched_at__isnull=True, next_attempt_at__lte=limit
         ).count()
+        + InboxMessage.objects.filter(next_attempt_at__lte=limit).count()
     )
     return Check(ok=not overdue, counts={"overdue": overdue})
 
@@ -127,5 +129,8 @@ def _payments() -> Check:
                 status=SessionStatus.NEEDS_ATTENTION
             ).count()
             + orders.filter(status=OrderStatus.NEEDS_ATTENTION).count(),
+            "failed_messages": InboxMessage.objects.filter(
+                status=InboxStatus.FAILED
+            ).count(),
         },
     )
