@@ -214,7 +214,7 @@ def test_templates_blocks_and_properties_are_documented():
         for name in re.findall(r"{% block (\w+) %}", path.read_text("utf-8"))
     }
     # The host's own blocks, and the parts of the admin.
-    blocks -= {"title", "extra_css", "content"}
+    blocks -= {"title", "extra_css", "content", "main_content"}
     properties = {
         name
         for path in (PACKAGE / "static").rglob("*.css")

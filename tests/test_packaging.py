@@ -24,7 +24,7 @@ PACKAGE = REPOSITORY / "wagtail_smartgift"
 #: What a distribution is called that is not called like its package.
 DISTRIBUTIONS = {"ninja": "django-ninja"}
 #: Imported and always there, because Wagtail cannot be installed without them.
-WITH_WAGTAIL = {"PIL", "django_tasks", "modelcluster", "swapper", "taggit"}
+WITH_WAGTAIL = {"PIL", "django_filters", "modelcluster", "swapper", "taggit"}
 
 
 @pytest.fixture(scope="module")

@@ -182,3 +182,41 @@ class DuplicateCode(models.TextChoices):
 
     REFUSED = "refused", pgettext_lazy("second voucher", "Refused")
     REPLACED = "replaced", pgettext_lazy("second voucher", "Sold under another number")
+
+
+class ShopEvent(models.TextChoices):
+    """What a shop may tell us; any other word is stored and ignored."""
+
+    ORDER_CONFIRMED = "order.confirmed", pgettext_lazy("shop event", "Order confirmed")
+    ORDER_CANCELLED = "order.cancelled", pgettext_lazy("shop event", "Order cancelled")
+    ORDER_REFUNDED = "order.refunded", pgettext_lazy("shop event", "Order refunded")
+    ORDER_PAID = "order.paid", pgettext_lazy("shop event", "Vouchers paid")
+    CATALOGUE_CHANGED = (
+        "catalogue.changed",
+        pgettext_lazy("shop event", "Catalogue changed"),
+    )
+
+
+class InboxStatus(models.TextChoices):
+    """Where a message of the shop stands."""
+
+    #: Stored, and due when ``next_attempt_at`` says.
+    RECEIVED = "received", pgettext_lazy("message status", "Waiting")
+    PROCESSING = "processing", pgettext_lazy("message status", "Being worked on")
+    PROCESSED = "processed", pgettext_lazy("message status", "Done")
+    #: Of a type that we do not know.
+    IGNORED = "ignored", pgettext_lazy("message status", "Ignored")
+    #: Refused for good, or for too long; somebody may replay it.
+    FAILED = "failed", pgettext_lazy("message status", "Failed")
+
+
+class InboxStep(models.TextChoices):
+    """What the timeline of a message records."""
+
+    RECEIVED = "received", pgettext_lazy("message step", "Received")
+    BEGUN = "begun", pgettext_lazy("message step", "Begun")
+    POSTPONED = "postponed", pgettext_lazy("message step", "Postponed")
+    PROCESSED = "processed", pgettext_lazy("message step", "Done")
+    IGNORED = "ignored", pgettext_lazy("message step", "Ignored")
+    FAILED = "failed", pgettext_lazy("message step", "Failed")
+    REPLAYED = "replayed", pgettext_lazy("message step", "Replayed")

@@ -29,6 +29,8 @@ SETTING = "WAGTAIL_SMARTGIFT"
 PRODUCTION_URL = "https://api.smart-gift.co.uk"
 #: The domain of the vendor's hosts for trying things out.
 DEVELOPMENT_HOST = "devsmartgift.co.uk"
+#: Bytes that the Standard Webhooks specification asks of a signing secret.
+SHORTEST_WEBHOOK_SECRET = 24
 
 
 @dataclass(frozen=True)
@@ -271,6 +273,20 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_webhook_secret(text: str) -> bool:
+    """Tell whether ``text`` is a signing secret: ``whsec_`` and enough base64.
+
+    Libraries are lenient, and skip characters that are not base64: what is left of
+    a mistyped secret may be a very short one.
+    """
+    kind, _mark, encoded = text.partition("_")
+    try:
+        secret = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        return False
+    return kind == "whsec" and len(secret) >= SHORTEST_WEBHOOK_SECRET
 
 
 def _delivery_methods(name: str, value: object) -> tuple[DeliveryMethod, ...]:

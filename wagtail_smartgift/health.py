@@ -15,11 +15,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from wagtail_smartgift import budget
-from wagtail_smartgift.choices import OrderStatus, SessionStatus
+from wagtail_smartgift.choices import InboxStatus, OrderStatus, SessionStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import (
     CatalogueSync,
     Heartbeat,
+    InboxMessage,
     OutboxEvent,
     PaymentSession,
     VoucherOrder,
@@ -119,6 +120,7 @@ def overdue() -> int:
         + OutboxEvent.objects.filter(
             dispatched_at__isnull=True, next_attempt_at__lte=limit
         ).count()
+        + InboxMessage.objects.filter(next_attempt_at__lte=limit).count()
     )
 
 
@@ -140,5 +142,8 @@ def _payments() -> Check:
                 status=SessionStatus.NEEDS_ATTENTION
             ).count()
             + orders.filter(status=OrderStatus.NEEDS_ATTENTION).count(),
+            "failed_messages": InboxMessage.objects.filter(
+                status=InboxStatus.FAILED
+            ).count(),
         },
     )

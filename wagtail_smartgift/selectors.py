@@ -81,6 +81,16 @@ def shop_for(site: Site | None) -> Shop:
     )
 
 
+def site_named(hostname: str) -> Site | None:
+    """Return the site of a host name, with or without its port; None if there is none."""
+    name, _colon, port = hostname.partition(":")
+    found = Site.objects.filter(hostname__iexact=name).order_by("port", "pk")
+    if port:
+        is_port = port.isascii() and port.isdecimal() and len(port) < 6
+        found = found.filter(port=int(port)) if is_port else found.none()
+    return found.first()
+
+
 def _site_settings(site: Site | None) -> SmartGiftSettings | None:
     """Read the row, if there is one: Wagtail's ``for_site`` would write it."""
     if site is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django_tasks import task
 
-from wagtail_smartgift.services import reconciliation
+from wagtail_smartgift.services import inbox, reconciliation
 
 
 @task()
@@ -18,3 +18,9 @@ def reconcile() -> dict[str, Any]:
     For hosts that schedule tasks rather than commands. Returns the report.
     """
     return vars(reconciliation.reconcile())
+
+
+@task()
+def process_inbox_message(message_id: int) -> bool:
+    """Work on a message of the shop; returns whether it was left to this task."""
+    return inbox.process(message_id)

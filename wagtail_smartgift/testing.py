@@ -19,17 +19,37 @@ With pytest::
         assert payments.confirm(reference="1").amount_remaining == 30
         assert sandbox.voucher("GOOD-0050-0001").balance == 0
 
-With Django's runner, use it as ``self.enterContext(running_sandbox())``. Which
+A message of the shop, as it would be sent to ``webhooks/shop``::
+
+    from wagtail_smartgift.testing import signed_webhook
+
+
+    def test_our_shop_tells_of_its_orders(client, settings):
+        body, headers = signed_webhook(
+            "order.confirmed", {"reference": "1"}, secret=MY_SECRET
+        )
+        client.post(
+            "/smartgift/api/webhooks/shop",
+            body,
+            content_type="application/json",
+            headers=headers,
+        )
+
+With Django's runner, use the sandbox as ``self.enterContext(running_sandbox())``. Which
 voucher numbers there are, how to make a call fail, and how to move the clock is in
 ``docs/sandbox.md``.
 """
 
+import json
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from typing import Any
 
 from django.conf import settings
 from django.test import override_settings
+from standardwebhooks import Webhook
 
 from wagtail_smartgift.conf import SETTING
 from wagtail_smartgift.sandbox import Behaviour, Sandbox, SandboxServer
@@ -71,3 +91,31 @@ def _key(account: Mapping[str, Any]) -> str:
     """Return a key that the sandbox knows; never send it a real one."""
     key = str(account.get("API_KEY", ""))
     return key if key.startswith("sk_sandbox") else "sk_sandbox"
+
+
+def signed_webhook(
+    event: str,
+    data: Mapping[str, Any],
+    *,
+    secret: str,
+    webhook_id: str | None = None,
+    at: datetime | None = None,
+    happened_at: datetime | None = None,
+) -> tuple[bytes, dict[str, str]]:
+    """Return the body and the headers of a message, signed as the specification says.
+
+    ``secret`` is one of ``WEBHOOK_SECRETS``; the message gets an id of its own unless
+    ``webhook_id`` is given, and is signed now unless ``at`` says when. ``happened_at``
+    stands in the body and stays the same when a message is sent again.
+    """
+    # The library takes the clock's digits, whatever the zone.
+    at = (at or datetime.now(tz=timezone.utc)).astimezone(timezone.utc)
+    webhook_id = webhook_id or f"msg_{uuid.uuid4().hex}"
+    timestamp = (happened_at or at).isoformat()
+    body = json.dumps({"type": event, "timestamp": timestamp, "data": dict(data)})
+    headers = {
+        "webhook-id": webhook_id,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(secret).sign(webhook_id, at, body),
+    }
+    return body.encode(), headers

@@ -4,8 +4,11 @@ from typing import Any
 
 from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 
+from wagtail_smartgift.services.replaying import REPLAY_ACTION
+from wagtail_smartgift.views.admin_inbox import InboxViewSet
 from wagtail_smartgift.views.admin_products import ProductChooserViewSet, ProductViewSet
 
 
@@ -17,10 +20,18 @@ def register_icons(icons: list[str]) -> list[str]:
 @hooks.register("register_permissions")
 def register_permissions() -> QuerySet[Permission]:
     return Permission.objects.filter(
-        content_type__app_label="wagtail_smartgift", codename="use_server_api"
+        content_type__app_label="wagtail_smartgift",
+        codename__in=["use_server_api", "view_inboxmessage", "replay_inboxmessage"],
     )
 
 
 @hooks.register("register_admin_viewset")
 def register_viewsets() -> list[Any]:
-    return [ProductViewSet(), ProductChooserViewSet()]
+    return [ProductViewSet(), ProductChooserViewSet(), InboxViewSet()]
+
+
+@hooks.register("register_log_actions")
+def register_log_actions(actions: Any) -> None:
+    actions.register_action(
+        REPLAY_ACTION, _("Replay a message"), _("Replayed a message of the shop")
+    )

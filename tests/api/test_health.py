@@ -46,7 +46,12 @@ def test_counts_are_for_the_server_alone(opened, synced, token):
 
     checks = Api(SERVER_KEY).get("health").json()["checks"]
     counts = {name: check.get("counts") for name, check in checks.items()}
-    assert counts["payments"] == {"open": 1, "queued_orders": 0, "need_attention": 0}
+    assert counts["payments"] == {
+        "open": 1,
+        "queued_orders": 0,
+        "need_attention": 0,
+        "failed_messages": 0,
+    }
     assert counts["sweep"] == {"overdue": 0}
     assert counts["catalogue"]["seconds_since_sync"]["default"] < 60
     assert set(counts["smartgift"]["quota"]["default"]) == {"limit", "used", "left"}

@@ -1,5 +1,6 @@
 """What the processes of the nursery do: scenes, verbs that may die, sweeps, books."""
 
+import copy
 import json
 import os
 import signal
@@ -15,12 +16,20 @@ from wagtail_smartgift import ledger, payments, sales
 from wagtail_smartgift.choices import SessionStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import SmartGiftPluginError
-from wagtail_smartgift.models import PaymentSession, Redemption, VoucherOrder
+from wagtail_smartgift.models import (
+    InboxMessage,
+    PaymentSession,
+    Redemption,
+    VoucherOrder,
+)
 from wagtail_smartgift.services import (
     catalogue,
     claims,
+    inbox,
     journal,
+    nudges,
     reconciliation,
+    replaying,
     sales_journal,
     sessions,
 )
@@ -117,18 +126,25 @@ def act(verb: str, dies_in: int | None = None, **values: Any) -> list[str]:
     return mortal.steps
 
 
-def race(verb: str, locked: bool = True, **values: Any) -> str:
+def race(verb: str, locked: bool = True, claimed: bool = True, **values: Any) -> str:
     """Run a verb at the same moment as others; returns its status or its refusal.
 
     Each step waits a moment before it is written, so that everybody has read before
-    anybody writes. ``locked`` False takes our locks out, to show what they prevent.
+    anybody writes. ``locked`` False takes our locks out, to show what they prevent;
+    ``claimed`` False those of messages alone.
     """
     _dawdle(locked=locked)
+    if not claimed:
+        _disclaim()
     try:
         if verb == "sweep":
             return f"faults: {reconciliation.reconcile().faults}"
         if verb == "place_order":
             return sales.place_order(reference=REF, **ORDER).status
+        if verb == "deliver":
+            return "known" if _receive(**values).repeated else "new"
+        if verb == "process":
+            return str(inbox.process(InboxMessage.objects.get().pk))
         reference = values.pop("reference", REF)
         state = getattr(payments, verb)(reference=reference, **values)
     except SmartGiftPluginError as error:
@@ -165,6 +181,80 @@ def _dawdle(*, locked: bool) -> None:
     if not locked:
         claims._take = lambda claim: True
         claims.Claim.renew = lambda self: None  # type: ignore[method-assign]
+
+
+def _disclaim() -> None:
+    """Let everybody work on a message who wants to."""
+
+    def claim(message_id: int) -> inbox.Claim:
+        InboxMessage.objects.filter(pk=message_id).update(status="processing")
+        return inbox.Claim(message_id=message_id, worker="anybody")
+
+    def rows(self: inbox.Claim) -> Any:
+        return InboxMessage.objects.filter(pk=self.message_id)
+
+    inbox._claim, inbox.Claim.rows = claim, rows  # type: ignore[method-assign]
+
+
+def _receive(event: str, data: Any, webhook_id: str = "msg-1") -> inbox.Receipt:
+    document = {"type": event, "timestamp": "2026-03-01T14:32:00Z", "data": data}
+    return inbox.receive(
+        inbox.Delivery(
+            webhook_id=webhook_id,
+            type=event,
+            body=json.dumps(document).encode(),
+            data=data,
+            reference=data["reference"],
+        )
+    )
+
+
+def deliver(dies_in: int | None = None, **values: Any) -> list[str]:
+    """Take a message in as its request does, and return the steps; or die at one."""
+    verbs.WAIT_FOR_OTHERS = 0
+    mortal = Mortal(dies_in)
+    mortal.watch()
+    _receive(**values)
+    return mortal.steps
+
+
+def store(**values: Any) -> None:
+    """Take a message in and leave it to a queue whose worker never comes."""
+    nudges.nudge = lambda *args: None
+    _receive(**values)
+
+
+def replay(dies_in: int | None = None) -> list[str]:
+    """Replay the message as the command does, and return the steps; or die at one."""
+    verbs.WAIT_FOR_OTHERS = 0
+    mortal = Mortal(dies_in)
+    mortal.watch()
+    replaying.replay_now(InboxMessage.objects.get())
+    return mortal.steps
+
+
+def rename(reference: str, to: str) -> None:
+    """Have the payment be the one that a message has named too early."""
+    PaymentSession.objects.filter(reference=reference).update(reference=to)
+
+
+def drop_the_message_id() -> None:
+    """Take away what keeps a message from being stored twice."""
+    _make_message_ids(unique=False)
+
+
+def make_the_message_id() -> None:
+    forget_everything()
+    _make_message_ids(unique=True)
+
+
+def _make_message_ids(*, unique: bool) -> None:
+    field = InboxMessage._meta.get_field("webhook_id")
+    other = copy.copy(field)
+    other._unique = False  # type: ignore[union-attr]
+    before, after = (other, field) if unique else (field, other)
+    with connection.schema_editor() as editor:
+        editor.alter_field(InboxMessage, before, after)  # type: ignore[arg-type]
 
 
 def drop_the_index() -> None:
@@ -230,6 +320,7 @@ def books() -> dict[str, Any]:
         "refunded": {
             one.reference: ledger.describe(one).amount_refunded for one in sessions
         },
+        "messages": {one.webhook_id: one.status for one in InboxMessage.objects.all()},
         "orders": {one.reference: one.status for one in VoucherOrder.objects.all()},
         "attention": [
             *Redemption.objects.filter(status="needs_attention").values_list(
@@ -250,6 +341,12 @@ ACTS: dict[str, Callable[..., Any]] = {
         shelves,
         first_redemption,
         act,
+        deliver,
+        store,
+        replay,
+        rename,
+        drop_the_message_id,
+        make_the_message_id,
         race,
         drop_the_index,
         make_the_index,

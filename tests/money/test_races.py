@@ -229,3 +229,59 @@ def test_without_locks_two_workers_sell_twice(race):
         race.run(SELL, SELL, locked=False)
 
     assert race.shows(story, lambda: len(race.sandbox.sales()) > 1)
+
+
+REFUND = {
+    "event": "order.refunded",
+    "data": {"reference": "order-1", "amount": "10.00"},
+}
+SPENT = ((SECOND, None),)
+
+
+def test_one_message_is_delivered_twice_at_once(race):
+    race.order("scene", vouchers=SPENT, confirmed=True)
+
+    results = race.run(*[{"verb": "deliver", **REFUND}] * 3)
+
+    assert sorted(results) == ["known", "known", "new"]
+    said = race.rest()
+    assert said["messages"] == {"msg-1": "processed"}
+    assert said["refunded"]["order-1"] == "10.00"
+    assert race.taken() == 40
+    assert race.calls("reverse") == 1
+
+
+def test_without_the_id_a_message_is_obeyed_twice(race):
+    def story():
+        race.order("scene", vouchers=SPENT, confirmed=True)
+        race.run(*[{"verb": "deliver", **REFUND}] * 2)
+        race.rest()
+
+    race.order("drop_the_message_id")
+    try:
+        assert race.shows(story, lambda: race.taken() == 30)
+    finally:
+        race.order("make_the_message_id")
+
+
+def test_a_task_and_the_sweep_have_one_message(race):
+    race.order("scene", vouchers=SPENT, confirmed=True)
+    race.order("store", **REFUND)
+
+    sweep = {"verb": "sweep"}
+    results = race.run({"verb": "process"}, {"verb": "process"}, sweep, sweep)
+
+    assert set(results[2:]) == {"faults: 0"}
+    assert race.rest()["messages"] == {"msg-1": "processed"}
+    assert race.taken() == 40
+    assert race.calls("reverse") == 1
+
+
+def test_without_the_claim_two_workers_obey_one_message_twice(race):
+    def story():
+        race.order("scene", vouchers=SPENT, confirmed=True)
+        race.order("store", **REFUND)
+        race.run(*[{"verb": "process", "claimed": False}] * 2)
+        race.rest()
+
+    assert race.shows(story, lambda: race.taken() == 30)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from .test_crash_points import STORIES
+from .test_inbox_crash_points import MESSAGES
 
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -15,6 +16,7 @@ SHORT = {
     "lost": "money/test_lost_answers",
     "found": "money/test_found",
     "probed": "money/test_capabilities",
+    "inbox": "money/test_inbox_crash_points",
     "races": "money/test_races",
     "stateful": "money/test_stateful",
 }
@@ -44,4 +46,4 @@ def test_every_row_names_its_tests(cells):
         for name in re.findall(r"`([^`…]+)…?`", part.split("(")[0]):
             assert re.search(rf"def test_\w*{name}", source), name
         for story in re.findall(r'"([^"]+)"', part):
-            assert story in STORIES
+            assert story in STORIES | MESSAGES

@@ -26,6 +26,8 @@ from wagtail_smartgift.choices import (
 from wagtail_smartgift.client._transport import Transport
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import (
+    InboxEvent,
+    InboxMessage,
     OutboxEvent,
     PaymentSession,
     Redemption,
@@ -198,6 +200,11 @@ def _next_due(now: datetime) -> datetime | None:
             "next_attempt_at", flat=True
         )
     )
+    times += list(
+        InboxMessage.objects.filter(next_attempt_at__isnull=False).values_list(
+            "next_attempt_at", flat=True
+        )
+    )
     return min(times, default=None)
 
 
@@ -317,6 +324,12 @@ def describe_rows() -> str:
                 f" -> {event.status} {event.reason} {event.amount} {event.balance}"
                 for event in row.events.order_by("id")
             ]
+    for message in InboxMessage.objects.order_by("pk"):
+        steps = [f"{one.step} {one.reason}" for one in message.events.order_by("pk")]
+        lines.append(
+            f"{message.webhook_id}: {message.type} {message.status} {message.code} "
+            f"target={message.refund_target} {steps}"
+        )
     return "\n" + "\n".join(lines)
 
 
@@ -324,6 +337,8 @@ def forget_everything() -> None:
     """Empty our tables: the journal, rightly, refuses to by itself."""
     with connection.cursor() as cursor:
         for model in (
+            InboxEvent,
+            InboxMessage,
             OutboxEvent,
             RedemptionEvent,
             Redemption,

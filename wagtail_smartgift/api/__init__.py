@@ -1,6 +1,6 @@
 """The JSON API: the same domain as the pages, over HTTP.
 
 ``api`` is a ``NinjaAPI`` of our own, mounted by ``wagtail_smartgift.urls``. A host
-that has its own can mount the routers of ``storefront`` and ``server`` in it, with
-``errors.install(api)`` for the problem documents.
+that has its own can mount the routers of ``storefront``, ``server`` and ``webhooks`` in
+it, with ``errors.install(api)`` for the problem documents.
 """

@@ -106,7 +106,7 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 
 def _field(item: Mapping[str, Any]) -> tuple[str, str]:
-    return _path(item["loc"]), _message(item)
+    return _path(item["loc"]), message_for(item)
 
 
 def _path(loc: Sequence[object]) -> str:
@@ -115,7 +115,8 @@ def _path(loc: Sequence[object]) -> str:
     return ".".join(parts) or "body"
 
 
-def _message(item: Mapping[str, Any]) -> str:
+def message_for(item: Mapping[str, Any]) -> str:
+    """Say what is wrong with a field, in none of pydantic's words."""
     match item["type"]:
         case "missing":
             return _("This field is required.")

@@ -4,7 +4,7 @@ from typing import Any
 
 from ninja import NinjaAPI
 
-from wagtail_smartgift.api import errors, server, storefront
+from wagtail_smartgift.api import errors, server, storefront, webhooks
 
 
 class SmartGiftAPI(NinjaAPI):
@@ -23,3 +23,4 @@ api = SmartGiftAPI(
 errors.install(api)
 api.add_router("", storefront.router)
 api.add_router("server/", server.router)
+api.add_router("webhooks/", webhooks.router)

@@ -4,6 +4,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
 
+from wagtail_smartgift import selectors
 from wagtail_smartgift.exceptions import PaymentError
 
 
@@ -15,12 +16,7 @@ def site_for(request: HttpRequest, hostname: str | None) -> Site | None:
     """
     if not hostname:
         return Site.find_for_request(request)
-    name, _colon, port = hostname.partition(":")
-    found = Site.objects.filter(hostname__iexact=name).order_by("port", "pk")
-    if port:
-        is_port = port.isascii() and port.isdecimal() and len(port) < 6
-        found = found.filter(port=int(port)) if is_port else found.none()
-    site = found.first()
+    site = selectors.site_named(hostname)
     if site is None:
         raise PaymentError(
             "invalid", fields={"site": _("There is no site of this name.")}

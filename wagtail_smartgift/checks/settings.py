@@ -1,7 +1,5 @@
 """Checks of the ``WAGTAIL_SMARTGIFT`` setting (E001 to E014, W002 to W012)."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import fields
 
@@ -10,15 +8,21 @@ from django.core.checks import CheckMessage, register
 from django.core.exceptions import ImproperlyConfigured
 
 from wagtail_smartgift.checks.messages import APP, Messages, error, warning
-from wagtail_smartgift.conf import SETTING, Conf, Throttles, get_conf, is_safe_url
+from wagtail_smartgift.conf import (
+    SETTING,
+    SHORTEST_WEBHOOK_SECRET,
+    Conf,
+    Throttles,
+    get_conf,
+    is_safe_url,
+    is_webhook_secret,
+)
 from wagtail_smartgift.models.settings import DEFAULT_ACCOUNT
 from wagtail_smartgift.signals import SIGNALS
 
 
 #: Characters of a secret that nobody guesses, even if it is a phrase.
 SHORTEST_SECRET = 32
-#: Bytes that the Standard Webhooks specification asks of a signing secret.
-SHORTEST_WEBHOOK_SECRET = 24
 #: Seconds that Smart Gift holds a voucher (its docs, /redeem/hold).
 HOLD = 300
 #: Smart Gift gets the shop's reference behind the prefix; ours has 64 characters.
@@ -156,7 +160,7 @@ def _webhooks(conf: Conf) -> Messages:
         "WEBHOOK_ENDPOINTS": [endpoint.secret for endpoint in endpoints],
     }
     for name, values in secrets.items():
-        if not all(map(_is_webhook_secret, values)):
+        if not all(map(is_webhook_secret, values)):
             yield error(
                 "E007",
                 f"{SETTING}[{name!r}] has a secret that is not of the form whsec_… with "
@@ -257,12 +261,3 @@ def _texts(value: object) -> list[str]:
     if isinstance(value, (list, tuple, set)):
         return [str(item) for item in value if item]
     return [str(value)]
-
-
-def _is_webhook_secret(text: str) -> bool:
-    kind, _, encoded = text.partition("_")
-    try:
-        secret = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return kind == "whsec" and len(secret) >= SHORTEST_WEBHOOK_SECRET

@@ -22,6 +22,7 @@ from wagtail_smartgift.models.sales import (
     VoucherOrderItem,
 )
 from wagtail_smartgift.models.settings import SmartGiftSettings
+from wagtail_smartgift.models.webhooks import InboxEvent, InboxMessage
 
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "CatalogueSync",
     "GuessCounter",
     "Heartbeat",
+    "InboxEvent",
+    "InboxMessage",
     "OutboxEvent",
     "PaymentSession",
     "Redemption",

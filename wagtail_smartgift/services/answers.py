@@ -6,7 +6,7 @@ caller may simply ask again; a claim whose request died runs out by itself.
 
 A crash between doing and answering is harmless wherever what was asked for has a
 natural key (a reference, a voucher in a session): doing it again finds it done. A
-refund of an amount has none, so its row keeps what was undertaken: ``note_refund``
+refund of an amount has none, so its row keeps what was undertaken: ``Claim.note_refund``
 writes it in the transaction that begins the refund, and ``payments.refund`` begins
 no other for a claim that has it.
 """
@@ -64,6 +64,15 @@ class Claim:
     worker: str
     #: Set when an earlier request with this key has begun a refund.
     refund_target: Decimal | None = None
+
+    def note_refund(self, target: Decimal) -> None:
+        """Remember, in the transaction that begins a refund, that this key began it.
+
+        Raises:
+            Stale: another request with this key has taken over, and begins it itself.
+        """
+        if not _mine(self).update(refund_target=target):
+            raise journal.Stale
 
 
 def claim_seconds() -> float:
@@ -182,16 +191,6 @@ def free(claim: Claim) -> None:
     """Let the key be used again; what it has begun to refund stays known."""
     _mine(claim).filter(refund_target__isnull=True).delete()
     _mine(claim).update(claimed_by="", claimed_until=None)
-
-
-def note_refund(claim: Claim, target: Decimal) -> None:
-    """Remember, in the transaction that begins a refund, that this key began it.
-
-    Raises:
-        Stale: another request with this key has taken over, and begins it itself.
-    """
-    if not _mine(claim).update(refund_target=target):
-        raise journal.Stale
 
 
 def _mine(claim: Claim) -> "QuerySet[StoredAnswer]":

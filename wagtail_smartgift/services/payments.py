@@ -25,7 +25,6 @@ from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession, Redemption
 from wagtail_smartgift.references import is_reference
 from wagtail_smartgift.services import (
-    answers,
     holding,
     holds,
     journal,
@@ -320,12 +319,12 @@ def refund(
     *,
     reference: str,
     amount: object = None,
-    claim: answers.Claim | None = None,
+    claim: refunding.RefundKey | None = None,
 ) -> ledger.Session:
     """Give an amount, or all that is left, back onto the vouchers.
 
-    ``claim`` is the caller's on its idempotency key: what that key has begun before
-    is answered and not begun again.
+    ``claim`` is the caller's on its idempotency key, or on its message: what that has
+    begun before is answered and not begun again.
     """
     wanted = None if amount is None else opening.amount("amount", amount)
     session = _find(reference)
@@ -382,7 +381,7 @@ def _undertake(
     session: PaymentSession,
     *,
     status: Status,
-    claim: answers.Claim | None = None,
+    claim: refunding.RefundKey | None = None,
     **changes: Any,
 ) -> None:
     """Take on what a session was told, and drive it; the sweep does what is left."""
@@ -391,7 +390,7 @@ def _undertake(
             session.pk, expected={Status(session.status)}, status=status, **changes
         )
         if claim is not None:
-            answers.note_refund(claim, fresh.refund_target)
+            claim.note_refund(fresh.refund_target)
     _quietly(lambda: progress.advance(worker))
 
 

@@ -27,6 +27,7 @@ from wagtail_smartgift.services import (
     counters,
     holding,
     holds,
+    inbox,
     outbox,
     progress,
     sales,
@@ -63,8 +64,12 @@ class Report:
     orders: int = 0
     #: Events that were sent again.
     events: int = 0
+    #: Messages of the shop that were worked on.
+    messages: int = 0
     #: Payments and orders that only a person can decide.
     attention: int = 0
+    #: Messages of the shop that failed and can be replayed.
+    failed_messages: int = 0
     #: Rows of another key or address, which are left alone.
     foreign: int = 0
     #: Rows on which the sweep itself failed; the log tells why.
@@ -75,6 +80,9 @@ def reconcile(*, batch: int = BATCH) -> Report:
     """Make one pass over everything that is due."""
     report = Report()
     _lapse(report, batch)
+    # Before the payments, so that what they begin is taken on in the same pass.
+    report.messages = inbox.process_due(limit=batch)
+    report.failed_messages = inbox.count_failed()
     _advance(report, batch)
     _count_foreign(report)
     _release_abandoned(report, batch)
@@ -82,6 +90,7 @@ def reconcile(*, batch: int = BATCH) -> Report:
     report.events = outbox.dispatch_due(limit=batch)
     answers.prune()
     counters.prune()
+    inbox.prune()
     report.attention = (
         PaymentSession.objects.filter(status=SessionStatus.NEEDS_ATTENTION).count()
         + VoucherOrder.objects.filter(status="needs_attention").count()
@@ -191,6 +200,7 @@ def _count_foreign(report: Report) -> None:
             "configured now; they are left alone.",
             report.foreign,
         )
+    report.foreign += inbox.count_foreign()
 
 
 def _sell(report: Report, batch: int) -> None:

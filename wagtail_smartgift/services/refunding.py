@@ -7,6 +7,7 @@ rest is redeemed again under that hold, so that nobody can come between.
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Protocol
 
 from django.db import transaction
 
@@ -32,6 +33,17 @@ from wagtail_smartgift.services.worker import Worker
 S = RedemptionStatus
 ZERO = Decimal("0.00")
 _UNFINISHED_REST = frozenset({S.HOLDING, S.HELD, S.LAPSED, S.REDEEMING})
+
+
+class RefundKey(Protocol):
+    """What a refund was asked for under: it begins one refund and never another."""
+
+    @property
+    def refund_target(self) -> Decimal | None:
+        """What all refunds come to once the one that it has begun is done."""
+
+    def note_refund(self, target: Decimal) -> None:
+        """Remember, in the transaction that begins it, that this key began a refund."""
 
 
 class NotRefundable(Exception):

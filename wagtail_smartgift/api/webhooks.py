@@ -1,0 +1,73 @@
+"""What the shop tells us, signed by the Standard Webhooks specification."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router, Schema, Status
+from pydantic import Field
+from wagtail.models import Site
+
+from wagtail_smartgift.api import envelope, events, events_openapi, schemas
+from wagtail_smartgift.api.signature import ShopSignature
+from wagtail_smartgift.services import inbox
+
+
+router = Router(tags=["webhooks"], auth=ShopSignature())
+envelope.wrap(router)
+
+
+class ReceiptOut(Schema):
+    """What became of a message so far; events tell the rest."""
+
+    id: str = Field(description="The `webhook-id`.")
+    type: str
+    status: str = Field(
+        description=(
+            "`received` (to be tried again, or left to a worker), `processing`, "
+            "`processed`, `ignored` or `failed`."
+        )
+    )
+    code: str | None = Field(
+        description="Why the last attempt did not do it; one of the error codes."
+    )
+
+    @classmethod
+    def of(cls, receipt: inbox.Receipt) -> "ReceiptOut":
+        message = receipt.message
+        return cls(
+            id=message.webhook_id,
+            type=message.type,
+            status=message.status,
+            code=message.code or None,
+        )
+
+
+@router.post(
+    "shop",
+    response={
+        (200, 202): ReceiptOut,
+        (400, 401, 409): schemas.ProblemOut,
+    },
+    operation_id="receiveShopEvent",
+    summary="Tell what happened to an order, or that the catalogue has changed",
+    openapi_extra=events_openapi.OPERATION,
+)
+def shop(request: HttpRequest) -> Any:
+    """Signed by the [Standard Webhooks](https://www.standardwebhooks.com) specification.
+
+    202 the first time, whatever comes of it; 200 for a repeat, which does nothing. A
+    message whose order is not known is kept as `failed`, and one of an unknown type as
+    `ignored`. Nothing is stored for 400 and 401.
+    """
+    event = events.read_event(request.body)
+    receipt = inbox.receive(
+        inbox.Delivery(
+            webhook_id=request.auth,  # type: ignore[attr-defined]
+            type=event.type,
+            body=request.body,
+            data=event.data,
+            reference=event.reference,
+            site=Site.find_for_request(request),
+        )
+    )
+    return Status(200 if receipt.repeated else 202, ReceiptOut.of(receipt))

@@ -1,0 +1,356 @@
+"""The shop's messages: stored before any work, worked on once, kept when they fail.
+
+A message is a row before anything is done about it. Whoever works on it claims the
+row by a conditional UPDATE: the request that brought it in (or the host's queue), and
+the sweep, which also comes back to what was postponed and to what a dead worker left.
+What each type of message does is in ``inbox_work``; this module owns the row.
+
+A message that is delivered again is known by its id and does nothing. One that is
+replayed does its work again, and everything that it can do has a natural key (the
+reference of an order), or keeps what it began in its row: see ``Claim.note_refund``.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from wagtail.models import Site
+
+from wagtail_smartgift import selectors
+from wagtail_smartgift.choices import InboxStatus, InboxStep, ShopEvent
+from wagtail_smartgift.codes import UndecryptableError
+from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.exceptions import PaymentError, SmartGiftPluginError
+from wagtail_smartgift.models import InboxEvent, InboxMessage
+from wagtail_smartgift.services import answers, inbox_work, journal, nudges, vault
+
+
+logger = logging.getLogger(__name__)
+
+S = InboxStatus
+#: Statuses in which something is left to be done.
+OPEN = (S.RECEIVED, S.PROCESSING)
+
+#: Seconds until a message is tried again; doubled each time, up to a quarter of an hour.
+FIRST_PAUSE = 15
+LONGEST_PAUSE = 900
+#: Refusals that may pass by themselves.
+PASSING = frozenset(
+    {"busy", "smartgift_unavailable", "session_busy", "voucher_held", "not_confirmed"}
+)
+#: Seconds that a message is retried before it counts as failed.
+PATIENCE = 24 * 3600
+#: A confirmation comes while a customer waits: the payment itself gives up as soon.
+PATIENCE_TO_CONFIRM = 900
+#: "Confirmed" may come after "refunded", but not days after.
+PATIENCE_FOR_CONFIRMATION = 3600
+#: Codes of a failure that is not one of the API's.
+FAULT, UNDECRYPTABLE = "fault", "undecryptable"
+
+#: How long a message is kept once it is done with.
+KEEP = timedelta(days=30)
+KEEP_FAILED = timedelta(days=90)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A message as it came in, its signature and its shape found good."""
+
+    webhook_id: str
+    type: str
+    body: bytes = field(repr=False)
+    #: What a known type says, as JSON can hold it.
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    reference: str = ""
+    site: Site | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a delivery."""
+
+    message: InboxMessage
+    #: Whether the message was known already.
+    repeated: bool
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One worker's right to work on a message."""
+
+    message_id: int
+    worker: str
+    #: Set when an earlier attempt at this message has begun a refund.
+    refund_target: Decimal | None = None
+
+    def rows(self) -> "QuerySet[InboxMessage]":
+        """Select the message, as long as it is this worker's."""
+        return InboxMessage.objects.filter(
+            pk=self.message_id, status=S.PROCESSING, claimed_by=self.worker
+        )
+
+    def note_refund(self, target: Decimal) -> None:
+        """Remember, in the transaction that begins a refund, that this message did.
+
+        Raises:
+            Stale: somebody else has taken the message over, and begins it himself.
+        """
+        if not self.rows().update(refund_target=target):
+            raise journal.Stale
+
+    def renew(self) -> None:
+        """Prolong it before work that takes long.
+
+        Raises:
+            Stale: it ran out and somebody else took the message over.
+        """
+        until = timezone.now() + timedelta(seconds=answers.claim_seconds())
+        if not self.rows().update(claimed_until=until, next_attempt_at=until):
+            raise journal.Stale
+
+    def has_begun(self) -> bool:
+        """Tell whether this message has begun a refund, now or in an earlier attempt."""
+        return self.rows().filter(refund_target__isnull=False).exists()
+
+
+# -- taking in ----------------------------------------------------------------
+
+
+def receive(delivery: Delivery) -> Receipt:
+    """Store a message and have it worked on; one that is known does nothing.
+
+    Raises:
+        PaymentError: ``idempotency_conflict``: its id came with another body.
+    """
+    digest = _digest(delivery.body)
+    message = _store(delivery, digest)
+    if message is not None:
+        if message.status == S.RECEIVED:
+            # After the commit, so that a worker that dies at once has left the row.
+            nudges.nudge("process_inbox_message", message.pk)
+            message.refresh_from_db()
+        return Receipt(message=message, repeated=False)
+    known = InboxMessage.objects.get(webhook_id=delivery.webhook_id)
+    if known.body_digest != digest:
+        raise PaymentError(
+            "idempotency_conflict",
+            _("This webhook-id was used for another message."),
+        )
+    return Receipt(message=known, repeated=True)
+
+
+def _digest(body: bytes) -> str:
+    # Keyed, since a body may hold what can be found by trying.
+    message = b"inbox\0" + answers.canonical(body).encode()
+    return hmac.new(get_conf().fingerprint_key, message, hashlib.sha256).hexdigest()
+
+
+def _store(delivery: Delivery, digest: str) -> InboxMessage | None:
+    """Insert the row that only one delivery of a message can insert."""
+    known = delivery.type in ShopEvent.values
+    now = timezone.now()
+    message = InboxMessage(
+        webhook_id=delivery.webhook_id,
+        type=delivery.type,
+        body_digest=digest,
+        site=delivery.site,
+        reference=delivery.reference,
+        status=S.RECEIVED if known else S.IGNORED,
+        received_at=now,
+        asked_at=now,
+        next_attempt_at=now if known else None,
+        finished_at=None if known else now,
+        payload_encrypted=vault.seal(json.dumps(delivery.data)) if known else "",
+    )
+    _bind(message, delivery)
+    try:
+        with transaction.atomic(durable=True):
+            message.save(force_insert=True)
+            note(message.pk, InboxStep.RECEIVED if known else InboxStep.IGNORED)
+    except IntegrityError:
+        return None
+    return message
+
+
+def _bind(message: InboxMessage, delivery: Delivery) -> None:
+    """Bind a message to the account of the shop that it is for.
+
+    In a copy of the database with another key nobody acts on it. A site whose account
+    is missing says so when the message is worked on.
+    """
+    named = delivery.data.get("site")
+    site = selectors.site_named(named) if named else delivery.site
+    try:
+        message.bind_to(selectors.shop_for(site).account)
+    except ImproperlyConfigured:
+        return
+
+
+def note(message_id: int, step: InboxStep, **values: Any) -> None:
+    """Add a line to a message's timeline, within the caller's transaction."""
+    InboxEvent.objects.create(message_id=message_id, step=step, **values)
+
+
+# -- working ------------------------------------------------------------------
+
+
+def process(message_id: int) -> bool:
+    """Work on a message that is due; returns whether it was this worker's to do.
+
+    Never raises for what the message asks for: that becomes its status.
+    """
+    claim = _claim(message_id)
+    if claim is None:
+        return False
+    message = InboxMessage.objects.get(pk=message_id)
+    try:
+        data = json.loads(vault.open_sealed(message.payload_encrypted))
+        inbox_work.carry_out(message, data, claim)
+    except SmartGiftPluginError as error:
+        _refused(message, claim, error.code, retry_after=error.retry_after)
+    except UndecryptableError:
+        _fail(message, claim, UNDECRYPTABLE)
+    except journal.Stale:
+        return True  # Whoever has taken it over does it.
+    except Exception:
+        # One message must not keep the sweep, or a shop's request, from the others.
+        logger.exception("Message %s could not be worked on.", message)
+        _refused(message, claim, FAULT)
+    else:
+        _finish(claim, InboxStep.PROCESSED, status=S.PROCESSED, payload_encrypted="")
+    return True
+
+
+def process_due(*, limit: int = 100) -> int:
+    """Work on the messages that are due, in the order in which they came."""
+    due = _due(timezone.now()).order_by("received_at", "pk")
+    return sum(process(pk) for pk in list(due.values_list("pk", flat=True)[:limit]))
+
+
+def count_foreign() -> int:
+    """Count unfinished messages for another key or address than is configured now."""
+    return InboxMessage.objects.filter(status__in=OPEN).exclude(ours()).count()
+
+
+def count_failed() -> int:
+    return InboxMessage.objects.filter(status=S.FAILED).count()
+
+
+def _due(now: datetime) -> "QuerySet[InboxMessage]":
+    """Select what is due: for one at work that is when its claim has run out."""
+    return InboxMessage.objects.filter(
+        ours(), status__in=OPEN, next_attempt_at__lte=now
+    )
+
+
+def ours() -> Q:
+    """Select the messages for the keys and addresses that are configured now."""
+    return Q(account="") | InboxMessage.bound_to(get_conf().accounts.values())
+
+
+def _claim(message_id: int) -> Claim | None:
+    worker = str(uuid.uuid4())
+    now = timezone.now()
+    until = now + timedelta(seconds=answers.claim_seconds())
+    with transaction.atomic(durable=True):
+        taken = (
+            _due(now)
+            .filter(pk=message_id)
+            .update(
+                status=S.PROCESSING,
+                claimed_by=worker,
+                claimed_until=until,
+                next_attempt_at=until,
+                attempts=F("attempts") + 1,
+            )
+        )
+        if not taken:
+            return None
+        # Read after the claim: whoever had it before may have begun its refund since.
+        attempts, target = InboxMessage.objects.values_list(
+            "attempts", "refund_target"
+        ).get(pk=message_id)
+        note(message_id, InboxStep.BEGUN, attempt=attempts)
+    return Claim(message_id=message_id, worker=worker, refund_target=target)
+
+
+def _refused(
+    message: InboxMessage,
+    claim: Claim,
+    code: str,
+    *,
+    retry_after: float | None = None,
+) -> None:
+    """Try again later what may pass by itself; keep the rest for a person."""
+    if code not in PASSING and code != FAULT:
+        _fail(message, claim, code)
+        return
+    pause = min(FIRST_PAUSE * 2 ** min(message.attempts - 1, 10), LONGEST_PAUSE)
+    again = timezone.now() + timedelta(seconds=max(pause, retry_after or 0))
+    if again > message.asked_at + timedelta(seconds=_patience(message, code)):
+        _fail(message, claim, code)
+        return
+    _finish(
+        claim,
+        InboxStep.POSTPONED,
+        code=code,
+        status=S.RECEIVED,
+        next_attempt_at=again,
+        finished_at=None,
+    )
+
+
+def _patience(message: InboxMessage, code: str) -> float:
+    if message.type == ShopEvent.ORDER_CONFIRMED:
+        return PATIENCE_TO_CONFIRM
+    return PATIENCE_FOR_CONFIRMATION if code == "not_confirmed" else PATIENCE
+
+
+def _fail(message: InboxMessage, claim: Claim, code: str) -> None:
+    if _finish(claim, InboxStep.FAILED, code=code, status=S.FAILED):
+        logger.warning("Message %s failed: %s. It can be replayed.", message, code)
+
+
+def _finish(claim: Claim, step: InboxStep, *, code: str = "", **changes: Any) -> bool:
+    """End an attempt, unless somebody else has taken the message over meanwhile."""
+    values = {"next_attempt_at": None, "finished_at": timezone.now(), **changes}
+    with transaction.atomic(durable=True):
+        ended = claim.rows().update(
+            code=code, claimed_by="", claimed_until=None, **values
+        )
+        if ended:
+            note(claim.message_id, step, reason=code)
+    return bool(ended)
+
+
+# -- forgetting ---------------------------------------------------------------
+
+
+def prune() -> int:
+    """Forget messages that are done with; returns how many were.
+
+    One that gave money back is never forgotten, only emptied: its id is what keeps
+    it from doing so again.
+    """
+    now = timezone.now()
+    over = InboxMessage.objects.filter(
+        Q(status__in=(S.PROCESSED, S.IGNORED), finished_at__lte=now - KEEP)
+        | Q(status=S.FAILED, finished_at__lte=now - KEEP_FAILED)
+    )
+    over.filter(refund_target__isnull=False).exclude(payload_encrypted="").update(
+        payload_encrypted=""
+    )
+    _all, deleted = over.filter(refund_target__isnull=True).delete()
+    return deleted.get(InboxMessage._meta.label, 0)

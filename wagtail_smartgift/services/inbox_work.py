@@ -1,0 +1,158 @@
+"""What each type of the shop's messages does: a verb, a sale, or a look at the catalogue.
+
+Nothing here knows how a message is claimed, retried or kept; see ``inbox``. Whatever
+is refused raises, and whatever is under way at Smart Gift counts as done: the sweep
+finishes it, and an event tells the shop.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Protocol
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from wagtail.models import Site
+
+from wagtail_smartgift import selectors
+from wagtail_smartgift.choices import (
+    InboxStatus,
+    InboxStep,
+    SessionStatus,
+    ShopEvent,
+)
+from wagtail_smartgift.client import SmartGiftError
+from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.models import InboxEvent, InboxMessage
+from wagtail_smartgift.services import catalogue, counters, payments, sales
+from wagtail_smartgift.services.timebox import PATIENCE, Postponed
+
+
+#: However many messages say that the catalogue has changed, it is read once in so many
+#: seconds: one call of the sixty, in the last lane.
+CATALOGUE_SECONDS = 60
+_CATALOGUE = counters.Counter("inbox-catalogue", CATALOGUE_SECONDS)
+
+Data = Mapping[str, Any]
+
+
+class Attempt(Protocol):
+    """This worker's attempt at the message, and what an earlier one has begun."""
+
+    @property
+    def worker(self) -> str: ...
+
+    @property
+    def refund_target(self) -> Decimal | None: ...
+
+    def note_refund(self, target: Decimal) -> None: ...
+
+    def renew(self) -> None: ...
+
+    def has_begun(self) -> bool: ...
+
+
+def carry_out(message: InboxMessage, data: Data, attempt: Attempt) -> None:
+    """Do what a message asks for.
+
+    Raises:
+        PaymentError, SaleError: it was refused, for now or for good.
+    """
+    _WORK[ShopEvent(message.type)](message, data, attempt)
+
+
+def _confirm(message: InboxMessage, data: Data, attempt: Attempt) -> None:
+    payments.confirm(reference=data["reference"], amount_remaining=data.get("amount"))
+
+
+def _cancel(message: InboxMessage, data: Data, attempt: Attempt) -> None:
+    """Cancel all of a payment; an amount that is not all of it was meant otherwise."""
+    reference, amount = data["reference"], data.get("amount")
+    session = payments.get_session(reference=reference)
+    over = session.status in {SessionStatus.CANCELLING, SessionStatus.CANCELLED}
+    if amount is not None and not over and Decimal(amount) != session.amount_covered:
+        raise PaymentError("amount_changed")
+    payments.cancel(reference=reference)
+
+
+def _refund(message: InboxMessage, data: Data, attempt: Attempt) -> None:
+    session = payments.refund(
+        reference=data["reference"], amount=data.get("amount"), claim=attempt
+    )
+    if session.pending and not attempt.has_begun():
+        # Another refund is under way, and this one was not begun.
+        raise PaymentError("session_busy", retry_after=5)
+
+
+def _sell(message: InboxMessage, data: Data, attempt: Attempt) -> None:
+    order = {name: value for name, value in data.items() if name != "site"}
+    sales.place_order(**order, site=_site(message, data.get("site")))
+
+
+def _site(message: InboxMessage, hostname: str | None) -> Site | None:
+    if not hostname:
+        return message.site
+    site = selectors.site_named(hostname)
+    if site is None:
+        raise PaymentError(
+            "invalid", fields={"site": _("There is no site of this name.")}
+        )
+    return site
+
+
+def _read_catalogue(message: InboxMessage, data: Data, attempt: Attempt) -> None:
+    """Read the catalogue of every account, for all who say that it has changed."""
+    try:
+        counters.count(_CATALOGUE, limit=1)
+    except counters.Full as full:
+        raise PaymentError("busy", retry_after=full.retry_after) from None
+    began = timezone.now()
+    for account in get_conf().accounts.values():
+        attempt.renew()
+        try:
+            catalogue.sync(account, patience=PATIENCE)
+        except catalogue.CatalogueSyncError as error:
+            raise _unread(error) from error
+    _answer_the_others(message, attempt, began)
+
+
+def _unread(error: catalogue.CatalogueSyncError) -> PaymentError:
+    cause = error.__cause__
+    if not isinstance(cause, SmartGiftError):
+        return PaymentError("smartgift_unavailable", retry_after=30)
+    postponed = Postponed.by(cause)
+    return PaymentError(postponed.code, retry_after=postponed.retry_after)
+
+
+def _answer_the_others(message: InboxMessage, attempt: Attempt, began: Any) -> None:
+    """What they tell of was there to be read when this reading began."""
+    now = timezone.now()
+    with transaction.atomic(durable=True):
+        InboxMessage.objects.filter(
+            type=message.type, status=InboxStatus.RECEIVED, received_at__lte=began
+        ).update(
+            status=InboxStatus.PROCESSED,
+            code="",
+            payload_encrypted="",
+            next_attempt_at=None,
+            finished_at=now,
+            claimed_by=attempt.worker,
+        )
+        answered = InboxMessage.objects.filter(
+            status=InboxStatus.PROCESSED, claimed_by=attempt.worker
+        )
+        InboxEvent.objects.bulk_create(
+            InboxEvent(message_id=pk, step=InboxStep.PROCESSED)
+            for pk in list(answered.values_list("pk", flat=True))
+        )
+        answered.update(claimed_by="")
+
+
+_WORK: dict[ShopEvent, Callable[[InboxMessage, Data, Attempt], None]] = {
+    ShopEvent.ORDER_CONFIRMED: _confirm,
+    ShopEvent.ORDER_CANCELLED: _cancel,
+    ShopEvent.ORDER_REFUNDED: _refund,
+    ShopEvent.ORDER_PAID: _sell,
+    ShopEvent.CATALOGUE_CHANGED: _read_catalogue,
+}

@@ -1,0 +1,101 @@
+"""Working on a failed message again, because somebody says so.
+
+A replay starts a message anew, as if it had just come in; what it has begun before is
+in its row and not begun again.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from wagtail.log_actions import log
+
+from wagtail_smartgift.choices import InboxStatus, InboxStep
+from wagtail_smartgift.models import InboxMessage
+from wagtail_smartgift.services import inbox, nudges
+
+
+#: Name of a replay in Wagtail's log.
+REPLAY_ACTION = "wagtail_smartgift.replay"
+
+
+class NotReplayable(Exception):
+    """It is not (or no longer) failed, or was the business of another key."""
+
+
+def failed(
+    *,
+    webhook_ids: Sequence[str] = (),
+    type: str = "",
+    since: datetime | None = None,
+) -> list[InboxMessage]:
+    """Return messages that can be replayed, the oldest first; all without a choice."""
+    rows = _replayable().order_by("received_at", "pk")
+    if webhook_ids:
+        rows = rows.filter(webhook_id__in=webhook_ids)
+    if type:
+        rows = rows.filter(type=type)
+    if since is not None:
+        rows = rows.filter(received_at__gte=since)
+    return list(rows)
+
+
+def is_replayable(message: InboxMessage) -> bool:
+    """Tell whether ``replay`` would take it."""
+    return _replayable().filter(pk=message.pk).exists()
+
+
+def _replayable() -> "QuerySet[InboxMessage]":
+    # One without content was emptied when its time was over.
+    return InboxMessage.objects.filter(inbox.ours(), status=InboxStatus.FAILED).exclude(
+        payload_encrypted=""
+    )
+
+
+def replay(message: InboxMessage, *, user: Any = None) -> None:
+    """Have a failed message worked on again, by the host's queue if it has one.
+
+    ``user`` is whoever asks for it, for the timeline and Wagtail's log.
+
+    Raises:
+        NotReplayable: it is not failed, or was for another key than is configured.
+    """
+    _start_anew(message, user)
+    nudges.nudge("process_inbox_message", message.pk)
+    message.refresh_from_db()
+
+
+def replay_now(message: InboxMessage, *, user: Any = None) -> None:
+    """Work on a failed message again, here; ``message`` then says what came of it.
+
+    Raises:
+        NotReplayable: as for ``replay``.
+    """
+    _start_anew(message, user)
+    inbox.process(message.pk)
+    message.refresh_from_db()
+
+
+def _start_anew(message: InboxMessage, user: Any) -> None:
+    now = timezone.now()
+    with transaction.atomic(durable=True):
+        taken = (
+            _replayable()
+            .filter(pk=message.pk)
+            .update(
+                status=InboxStatus.RECEIVED,
+                code="",
+                asked_at=now,
+                next_attempt_at=now,
+                finished_at=None,
+                attempts=0,
+            )
+        )
+        if not taken:
+            raise NotReplayable
+        actor = user.get_username() if user else ""
+        inbox.note(message.pk, InboxStep.REPLAYED, actor=actor[:150])
+        log(instance=message, action=REPLAY_ACTION, user=user)
