@@ -1,8 +1,10 @@
 """Who may call what: every operation × every kind of credential."""
 
+import hmac
 from importlib.util import find_spec
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 from django.utils import translation
@@ -11,6 +13,7 @@ from django.utils.translation import gettext
 from tests.api.conftest import SERVER_KEY, Api, assert_problem
 
 
+FIFTY = "GOOD-0050-0001"
 ANYBODY, CUSTOMER, SERVER = "anybody", "customer", "server"
 NOBODYS = "00000000-0000-4000-8000-000000000000"
 VERBS = ("prepare", "confirm", "cancel", "refund")
@@ -59,18 +62,103 @@ def callers(opened, server, time_machine_now):
     }
 
 
+def books(sandbox):
+    """Return all that a call could have changed: here, and at Smart Gift's."""
+    return [
+        *(list(model.objects.order_by("pk").values()) for model in models()),
+        len(sandbox.log()),
+        sandbox.redemptions(),
+        sandbox.sales(),
+    ]
+
+
+def models():
+    return apps.get_app_config("wagtail_smartgift").get_models()
+
+
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}], ids=["", "with a key"])
 @pytest.mark.parametrize(("method", "path"), CALLS)
-def test_who_may(callers, method, path):
+def test_who_may(callers, sandbox, method, path, key):
     whose, right = CALLS[method, path]
+    before = books(sandbox)
     for name, api in callers.items():
-        answer = api(method, path, {} if method == "POST" else None)
         if whose in (ANYBODY, name):
-            assert answer.status_code == right, (name, answer.content)
-        elif whose == CUSTOMER and "expired" in name:
+            continue
+        answer = api(method, path, {} if method == "POST" else None, **key)
+        if whose == CUSTOMER and "expired" in name:
             assert_problem(answer, "session_expired", 401)
         else:
             assert_problem(answer, "unauthenticated", 401)
             assert answer["WWW-Authenticate"] == "Bearer"
+        assert books(sandbox) == before, name
+    for name, api in callers.items():
+        if whose in (ANYBODY, name):
+            answer = api(method, path, {} if method == "POST" else None, **key)
+            assert answer.status_code == right, (name, answer.content)
+
+
+def test_another_payments_secret_takes_nothing_from_this_one(
+    customer, server, sandbox, opened
+):
+    added = customer.post("payment-session/redemptions", {"voucher_no": FIFTY})
+    [row] = added.json()["redemptions"]
+    other = server.post(
+        "server/payment-sessions", {"reference": "order-2", "amount_due": "1.00"}
+    ).json()["client_secret"]
+    before = books(sandbox)
+
+    answer = Api(other).delete(f"payment-session/redemptions/{row['id']}")
+
+    assert_problem(answer, "not_found", 404)
+    assert books(sandbox) == before
+
+
+@pytest.mark.parametrize("position", range(3))
+def test_each_of_several_server_keys_opens_and_all_are_compared(
+    configure, opened, position, monkeypatch
+):
+    keys = ["the-first-of-the-keys", "the-second-one", "and-a-third-key"]
+    configure(SERVER_KEYS=keys)
+    compared = []
+    original = hmac.compare_digest
+    monkeypatch.setattr(
+        hmac, "compare_digest", lambda a, b: compared.append(b) or original(a, b)
+    )
+
+    assert Api(keys[position]).get("server/payment-sessions/order-1").status_code == 200
+
+    # Stopping at the first that fits would tell by its time which one it is.
+    assert compared == [key.encode() for key in keys]
+    assert_problem(
+        Api(SERVER_KEY).get("server/payment-methods"), "unauthenticated", 401
+    )
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Basic c2VydmVyOmtleQ==",
+        f"Token {SERVER_KEY}",
+        SERVER_KEY,
+        "Bearer",
+        "Bearer ",
+        f"Bearer {SERVER_KEY} {SERVER_KEY}",
+        f"Bearer,{SERVER_KEY}",
+    ],
+)
+def test_other_ways_to_say_who_one_is_open_nothing(opened, settings, caplog, header):
+    settings.DEBUG = True
+    answer = Api(None).get("server/payment-methods", Authorization=header)
+
+    assert_problem(answer, "unauthenticated", 401)
+    assert SERVER_KEY not in caplog.text
+
+
+def test_the_scheme_is_read_in_any_case(opened):
+    for scheme in ("bearer", "BEARER"):
+        header = f"{scheme} {SERVER_KEY}"
+        answer = Api(None).get("server/payment-sessions/order-1", Authorization=header)
+        assert answer.status_code == 200
 
 
 def test_another_payments_secret_shows_only_its_own(opened, customer, server):

@@ -90,9 +90,8 @@ def test_a_key_belongs_to_a_credential_and_a_path(server, sandbox, configure):
     open_session(server)
 
     assert open_session(Api(OTHER_KEY), amount_due="81.00").status_code == 200
-    body = {"reference": "order-2", "amount_due": "9.00"}
     elsewhere = "server/payment-sessions/order-1/prepare"
-    assert server.post(elsewhere, body, **keyed("k1")).status_code == 200
+    assert server.post(elsewhere, {}, **keyed("k1")).status_code == 200
     assert_problem(open_session(server, reference="x"), "idempotency_conflict", 409)
 
 
@@ -372,7 +371,7 @@ def test_a_worker_that_lost_its_key_begins_no_refund(
     assert payments.get_session(reference="order-1").status == "confirmed"
 
 
-def test_every_post_that_changes_something_documents_the_key(anonymous):
+def test_every_post_documents_the_key(anonymous):
     paths = anonymous.get("openapi.json").json()["paths"]
     with_key = {
         path.removeprefix("/smartgift/api/")
@@ -386,4 +385,4 @@ def test_every_post_that_changes_something_documents_the_key(anonymous):
         if "post" in calls
     }
     # Of a message of the shop, its id is the key.
-    assert with_key == posts - {"balance", "webhooks/shop"}
+    assert with_key == {path for path in posts if not path.startswith("webhooks/")}

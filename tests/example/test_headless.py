@@ -1,5 +1,7 @@
 """The same shop without its pages: plain HTTP and JSON, as another front uses it."""
 
+from decimal import Decimal
+
 import pytest
 import requests
 
@@ -116,3 +118,110 @@ def test_without_a_server_key_the_servers_calls_are_closed(filled_shop, smart_gi
                 401,
                 "unauthenticated",
             )
+
+
+def test_half_of_a_payment_by_two_vouchers_goes_back(api, shop, sandbox, new_voucher):
+    """At each step our books and Smart Gift's say the same."""
+    first, second = new_voucher("50.00"), new_voucher("60.00")
+    server = api(SERVER_KEY)
+    path = "server/payment-sessions/headless-half"
+
+    def books():
+        return {
+            number: (
+                sandbox.voucher(number).balance,
+                sandbox.voucher(number).hold is not None,
+                [
+                    (Decimal(line.pence) / 100, line.reversed_at is not None)
+                    for line in sandbox.redemptions(number)
+                ],
+            )
+            for number in (first, second)
+        }
+
+    def amounts(answer, status):
+        assert answer.status_code == status, answer.text
+        body = answer.json()
+        assert body["amount_due"] == "100.00"
+        return tuple(
+            body[f"amount_{name}"]
+            for name in ("covered", "remaining", "redeemed", "refunded")
+        )
+
+    untouched = (50, False, []), (60, False, [])
+    assert tuple(books().values()) == untouched
+
+    # open: nothing is asked of Smart Gift
+    calls = len(sandbox.log())
+    opened = server(
+        "POST",
+        "server/payment-sessions",
+        {"reference": "headless-half", "amount_due": "100.00"},
+    )
+    assert amounts(opened, 201) == ("0.00", "100.00", "0.00", "0.00")
+    assert len(sandbox.log()) == calls
+    customer = api(opened.json()["client_secret"])
+
+    # two vouchers: each held, nothing taken
+    added = customer("POST", "payment-session/redemptions", {"voucher_no": first})
+    assert amounts(added, 201) == ("50.00", "50.00", "0.00", "0.00")
+    assert tuple(books().values()) == ((50, True, []), (60, False, []))
+    added = customer("POST", "payment-session/redemptions", {"voucher_no": second})
+    assert amounts(added, 201) == ("100.00", "0.00", "0.00", "0.00")
+    assert tuple(books().values()) == ((50, True, []), (60, True, []))
+
+    # prepare: still nothing taken
+    prepared = server("POST", f"{path}/prepare")
+    assert amounts(prepared, 200) == ("100.00", "0.00", "0.00", "0.00")
+    assert tuple(books().values()) == ((50, True, []), (60, True, []))
+
+    # confirm: each once, and a repeat takes nothing more
+    for _twice in range(2):
+        confirmed = server("POST", f"{path}/confirm", {"amount_remaining": "0.00"})
+        assert amounts(confirmed, 200) == ("100.00", "0.00", "100.00", "0.00")
+        assert tuple(books().values()) == (
+            (0, False, [(50, False)]),
+            (10, False, [(50, False)]),
+        )
+
+    # refund half: the last voucher first, and once for each key
+    for _twice in range(2):
+        refunded = server(
+            "POST",
+            f"{path}/refund",
+            {"amount": "50.00"},
+            **{"Idempotency-Key": "headless-half-1"},
+        )
+        assert amounts(refunded, 200) == ("50.00", "50.00", "100.00", "50.00")
+        assert tuple(books().values()) == (
+            (0, False, [(50, False)]),
+            (60, False, [(50, True)]),
+        )
+
+    # A part of what is left: given back in full, and the rest taken again.
+    refunded = server(
+        "POST",
+        f"{path}/refund",
+        {"amount": "20.00"},
+        **{"Idempotency-Key": "headless-half-2"},
+    )
+    assert amounts(refunded, 200) == ("30.00", "70.00", "100.00", "70.00")
+    assert tuple(books().values()) == (
+        (20, False, [(50, True), (30, False)]),
+        (60, False, [(50, True)]),
+    )
+
+    # and the journal tells the same story
+    journal = server("GET", path).json()["journal"]
+    moved = [
+        (line["operation"], line["amount"])
+        for line in journal
+        if line["operation"] in {"redeem", "reverse"} and line["outcome"] == "succeeded"
+    ]
+    assert moved == [
+        ("redeem", "50.00"),
+        ("redeem", "50.00"),
+        ("reverse", "50.00"),
+        ("reverse", "50.00"),
+        ("redeem", "30.00"),
+    ]

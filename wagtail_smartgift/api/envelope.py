@@ -19,12 +19,20 @@ Run = Callable[..., HttpResponse]
 
 def wrap(router: Router) -> None:
     """Put every operation of a router into the envelope."""
-    router.add_decorator(_enveloped, mode="view")
+    router.add_decorator(enveloped, mode="view")
 
 
-def _enveloped(run: Run) -> Run:
+def is_ours(request: HttpRequest) -> bool:
+    """Tell whether a request is one of our calls, in an API that has others, too."""
+    return getattr(request, "is_smartgift_call", False)
+
+
+def enveloped(run: Run) -> Run:
+    """Put one call into the envelope."""
+
     @wraps(run)
     def call(request: HttpRequest, **path: Any) -> HttpResponse:
+        request.is_smartgift_call = True  # type: ignore[attr-defined]
         with translation.override(_language(request)):
             response = run(request, **path)
             response.headers.setdefault("Content-Language", translation.get_language())

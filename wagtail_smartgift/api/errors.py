@@ -5,20 +5,38 @@ Nothing internal gets out: no provider text, no voucher number, no stack trace. 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
-from ninja import NinjaAPI
-from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.errors import HttpError, Throttled, ValidationError
 
+from wagtail_smartgift.api.reading import Unreadable
 from wagtail_smartgift.exceptions import ERROR_CODES, SmartGiftPluginError
 
 
 CONTENT_TYPE = "application/problem+json"
 #: A tag URI (RFC 4151): a name for the kind of problem, not an address.
 TYPE = "tag:wagtail-smartgift,2026:{code}"
+#: Seconds for ``Retry-After`` where nobody knew better: these never go without.
+RETRY_AFTER = {
+    "voucher_held": 300,
+    "throttled": 60,
+    "busy": 5,
+    "smartgift_unavailable": 30,
+}
+#: Fields that one answer names; a body of a megabyte of nonsense gets no more.
+MOST_FIELDS = 50
+#: What an error of ninja's, or of a host's own authentication, comes to here.
+_BY_STATUS = {
+    400: "malformed",
+    401: "unauthenticated",
+    403: "unauthenticated",
+    404: "not_found",
+    429: "throttled",
+}
 
 
 def problem(
@@ -27,9 +45,11 @@ def problem(
     detail: object = None,
     fields: Mapping[str, object] | None = None,
     retry_after: float | None = None,
+    status: int | None = None,
 ) -> HttpResponse:
     """Build the answer for one of the documented codes."""
-    status, title = ERROR_CODES[code]
+    usual, title = ERROR_CODES[code]
+    status = status or usual
     body: dict[str, Any] = {
         "type": TYPE.format(code=code),
         "title": str(title),
@@ -39,9 +59,12 @@ def problem(
     }
     if fields:
         body["errors"] = [
-            {"field": name, "message": str(message)} for name, message in fields.items()
+            {"field": name, "message": str(message)}
+            for name, message in list(fields.items())[:MOST_FIELDS]
         ]
     response = JsonResponse(body, status=status, content_type=CONTENT_TYPE)
+    if retry_after is None:
+        retry_after = RETRY_AFTER.get(code)
     if retry_after is not None:
         response["Retry-After"] = str(max(1, math.ceil(retry_after)))
     if status == 401:
@@ -49,34 +72,25 @@ def problem(
     return response
 
 
-def install(api: NinjaAPI) -> None:
-    """Make a ``NinjaAPI`` answer errors as problem documents."""
-    handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
-        SmartGiftPluginError: _refused,
-        AuthenticationError: _unauthenticated,
-        ValidationError: _invalid,
-        Http404: _not_found,
-        HttpError: _http_error,
-    }
-    for error, handler in handlers.items():
-        api.add_exception_handler(error, handler)
+def wrong_method(allowed: Sequence[str]) -> HttpResponse:
+    """Answer a method that an address does not have.
 
-
-def document(described: Any) -> None:
-    """Say in an OpenAPI document that problems come as problem documents.
-
-    Ninja knows one content type for all answers.
+    HTTP's 405 has no code of its own among ours: whoever sent this has to mend it, as
+    with anything else that is ``malformed``.
     """
-    for methods in described["paths"].values():
-        for operation in methods.values():
-            for response in operation["responses"].values():
-                content = response.get("content", {})
-                plain = content.get("application/json", {})
-                if plain.get("schema", {}).get("$ref", "").endswith("/ProblemOut"):
-                    response["content"] = {CONTENT_TYPE: plain}
+    response = problem(
+        "malformed",
+        status=405,
+        detail=_("This address does not take requests of this kind."),
+    )
+    response["Allow"] = ", ".join(allowed)
+    return response
 
 
-def _refused(request: HttpRequest, error: SmartGiftPluginError) -> HttpResponse:
+# -- from exceptions ----------------------------------------------------------
+
+
+def refused(request: HttpRequest, error: SmartGiftPluginError) -> HttpResponse:
     return problem(
         error.code,
         detail=error.message,
@@ -85,20 +99,26 @@ def _refused(request: HttpRequest, error: SmartGiftPluginError) -> HttpResponse:
     )
 
 
-def _unauthenticated(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    return problem("unauthenticated")
-
-
-def _not_found(request: HttpRequest, error: Http404) -> HttpResponse:
+def not_found(request: HttpRequest, error: Exception | None = None) -> HttpResponse:
     return problem("not_found")
 
 
-def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
-    # Ninja raises it for a body that is no JSON.
-    return problem("malformed")
+def suspicious(request: HttpRequest, error: SuspiciousOperation) -> HttpResponse:
+    """Answer what Django itself stopped reading: too long, or too many fields."""
+    return problem("malformed", detail=_("The request is too large."))
 
 
-def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """Answer what ninja says of a body that is no JSON, or a host of its callers."""
+    cause = error.__cause__
+    return problem(
+        _BY_STATUS.get(error.status_code, "malformed"),
+        detail=str(cause) if isinstance(cause, Unreadable) else None,
+        retry_after=error.wait if isinstance(error, Throttled) else None,
+    )
+
+
+def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     if any(item["loc"][:1] == ("path",) for item in error.errors):
         # An id that cannot be one names nothing.
         return problem("not_found")
@@ -111,8 +131,11 @@ def _field(item: Mapping[str, Any]) -> tuple[str, str]:
 
 def _path(loc: Sequence[object]) -> str:
     """Write ``("body", "data", "items", 0, "price")`` as ``items.0.price``."""
-    parts = [str(part) for part in loc if part not in {"body", "query", "data"}]
-    return ".".join(parts) or "body"
+    where = loc[1:] if loc[:1] in {("body",), ("query",)} else loc
+    if loc[:2] == ("body", "data"):
+        where = loc[2:]
+    # A name that is not known comes from outside, and may be a text of any length.
+    return ".".join(str(part)[:64] for part in where) or "body"
 
 
 def message_for(item: Mapping[str, Any]) -> str:
@@ -122,6 +145,12 @@ def message_for(item: Mapping[str, Any]) -> str:
             return _("This field is required.")
         case "extra_forbidden":
             return _("This field is not known.")
+        case "string_type":
+            return _("This must be text.")
+        case "list_type":
+            return _("This must be a list.")
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return _("This must be an object with named fields.")
         case "value_error":
             return str(item.get("ctx", {}).get("error", _("This value is not valid.")))
         case _:

@@ -11,11 +11,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
+from django.utils import translation
 from ninja.decorators import decorate_view
 from ninja.operation import Operation
 from ninja.utils import contribute_operation_callback
 
+from wagtail_smartgift.api.auth import token_of
+from wagtail_smartgift.api.throttles import client_of
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.services import answers
 
@@ -28,7 +32,13 @@ _PARAMETER = {
     "in": "header",
     "name": HEADER,
     "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 64},
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 64,
+        # Printable ASCII, and not blanks alone.
+        "pattern": r"^[\x20-\x7e]*[\x21-\x7e][\x20-\x7e]*$",
+    },
     "description": (
         "A word of the caller's for this very request, kept for 24 hours for each "
         "credential and path. The same request again is answered as the first time, "
@@ -37,7 +47,10 @@ _PARAMETER = {
         "worked on (`in_progress`). Answers that are not final (202, 401, 409, 429, "
         "5xx) are not kept."
     ),
+    "example": "4e7bd1a0-refund-7",
 }
+#: What anybody could fill our table with, at no cost: it is found out anew.
+_CHEAP = frozenset({400, 422})
 
 View = TypeVar("View", bound=Callable[..., Any])
 Run = Callable[..., HttpResponse]
@@ -72,9 +85,13 @@ def _once(run: Run) -> Run:
             return run(request, **path)
         try:
             claimed = answers.claim(
-                caller=caller, path=request.path, key=key, body=request.body
+                caller=caller,
+                path=request.path,
+                key=key,
+                body=request.body,
+                query=request.META.get("QUERY_STRING", ""),
             )
-        except PaymentError as error:
+        except (PaymentError, SuspiciousOperation) as error:
             refusal: HttpResponse = operation.api.on_exception(request, error)
             return refusal
         if isinstance(claimed, answers.Answer):
@@ -86,24 +103,32 @@ def _once(run: Run) -> Run:
             # A worker that is told to stop says so by an exception, too.
             answers.free(claimed)
             raise
-        answers.settle(
-            claimed,
-            answers.Answer(
-                status=response.status_code,
-                content_type=response["Content-Type"],
-                body=response.content.decode(),
-            ),
-        )
+        if operation.auth_callbacks or response.status_code not in _CHEAP:
+            answers.settle(claimed, _answer(response))
+        else:
+            answers.free(claimed)
         return response
 
     return guarded
 
 
+def _answer(response: HttpResponse) -> answers.Answer:
+    return answers.Answer(
+        status=response.status_code,
+        content_type=response["Content-Type"],
+        body=response.content.decode(),
+        language=translation.get_language(),
+    )
+
+
 def _caller(operation: Operation, request: HttpRequest) -> str | None:
     """Return what tells this caller from others; None if it may not call at all.
 
-    Then the operation is run without a key, and refuses in its own words.
+    Then the operation is run without a key, and refuses in its own words. Who needs no
+    credential is known by the network address alone.
     """
+    if not operation.auth_callbacks:
+        return f"client {client_of(request)}"
     for authenticate in operation.auth_callbacks:
         try:
             who = authenticate(request)
@@ -111,8 +136,7 @@ def _caller(operation: Operation, request: HttpRequest) -> str | None:
             return None
         if who and not inspect.isawaitable(who):
             # The credential itself: a session has several, and so has the server.
-            token = request.headers.get("Authorization", "").partition(" ")[2]
-            return token or str(who)
+            return token_of(request) or str(who)
     return None
 
 
@@ -121,4 +145,6 @@ def _replay(answer: answers.Answer) -> HttpResponse:
         answer.body, status=answer.status, content_type=answer.content_type
     )
     response[REPLAYED] = "true"
+    # Its words are in the language of the first time.
+    response["Content-Language"] = answer.language
     return response

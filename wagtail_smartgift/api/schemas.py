@@ -5,11 +5,15 @@ number on the way in. Times are RFC 3339 in UTC. Unknown fields are refused: a
 misspelt ``amount`` must not refund everything.
 """
 
+import re
+from collections.abc import Callable
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from django.db.models import TextChoices
+from django.utils.translation import gettext as _
 from ninja import Schema
 from pydantic import (
     AfterValidator,
@@ -17,14 +21,25 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    StrictBool,
     WithJsonSchema,
 )
 from typing_extensions import Self
 
 from wagtail_smartgift import ledger
+from wagtail_smartgift.choices import (
+    Operation,
+    OrderStatus,
+    Outcome,
+    ProductType,
+    RedemptionStatus,
+    SessionStatus,
+)
+from wagtail_smartgift.exceptions import ERROR_CODES
 from wagtail_smartgift.money import format_money, parse_amount
 
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _PATTERN = r"^\d{1,8}(\.\d{1,2})?$"
 
 
@@ -47,28 +62,98 @@ Moment = Annotated[
         {"type": "string", "format": "date-time", "examples": ["2026-03-01T14:32:00Z"]}
     ),
 ]
-_AmountSchema = WithJsonSchema(
-    {
-        "anyOf": [{"type": "string", "pattern": _PATTERN}, {"type": "number"}],
-        "examples": ["25.00"],
+
+
+def _reading(*, allow_zero: bool) -> Callable[[object], Decimal]:
+    """Return a reader of amounts that refuses in the customer's language."""
+
+    def read(value: object) -> Decimal:
+        try:
+            return parse_amount(value, allow_zero=allow_zero)
+        except ValueError:
+            raise ValueError(
+                _("Use an amount with at most two decimals, such as 25.00.")
+            ) from None
+
+    return read
+
+
+def _amount_schema(*, above: bool) -> WithJsonSchema:
+    """Describe an amount: such a text, or the equal number."""
+    text = {"type": "string", "pattern": _PATTERN}
+    number = {
+        "type": "number",
+        "exclusiveMinimum" if above else "minimum": 0,
+        "maximum": 99_999_999.99,
+        "description": "With at most two decimals.",
     }
-)
-Amount = Annotated[Decimal, BeforeValidator(parse_amount), _AmountSchema]
-AmountOrZero = Annotated[
-    Decimal,
-    BeforeValidator(lambda value: parse_amount(value, allow_zero=True)),
-    _AmountSchema,
+    return WithJsonSchema(
+        {
+            "anyOf": [
+                {**text, "not": {"pattern": "^[0.]*$"}} if above else text,
+                number,
+            ],
+            "examples": ["25.00"],
+        }
+    )
+
+
+Amount = Annotated[
+    Decimal, BeforeValidator(_reading(allow_zero=False)), _amount_schema(above=True)
 ]
+AmountOrZero = Annotated[
+    Decimal, BeforeValidator(_reading(allow_zero=True)), _amount_schema(above=False)
+]
+
+
+def _whole(value: object) -> object:
+    """Refuse what is no number but could be taken for one: ``true``, ``"5"``."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(_("This must be a whole number."))
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 def _storable(text: str) -> str:
     """Refuse what no database column and no printed card can hold."""
     if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
-        raise ValueError("This text has characters that cannot be stored.")
+        raise ValueError(_("This text has characters that cannot be stored."))
     return text
 
 
 Text = Annotated[str, AfterValidator(_storable)]
+#: What it has to look like is checked where the reference is used.
+Reference = Annotated[
+    Text,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "^[A-Za-z0-9._~-]{1,64}$",
+            "examples": ["order-1042"],
+        }
+    ),
+]
+_SITE: Any = Field(None, description="Host name of the Wagtail site.")
+_VOUCHER_NO: Any = Field(
+    repr=False,
+    description="As the customer typed it; white space does not matter.",
+    examples=["GIFT 1234 5678"],
+)
+
+
+def _day(value: object) -> object:
+    """Read a day only as it is written in JSON; a number would be one of 1970."""
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError(_("This must be a date such as 2030-12-24."))
+    return value
+
+
+def _word(choices: type[TextChoices], *, blank: bool = False) -> WithJsonSchema:
+    """Describe one of our closed vocabularies."""
+    words = [*choices.values, *([""] if blank else [])]
+    return WithJsonSchema({"type": "string", "enum": words})
 
 
 class Body(Schema):
@@ -77,35 +162,60 @@ class Body(Schema):
     model_config = ConfigDict(extra="forbid", strict=False)
 
 
+class Nothing(Body):
+    """The body of a call that takes none: nothing, or an empty object."""
+
+
 # -- payment sessions ---------------------------------------------------------
 
 
 class OpenSession(Body):
-    reference: Text = Field(examples=["order-1042"])
-    amount_due: AmountOrZero
-    amount_eligible: AmountOrZero | None = None
-    currency: Text | None = Field(None, examples=["GBP"])
-    site: Text | None = Field(None, description="Host name of the Wagtail site.")
-    metadata: dict[str, Any] | None = None
+    reference: Reference
+    amount_due: AmountOrZero = Field(examples=["80.00"])
+    amount_eligible: AmountOrZero | None = Field(
+        None,
+        description="The most that vouchers may pay; `amount_due` without it.",
+        examples=["60.00"],
+    )
+    currency: Text | None = Field(
+        None, description="Refused where it is not the shop's.", examples=["GBP"]
+    )
+    site: Text | None = _SITE
+    metadata: dict[str, Any] | None = Field(
+        None,
+        description="At most 16 kB, nested at most 32 deep; stays with the payment.",
+        examples=[{"basket": 4711}],
+    )
 
 
 class AddVoucher(Body):
-    voucher_no: Text = Field(examples=["GIFT 1234 5678"], repr=False)
-    amount: Amount | None = Field(None, description="The most to take from it.")
-    experiences: list[int] | None = Field(None, max_length=64)
+    voucher_no: Text = _VOUCHER_NO
+    amount: Amount | None = Field(
+        None, description="The most to take from it.", examples=["20.00"]
+    )
+    experiences: list[Whole] | None = Field(
+        None,
+        max_length=64,
+        description="Bit values of an experience voucher; all of them without it.",
+        examples=[[2, 8]],
+    )
 
 
 class Confirm(Body):
     amount_remaining: AmountOrZero | None = Field(
-        None, description="What the card authorised; nothing is redeemed if it differs."
+        None,
+        description="What the card authorised; nothing is redeemed if it differs.",
+        examples=["30.00"],
     )
 
 
 class Refund(Body):
     #: Left out it means all that is left, so a null that a shop's bug sent is refused.
-    amount: Annotated[Decimal | None, BeforeValidator(parse_amount), _AmountSchema] = (
-        Field(None, description="All that is left, without it.")
-    )
+    amount: Annotated[
+        Decimal | None,
+        BeforeValidator(_reading(allow_zero=False)),
+        _amount_schema(above=True),
+    ] = Field(None, description="All that is left, without it.")
 
 
 class ExperienceOut(Schema):
@@ -115,12 +225,20 @@ class ExperienceOut(Schema):
 
 
 class RedemptionOut(Schema):
+    """One voucher in a payment."""
+
     id: UUID
-    display_code: str = Field(description="The last characters of the number.")
-    type: str
-    status: str
-    amount: Money
-    balance: Money | None
+    display_code: str = Field(
+        description="The last characters of the number.", examples=["…0001"]
+    )
+    type: Annotated[str, _word(ProductType)] = Field(
+        description="`unknown` until it was looked at."
+    )
+    status: Annotated[str, _word(RedemptionStatus)]
+    amount: Money = Field(description="What it pays of this payment.")
+    balance: Money | None = Field(
+        description="What was on it when it was last looked at."
+    )
     experiences: list[ExperienceOut]
     held_until: Moment | None
 
@@ -142,16 +260,21 @@ class RedemptionOut(Schema):
 
 
 class SessionOut(Schema):
-    reference: str
-    currency: str
-    amount_due: Money
-    amount_eligible: Money
-    amount_covered: Money
-    amount_remaining: Money
+    """One order's wish to be paid, and where it stands."""
+
+    reference: str = Field(examples=["order-1042"])
+    currency: str = Field(examples=["GBP"])
+    amount_due: Money = Field(description="What the order costs.")
+    amount_eligible: Money = Field(description="The most of it that vouchers may pay.")
+    amount_covered: Money = Field(
+        description="What vouchers pay: while open what is allocated to them, "
+        "afterwards what was redeemed, less what was refunded."
+    )
+    amount_remaining: Money = Field(description="What is left for the card.")
     amount_redeemed: Money
     amount_refunded: Money
-    status: str
-    now: Moment
+    status: Annotated[str, _word(SessionStatus)]
+    now: Moment = Field(description="The server's clock, to count `held_until` down.")
     redemptions: list[RedemptionOut]
 
     @classmethod
@@ -173,19 +296,25 @@ class SessionOut(Schema):
 
 
 class OpenedSessionOut(SessionOut):
-    client_secret: str = Field(repr=False)
+    client_secret: str = Field(
+        repr=False,
+        description="For the customer's browser: opens this payment and nothing else.",
+        examples=["sgs_3Jmo6Bq0rX…"],
+    )
 
 
 class JournalLine(Schema):
     at: Moment
     redemption: UUID
     display_code: str
-    operation: str
-    outcome: str
-    status: str
+    operation: Annotated[str, _word(Operation)]
+    outcome: Annotated[str, _word(Outcome)]
+    status: Annotated[str, _word(RedemptionStatus)] = Field(
+        description="The redemption's status from this line on."
+    )
     attempt: int
     amount: Money | None
-    reason: str
+    reason: str = Field(description="A word of ours, or nothing.")
 
 
 class SessionWithJournal(SessionOut):
@@ -196,8 +325,8 @@ class SessionWithJournal(SessionOut):
 
 
 class BalanceIn(Body):
-    voucher_no: Text = Field(examples=["GIFT 1234 5678"], repr=False)
-    site: Text | None = Field(None, description="Host name of the Wagtail site.")
+    voucher_no: Text = _VOUCHER_NO
+    site: Text | None = _SITE
 
 
 class OnVoucherOut(Schema):
@@ -206,67 +335,113 @@ class OnVoucherOut(Schema):
 
 
 class BalanceOut(Schema):
-    type: str
+    type: Annotated[str, _word(ProductType)]
     balance: Money | None = Field(description="Null for an experience voucher.")
     experiences: list[OnVoucherOut]
-    held_until: Moment | None
+    held_until: Moment | None = Field(
+        description="Until when somebody is paying with it; null if nobody is, or "
+        "Smart Gift does not say."
+    )
 
 
 # -- sales --------------------------------------------------------------------
 
 
 class ItemIn(Body):
-    product: int
-    price: Amount | None = None
-    persons: int | None = None
-    to: Text | None = None
-    from_: Text | None = Field(None, alias="from")
-    message: Text | None = None
+    product: Whole = Field(description="Smart Gift's id of it.", examples=[37])
+    price: Amount | None = Field(
+        None,
+        description="Of a monetary voucher. For an experience it must be what it costs.",
+        examples=["50.00"],
+    )
+    persons: Whole | None = Field(None, description="For an experience; 1 without it.")
+    to: Text | None = Field(None, examples=["Jane"])
+    from_: Text | None = Field(None, alias="from", examples=["John"])
+    message: Text | None = Field(None, examples=["Happy birthday"])
 
 
 class CustomerIn(Body):
-    first_name: Text
-    last_name: Text
-    email: Text
+    first_name: Text = Field(examples=["John"])
+    last_name: Text = Field(examples=["Smith"])
+    email: Text = Field(examples=["john@example.org"])
     phone: Text | None = None
-    address1: Text
+    address1: Text = Field(examples=["1 Mill Lane"])
     address2: Text | None = None
-    city: Text
+    city: Text = Field(examples=["Bath"])
     county: Text | None = None
-    postcode: Text
+    postcode: Text = Field(examples=["BA1 1AA"])
+
+
+class AddressIn(Body):
+    """Where vouchers are posted to."""
+
+    first_name: Text = Field(examples=["Jane"])
+    last_name: Text = Field(examples=["Smith"])
+    address1: Text = Field(examples=["2 Weir Cottages"])
+    address2: Text | None = None
+    city: Text = Field(examples=["Bath"])
+    county: Text | None = None
+    postcode: Text = Field(examples=["BA1 1AA"])
+
+
+def _method(value: object) -> object:
+    """Read the id of a delivery method, which settings may write as either."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ValueError(_("Choose a delivery method."))
+    return _storable(value) if isinstance(value, str) else value
 
 
 class DeliveryIn(Body):
-    method: int | Text
-    price: AmountOrZero
+    method: Annotated[
+        Any,
+        BeforeValidator(_method),
+        WithJsonSchema({"type": ["integer", "string"], "examples": [1]}),
+    ]
+    price: AmountOrZero = Field(examples=["0.00"])
     #: In the past it would silently mean "send now", so it is checked.
-    delivery_date: date | None = Field(None, alias="date")
-    address: dict[str, Any] | None = None
+    delivery_date: Annotated[date, BeforeValidator(_day)] | None = Field(
+        None,
+        alias="date",
+        description="From today to a year ahead; at once without it.",
+    )
+    address: AddressIn | None = Field(
+        None, description="Required where the method is posted."
+    )
 
 
 class PlaceOrder(Body):
-    reference: Text
-    items: list[ItemIn] = Field(min_length=1)
+    reference: Reference
+    items: list[ItemIn] = Field(min_length=1, max_length=100)
     customer: CustomerIn
     delivery: DeliveryIn
-    payment_method: int | None = None
-    dry_run: bool = False
-    site: Text | None = None
+    payment_method: Whole | None = Field(
+        None, description="One of `payment-methods`; the shop's own without it."
+    )
+    dry_run: StrictBool = Field(
+        False, description="Find what is wrong with it, and sell nothing."
+    )
+    site: Text | None = _SITE
 
 
 class OrderItemOut(Schema):
     product: int
     price: Money
     persons: int | None
-    voucher_no: str | None = Field(repr=False)
+    voucher_no: str | None = Field(
+        repr=False,
+        description="Money: keep it out of logs and pages. Null until it is placed, or "
+        "where Smart Gift made the number and did not say it.",
+    )
 
 
 class OrderOut(Schema):
-    reference: str
-    status: str
-    order_id: str | None
+    """A sale of vouchers, and where it stands."""
+
+    reference: str = Field(examples=["order-1043"])
+    status: Annotated[str, _word(OrderStatus)]
+    order_id: str | None = Field(description="Smart Gift's; null while not known.")
     items: list[OrderItemOut]
-    code: str | None = None
+    code: str | None = Field(None, description="Why it is not placed (yet).")
 
     @classmethod
     def of(cls, order: ledger.Order) -> "OrderOut":
@@ -300,24 +475,34 @@ class PaymentMethodsOut(Schema):
 
 
 class VoucherOut(Schema):
-    id: int = Field(description="Smart Gift's id: the `product` of an order's item.")
-    title: str
-    type: str
-    description_html: str
-    price: Money | None
-    min: Money | None
-    max: Money | None
-    increment: Money | None
+    """A product of Smart Gift's catalogue."""
+
+    id: int = Field(
+        description="Smart Gift's id: the `product` of an order's item.", examples=[37]
+    )
+    title: str = Field(examples=["A day at the mill"])
+    type: Annotated[str, _word(ProductType)]
+    description_html: str = Field(
+        description="Sanitised.", examples=["<p>With tea.</p>"]
+    )
+    price: Money | None = Field(description="Of an experience, for one person.")
+    min: Money | None = Field(description="The least that a monetary one is sold for.")
+    max: Money | None = Field(description="The most that it is sold for.")
+    increment: Money | None = Field(description="The steps in between.")
     persons_min: int | None
     persons_max: int | None
-    available_count: int | None
-    available: bool
+    available_count: int | None = Field(
+        description="Stock; null where it is not counted."
+    )
+    available: bool = Field(description="Whether it can be bought now.")
     image: str | None
-    url: str | None
+    url: str | None = Field(
+        description="Its page; null where the site has no page for it."
+    )
 
 
 class VouchersOut(Schema):
-    count: int
+    count: int = Field(description="Of all that match, not only of this page.")
     items: list[VoucherOut]
 
 
@@ -334,12 +519,25 @@ class HealthOut(Schema):
     checks: dict[str, CheckOut]
 
 
+class FieldOut(Schema):
+    field: str = Field(description="Dotted.", examples=["items.0.price"])
+    message: str = Field(description="For the customer, in their language.")
+
+
 class ProblemOut(Schema):
     """An RFC 9457 problem document."""
 
-    type: str
+    type: str = Field(
+        description="A name of the kind of problem, not an address.",
+        examples=["tag:wagtail-smartgift,2026:invalid"],
+    )
     title: str
     status: int
-    detail: str
-    code: str
-    errors: list[dict[str, str]] | None = None
+    detail: str = Field(description="For the customer, in their language.")
+    code: Annotated[
+        str, WithJsonSchema({"type": "string", "enum": list(ERROR_CODES)})
+    ] = Field(description="Decide by this.")
+    errors: Annotated[
+        list[FieldOut] | None,
+        WithJsonSchema({"type": "array", "items": FieldOut.model_json_schema()}),
+    ] = Field(None, description="What is wrong with which field.")

@@ -8,21 +8,32 @@ from ninja import Router, Status
 from wagtail_smartgift import ledger, sales
 from wagtail_smartgift.api import envelope, schemas
 from wagtail_smartgift.api.auth import ServerKeyAuth
+from wagtail_smartgift.api.describing import ASKED, KEYED, READ, answers
 from wagtail_smartgift.api.idempotency import claim_of, idempotent
 from wagtail_smartgift.api.sites import site_for
+from wagtail_smartgift.choices import OrderStatus
 from wagtail_smartgift.exceptions import PaymentError, SaleError
 from wagtail_smartgift.services import opening, payments
 
 
 router = Router(tags=["server"], auth=ServerKeyAuth())
 envelope.wrap(router)
-Problem = schemas.ProblemOut
-#: Nobody's reference: anything that cannot be one is simply not found.
-_VERB: dict[Any, Any] = {
-    200: schemas.SessionOut,
-    202: schemas.SessionOut,
-    (400, 401, 404, 409, 422, 503): Problem,
+
+_VERB = {200: schemas.SessionOut, 202: schemas.SessionOut}
+_DONE = {
+    200: "Done.",
+    202: "Begun and not settled yet: look again, or wait for the event.",
 }
+#: What every verb may be refused with.
+_VERB_CODES = (
+    *READ,
+    *KEYED,
+    *ASKED,
+    "unauthenticated",
+    "not_found",
+    "session_busy",
+    "needs_attention",
+)
 
 
 def _settled(session: ledger.Session) -> Any:
@@ -31,22 +42,37 @@ def _settled(session: ledger.Session) -> Any:
 
 @router.post(
     "payment-sessions",
-    response={
-        200: schemas.OpenedSessionOut,
-        201: schemas.OpenedSessionOut,
-        (400, 401, 409, 422): Problem,
-    },
     operation_id="openSession",
     summary="Open the payment of an order, or tell it new amounts",
+    **answers(
+        {200: schemas.OpenedSessionOut, 201: schemas.OpenedSessionOut},
+        *READ,
+        *KEYED,
+        "unauthenticated",
+        "session_not_open",
+        "currency_mismatch",
+        says={
+            200: "It was open already and has the new amounts.",
+            201: "It has been opened.",
+        },
+    ),
 )
 @idempotent
-def open_session(request: HttpRequest, data: schemas.OpenSession) -> Any:
+def open_session(
+    request: HttpRequest,
+    data: schemas.OpenSession,
+    site: schemas.Text | None = None,
+) -> Any:
+    """The same `reference` again brings the amounts up to date.
+
+    Each answer has another `client_secret`; earlier ones stay valid until they expire.
+    """
     session, created = opening.open_session(
         reference=data.reference,
         amount_due=data.amount_due,
         amount_eligible=data.amount_eligible,
         currency=data.currency,
-        site=site_for(request, data.site),
+        site=site_for(request, data.site or site),
         metadata=data.metadata,
     )
     body = schemas.OpenedSessionOut.of(session, client_secret=session.client_secret)
@@ -55,9 +81,9 @@ def open_session(request: HttpRequest, data: schemas.OpenSession) -> Any:
 
 @router.get(
     "payment-sessions/{reference}",
-    response={200: schemas.SessionWithJournal, (401, 404): Problem},
     operation_id="getSession",
     summary="A payment with its journal",
+    **answers({200: schemas.SessionWithJournal}, "unauthenticated", "not_found"),
 )
 def get_session(request: HttpRequest, reference: str) -> Any:
     session = payments.get_session(reference=reference)
@@ -80,45 +106,76 @@ def get_session(request: HttpRequest, reference: str) -> Any:
 
 @router.post(
     "payment-sessions/{reference}/prepare",
-    response=_VERB,
     operation_id="prepareSession",
     summary="See that every voucher can be redeemed, before a card is touched",
+    **answers(
+        _VERB,
+        *_VERB_CODES,
+        "shortfall",
+        "hold_lost",
+        "voucher_held",
+        "session_cancelled",
+        says={200: "Authorise the card for `amount_remaining` now.", 202: _DONE[202]},
+    ),
 )
 @idempotent
-def prepare(request: HttpRequest, reference: str) -> Any:
+def prepare(
+    request: HttpRequest, reference: str, data: schemas.Nothing | None = None
+) -> Any:
+    """Takes lapsed and short holds anew, and looks at what is on the vouchers."""
     return _settled(payments.prepare(reference=reference))
 
 
 @router.post(
     "payment-sessions/{reference}/confirm",
-    response=_VERB,
     operation_id="confirmSession",
     summary="Redeem every voucher, all or none",
+    **answers(
+        _VERB,
+        *_VERB_CODES,
+        "amount_changed",
+        "shortfall",
+        "hold_lost",
+        "session_cancelled",
+        says=_DONE,
+    ),
 )
 @idempotent
 def confirm(
     request: HttpRequest, reference: str, data: schemas.Confirm | None = None
 ) -> Any:
+    """A refusal has given everything back, and the payment is open again."""
     remaining = data.amount_remaining if data is not None else None
     return _settled(payments.confirm(reference=reference, amount_remaining=remaining))
 
 
 @router.post(
     "payment-sessions/{reference}/cancel",
-    response=_VERB,
     operation_id="cancelSession",
     summary="Give everything back",
+    **answers(_VERB, *_VERB_CODES, says=_DONE),
 )
 @idempotent
-def cancel(request: HttpRequest, reference: str) -> Any:
+def cancel(
+    request: HttpRequest, reference: str, data: schemas.Nothing | None = None
+) -> Any:
+    """Releases what is held and reverses what is redeemed. It is final."""
     return _settled(payments.cancel(reference=reference))
 
 
 @router.post(
     "payment-sessions/{reference}/refund",
-    response=_VERB,
     operation_id="refundSession",
     summary="Give an amount back, or all that is left",
+    **answers(
+        _VERB,
+        *_VERB_CODES,
+        "idempotency_key_required",
+        "not_confirmed",
+        "session_cancelled",
+        "amount_too_large",
+        says=_DONE,
+    ),
 )
 @idempotent
 def refund(
@@ -134,44 +191,59 @@ def refund(
 
 @router.post(
     "voucher-orders",
-    response={
-        (200, 201, 202): schemas.OrderOut,
-        (400, 401, 409, 422, 503): Problem,
-    },
     operation_id="placeOrder",
     summary="Sell vouchers, once for each reference",
+    **answers(
+        dict.fromkeys((200, 201, 202), schemas.OrderOut),
+        *READ,
+        *KEYED,
+        "unauthenticated",
+        "reference_conflict",
+        "order_refused",
+        says={
+            200: "It was placed before; or a dry run that found nothing wrong.",
+            201: "It is placed: the vouchers are sold.",
+            202: "It is queued, or nobody knows yet whether it is placed.",
+        },
+    ),
 )
 @idempotent
-def place_order(request: HttpRequest, data: schemas.PlaceOrder) -> Any:
-    known = _is_known(data.reference)
+def place_order(
+    request: HttpRequest,
+    data: schemas.PlaceOrder,
+    site: schemas.Text | None = None,
+) -> Any:
+    """Call it when the shop has been paid; before that, with `dry_run`."""
+    was_placed = _is_placed(data.reference)
     order = sales.place_order(
         reference=data.reference,
         items=[item.model_dump(by_alias=True) for item in data.items],
         customer=data.customer.model_dump(),
         delivery=data.delivery.model_dump(by_alias=True),
         payment_method=data.payment_method,
-        site=site_for(request, data.site),
+        site=site_for(request, data.site or site),
         dry_run=data.dry_run,
     )
-    status = 200 if known or data.dry_run else 201
-    if order.pending and not data.dry_run:
-        status = 202
+    if data.dry_run or was_placed:
+        status = 200
+    else:
+        # A 2xx that is not 202 means "sold": what a person has to find out is not.
+        status = 201 if order.status == OrderStatus.PLACED else 202
     return Status(status, schemas.OrderOut.of(order))
 
 
-def _is_known(reference: str) -> bool:
+def _is_placed(reference: str) -> bool:
     try:
-        sales.get_order(reference=reference)
+        return sales.get_order(reference=reference).status == OrderStatus.PLACED
     except SaleError:
         return False
-    return True
 
 
 @router.get(
     "voucher-orders/{reference}",
-    response={200: schemas.OrderOut, (401, 404): Problem},
     operation_id="getOrder",
     summary="What became of an order",
+    **answers({200: schemas.OrderOut}, "unauthenticated", "not_found"),
 )
 def get_order(request: HttpRequest, reference: str) -> schemas.OrderOut:
     return schemas.OrderOut.of(sales.get_order(reference=reference))
@@ -179,9 +251,9 @@ def get_order(request: HttpRequest, reference: str) -> schemas.OrderOut:
 
 @router.get(
     "payment-methods",
-    response={200: schemas.PaymentMethodsOut, (401, 422, 503): Problem},
     operation_id="listPaymentMethods",
     summary="The ways of paying that an order may name",
+    **answers({200: schemas.PaymentMethodsOut}, *READ, *ASKED, "unauthenticated"),
 )
 def payment_methods(request: HttpRequest, site: schemas.Text | None = None) -> Any:
     methods = sales.payment_methods(site=site_for(request, site))

@@ -1,7 +1,7 @@
 """What a browser or an app may call: the catalogue, and its own payment session."""
 
 import hashlib
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -9,23 +9,37 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from django.utils.translation import get_language
 from ninja import Router, Status
-from pydantic import Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter
 
 from wagtail_smartgift import health, ledger, listing
 from wagtail_smartgift.api import envelope, schemas
 from wagtail_smartgift.api.auth import SessionSecretAuth, is_server
+from wagtail_smartgift.api.describing import ASKED, KEYED, READ, answers
 from wagtail_smartgift.api.idempotency import idempotent
 from wagtail_smartgift.api.sites import site_for
-from wagtail_smartgift.api.throttles import client_of
+from wagtail_smartgift.api.throttles import BalanceThrottle, client_of
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession
 from wagtail_smartgift.services import balance, payments
 
 
-router = Router(tags=["storefront"])
+# Open to all where nothing else is said, whatever the API's own rule that a host
+# mounts it in.
+router = Router(tags=["storefront"], auth=None)
 envelope.wrap(router)
-Problem = schemas.ProblemOut
 _session_auth = SessionSecretAuth()
+_SECRET = ("unauthenticated", "session_expired")
+_ETAG = {
+    "ETag": {
+        "description": "To be sent back as `If-None-Match`.",
+        "schema": {"type": "string"},
+    }
+}
+#: An empty one is none, as an empty choice of a form sends it.
+_Type = Annotated[
+    Literal["monetary", "experience", "unknown"],
+    BeforeValidator(lambda value: value or None),
+]
 _JSON = TypeAdapter(dict[str, Any])
 
 
@@ -36,13 +50,18 @@ def _own(request: HttpRequest) -> PaymentSession:
 
 @router.get(
     "vouchers",
-    response={200: schemas.VouchersOut, 304: None, 422: Problem},
     operation_id="listVouchers",
     summary="Vouchers on sale",
+    **answers(
+        {200: schemas.VouchersOut, 304: None},
+        *READ,
+        says={304: "Nothing has changed since the answer with this `ETag`."},
+        headers={200: _ETAG, 304: _ETAG},
+    ),
 )
 def list_vouchers(
     request: HttpRequest,
-    type: schemas.Text | None = None,
+    type: _Type | None = None,
     search: Annotated[schemas.Text, Field(max_length=200)] = "",
     limit: Annotated[int, Field(ge=1, le=1000)] = 50,
     offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0,
@@ -80,9 +99,9 @@ def list_vouchers(
 
 @router.get(
     "vouchers/{product_id}",
-    response={200: schemas.VoucherOut, 404: Problem, 422: Problem},
     operation_id="getVoucher",
     summary="One voucher product",
+    **answers({200: schemas.VoucherOut}, *READ, "not_found"),
 )
 def get_voucher(
     request: HttpRequest, product_id: int, site: schemas.Text | None = None
@@ -98,10 +117,19 @@ def get_voucher(
 
 @router.post(
     "balance",
-    response={200: schemas.BalanceOut, (400, 422, 429, 503): Problem},
+    throttle=[BalanceThrottle()],
     operation_id="getBalance",
     summary="What is on a voucher",
+    **answers(
+        {200: schemas.BalanceOut},
+        *READ,
+        *KEYED,
+        *ASKED,
+        "voucher_not_usable",
+        "throttled",
+    ),
 )
+@idempotent
 def get_balance(
     request: HttpRequest,
     data: schemas.BalanceIn,
@@ -125,10 +153,16 @@ def get_balance(
 
 @router.get(
     "health",
-    response={(200, 503): schemas.HealthOut},
     exclude_none=True,
     operation_id="getHealth",
     summary="How the plugin is doing",
+    **answers(
+        dict.fromkeys((200, 503), schemas.HealthOut),
+        says={
+            200: "It works, if `degraded` perhaps.",
+            503: "The database or the settings fail.",
+        },
+    ),
 )
 def get_health(request: HttpRequest) -> Any:
     """Answer 503 only when the database or the settings fail."""
@@ -156,9 +190,9 @@ def _word(ok: bool) -> str:
 @router.get(
     "payment-session",
     auth=_session_auth,
-    response={200: schemas.SessionOut, 401: Problem},
     operation_id="getOwnSession",
     summary="The payment that this secret opens",
+    **answers({200: schemas.SessionOut}, *_SECRET),
 )
 def get_own_session(request: HttpRequest) -> schemas.SessionOut:
     return schemas.SessionOut.of(ledger.describe(_own(request)))
@@ -167,13 +201,24 @@ def get_own_session(request: HttpRequest) -> schemas.SessionOut:
 @router.post(
     "payment-session/redemptions",
     auth=_session_auth,
-    response={
-        200: schemas.SessionOut,
-        201: schemas.SessionOut,
-        (400, 401, 409, 422, 429, 503): Problem,
-    },
     operation_id="addVoucher",
     summary="Hold a voucher and let it cover what it can",
+    **answers(
+        {200: schemas.SessionOut, 201: schemas.SessionOut},
+        *READ,
+        *KEYED,
+        *ASKED,
+        *_SECRET,
+        "voucher_held",
+        "session_not_open",
+        "session_busy",
+        "voucher_not_usable",
+        "throttled",
+        says={
+            200: "It was in the payment already; its amount is what this request says.",
+            201: "It is new in the payment, held and looked at.",
+        },
+    ),
 )
 @idempotent
 def add_voucher(request: HttpRequest, data: schemas.AddVoucher) -> Any:
@@ -190,9 +235,17 @@ def add_voucher(request: HttpRequest, data: schemas.AddVoucher) -> Any:
 @router.delete(
     "payment-session/redemptions/{redemption_id}",
     auth=_session_auth,
-    response={204: None, (401, 404, 409, 503): Problem},
     operation_id="removeVoucher",
     summary="Give a voucher back",
+    **answers(
+        {204: None},
+        *_SECRET,
+        *ASKED,
+        "not_found",
+        "session_not_open",
+        "session_busy",
+        says={204: "It is given back; also when it was before."},
+    ),
 )
 def remove_voucher(request: HttpRequest, redemption_id: UUID) -> Any:
     """Answer 204 also when it was given back before."""

@@ -50,6 +50,7 @@ class Answer:
     content_type: str
     #: May hold a client secret or a voucher number.
     body: str = field(repr=False)
+    language: str
 
     @property
     def is_final(self) -> bool:
@@ -80,10 +81,13 @@ def claim_seconds() -> float:
     return REQUEST_SECONDS + get_conf().timeout + MARGIN
 
 
-def claim(*, caller: str, path: str, key: str, body: bytes) -> Claim | Answer:
+def claim(
+    *, caller: str, path: str, key: str, body: bytes, query: str = ""
+) -> Claim | Answer:
     """Claim ``key`` for a request, or return what it was answered before.
 
-    ``caller`` is whatever tells one credential from another.
+    ``caller`` is whatever tells one credential from another. A ``query`` is as much
+    part of what was asked for as the body.
 
     Raises:
         PaymentError: ``malformed`` (no key can look like this), ``in_progress``
@@ -93,7 +97,7 @@ def claim(*, caller: str, path: str, key: str, body: bytes) -> Claim | Answer:
     if not KEY.fullmatch(key):
         raise PaymentError("malformed")
     digest = _digest("key", caller, path, key)
-    body_digest = _digest("body", canonical(body))
+    body_digest = _digest("body", canonical(body), query)
     now = timezone.now()
     StoredAnswer.objects.filter(key_digest=digest, expires_at__lte=now).delete()
     new = _insert(digest, body_digest)

@@ -65,6 +65,26 @@ def look_up_by(client: str) -> Iterator[None]:
             _take_back(kept)
 
 
+def seconds_to_wait(client: str) -> float | None:
+    """Return how long a stranger has to wait before looking up; None: not at all.
+
+    Nothing is counted: it spares those who are over a limit, and us, the rest.
+    """
+    limits = get_conf().throttles
+    window = limits.balance_failures_window
+    try:
+        counters.check(
+            Counter("balance", MINUTE, client), limit=limits.balance_per_minute
+        )
+        counters.check(
+            Counter("balance-failures", window, client), limit=limits.balance_failures
+        )
+        counters.check(_ALL_FAILURES, limit=limits.global_failures_per_minute)
+    except Full as error:
+        return error.retry_after
+    return None
+
+
 def _take_back(kept: list[Counted]) -> None:
     for counted in kept:
         counted.take_back()

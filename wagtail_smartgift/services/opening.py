@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -26,6 +26,8 @@ from wagtail_smartgift.services import journal, sessions
 
 #: Characters of JSON that a shop may attach to a session.
 METADATA_LIMIT = 16_384
+#: Levels of objects and lists in it: deeper, and reading it back may fail somewhere.
+METADATA_DEPTH = 32
 
 
 def open_session(
@@ -141,13 +143,27 @@ def _check_metadata(metadata: Mapping[str, Any] | None) -> None:
         text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
         # As escapes, NUL and halves of surrogate pairs pass JSON and no database.
         fits = len(text.encode()) <= METADATA_LIMIT and "\\u0000" not in text
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         fits = False
-    if not fits:
+    if not fits or _is_deeper(metadata, METADATA_DEPTH):
         raise PaymentError(
             "invalid",
-            fields={"metadata": _("Use a JSON object of at most 16 kB.")},
+            fields={
+                "metadata": _(
+                    "Use a JSON object of at most 16 kB, nested at most 32 deep."
+                )
+            },
         )
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    if isinstance(value, Mapping):
+        parts: Iterable[object] = value.values()
+    elif isinstance(value, (list, tuple)):
+        parts = value
+    else:
+        return False
+    return levels == 0 or any(_is_deeper(part, levels - 1) for part in parts)
 
 
 def issue_secret(session: PaymentSession) -> str:

@@ -1,0 +1,64 @@
+"""What counts as JSON when it comes in: RFC 8259 to the letter, and sent as such.
+
+Python reads more than JSON: ``NaN``, and objects that name a member twice, of which
+only the last would count. Two readers of such a body may see two amounts, so it is
+refused whole.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from ninja.parser import Parser
+
+
+class Unreadable(ValueError):
+    """A body that is not read; ``str()`` of it may be shown to the caller."""
+
+
+def read_json(request: HttpRequest) -> Any:
+    """Read the body of a request.
+
+    A body that says it is something else is not looked at: what a web page can send
+    anywhere without asking first (forms, plain text) has no business here.
+
+    Raises:
+        Unreadable: it is no JSON, or does not say so.
+    """
+    kind = str(request.content_type or "").lower()
+    if kind and kind != "application/json" and not kind.endswith("+json"):
+        raise Unreadable(_("Send JSON, with Content-Type: application/json."))
+    try:
+        return json.loads(
+            request.body, object_pairs_hook=_once_each, parse_constant=_no_number
+        )
+    except RecursionError:
+        raise Unreadable(_("The request is nested too deeply.")) from None
+
+
+def _once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Unreadable(_("An object has two members of the same name."))
+    return members
+
+
+def _no_number(text: str) -> Any:
+    raise Unreadable(_("A number is not one that JSON knows."))
+
+
+class StrictParser(Parser):
+    """Reads the bodies of our calls strictly, and a host's other ones as before."""
+
+    def __init__(self, others: Parser) -> None:
+        self._others = others
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        if not getattr(request, "is_smartgift_call", False):
+            return self._others.parse_body(request)
+        return read_json(request)
+
+    def parse_querydict(self, *args: Any, **kwargs: Any) -> Any:
+        return self._others.parse_querydict(*args, **kwargs)
