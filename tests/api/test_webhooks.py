@@ -15,7 +15,7 @@ from ninja import NinjaAPI
 from tests.api.conftest import assert_problem
 from tests.inbox import ORDER, OTHER_SECRET, SECRET, Shop, message, sign, timeline
 from wagtail_smartgift import payments
-from wagtail_smartgift.api import errors, webhooks
+from wagtail_smartgift.api import mounting, webhooks
 from wagtail_smartgift.models import InboxMessage
 from wagtail_smartgift.testing import signed_webhook
 
@@ -510,7 +510,7 @@ def test_a_host_that_wants_a_login_everywhere(shop, held, settings):
 
 
 _own = NinjaAPI(urls_namespace="host", docs_url=None)
-errors.install(_own)
+mounting.install(_own)
 _own.add_router("gift/", webhooks.router)
 urlpatterns = [
     path("own/", _own.urls),
