@@ -58,7 +58,9 @@ def test_each_method_is_typed():
     def methods(text, indented):
         body = re.split(r"^(?:export )?class SmartGift\b", text, flags=re.M)[1]
         body = body.partition("\n}")[0]
-        return sorted(set(re.findall(rf"^  (?:async )?(\w+)\(.*{indented}$", body, re.M)))
+        return sorted(
+            set(re.findall(rf"^  (?:async )?(\w+)\(.*{indented}$", body, re.M))
+        )
 
     assert methods(SCRIPT, r"\{") == methods(TYPES.replace("export ", ""), ";")
 

@@ -14,7 +14,9 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 WSGI = Path(__file__).resolve().parents[2] / "example_project" / "wsgi.py"
 
 #: Smart Gift's own pictures come from its server.
-POLICY = "default-src 'self'; img-src 'self' data: http://127.0.0.1:*; object-src 'none'"
+POLICY = (
+    "default-src 'self'; img-src 'self' data: http://127.0.0.1:*; object-src 'none'"
+)
 #: Wagtail's editor has inline scripts, and the API's page to try it has one.
 WITHOUT_POLICY = ("/admin/", "/smartgift/api/docs")
 

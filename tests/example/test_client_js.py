@@ -126,15 +126,18 @@ def test_a_voucher_is_added_changed_and_removed(console, sandbox, new_voucher):
     assert added["amount_remaining"] == "30.00"
     assert sandbox.voucher(number).hold is not None
 
-    changed = console.run(f"return client.changeVoucher('{number}', {{amount: '20.00'}})")
+    changed = console.run(
+        f"return client.changeVoucher('{number}', {{amount: '20.00'}})"
+    )
     assert changed["amount_covered"] == "20.00"
     [redemption] = changed["redemptions"]
     assert redemption["id"] == added["redemptions"][0]["id"]
 
     removed = f"await client.removeVoucher('{redemption['id']}')"
-    assert console.run(f"{removed}; {removed}; return client.session()")[
-        "redemptions"
-    ] == []
+    assert (
+        console.run(f"{removed}; {removed}; return client.session()")["redemptions"]
+        == []
+    )
     assert sandbox.voucher(number).hold is None
 
 
@@ -214,7 +217,9 @@ def test_a_refusal_is_an_error_with_its_code(console, sandbox, new_voucher):
     assert len(console.asked_for("/api/")) == 4
 
 
-@pytest.mark.parametrize("status", sorted({status for status, _ in ERROR_CODES.values()}))
+@pytest.mark.parametrize(
+    "status", sorted({status for status, _ in ERROR_CODES.values()})
+)
 def test_every_code_of_the_api_arrives(console, status):
     asked, got = 0, {}
     for code in (code for code, (of, _title) in ERROR_CODES.items() if of == status):
@@ -329,9 +334,7 @@ def test_a_long_wait_is_the_customer_s_to_decide(console):
 
 def test_a_look_at_a_balance_is_never_repeated(console):
     asked = []
-    console.page.route(
-        "**/api/balance", lambda route: (asked.append(1), route.abort())
-    )
+    console.page.route("**/api/balance", lambda route: (asked.append(1), route.abort()))
 
     assert console.run("return client.balance('X')")["code"] == "network"
     assert len(asked) == 1

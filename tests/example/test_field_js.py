@@ -114,7 +114,9 @@ def test_vouchers_come_and_go_without_a_reload(checkout, new_voucher, sandbox):
     checkout.left_to_pay("£55.00")
     checkout.focus_is_on(f"{FIELD} [name=voucher_no]")
     expect(checkout.number).to_have_value("")
-    expect(checkout.field.get_by_role("timer")).to_have_text(re.compile(r"^4:5\d left$"))
+    expect(checkout.field.get_by_role("timer")).to_have_text(
+        re.compile(r"^4:5\d left$")
+    )
     assert sandbox.voucher(number).hold is not None
     look(page, widths=WIDTHS)
 
@@ -150,7 +152,9 @@ def test_vouchers_come_and_go_without_a_reload(checkout, new_voucher, sandbox):
 
 def test_nothing_left_to_pay_needs_no_card(checkout, new_voucher):
     number = new_voucher("100.00")
-    heard = "addEventListener('smartgift:change', (event) => (window.heard = event.detail))"
+    heard = (
+        "addEventListener('smartgift:change', (event) => (window.heard = event.detail))"
+    )
     checkout.page.evaluate(heard)
 
     checkout.add(number)
@@ -319,7 +323,9 @@ def test_the_end_of_a_hold_is_counted_down_to_and_said(
     # The end is seen without a reload, and disturbs nobody who is typing.
     end_holds_in(2.5)
     checkout.page.evaluate("dispatchEvent(new Event('online'))")
-    expect(checkout.field.get_by_role("timer")).to_have_text(re.compile("^0:0[12] left"))
+    expect(checkout.field.get_by_role("timer")).to_have_text(
+        re.compile("^0:0[12] left")
+    )
     checkout.is_read_out("is no longer kept for you.")
     expect(checkout.field.get_by_text("No longer kept for you.")).to_be_visible()
     expect(checkout.field.get_by_role("timer")).to_have_count(0)

@@ -269,8 +269,6 @@ def test_an_order_is_its_browser_s_alone(backend, shop):
     with Visitor(shop) as stranger:
         assert stranger.http.get(shop.url + order["url"], timeout=60).status_code == 404
         # And nobody's without a word of this site's.
-        forged = stranger.http.post(
-            shop.url + "/headless/orders/", json={}, timeout=60
-        )
+        forged = stranger.http.post(shop.url + "/headless/orders/", json={}, timeout=60)
         assert forged.status_code == 403
     assert requests.get(shop.url + order["url"], timeout=60).status_code == 404
