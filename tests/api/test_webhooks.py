@@ -440,7 +440,7 @@ def test_it_says_what_is_wrong_where(shop, nothing_done):
         "data.amount": problem["errors"][0]["message"],
         "data.b": "This field is not known.",
     }
-    assert "up to eight digits" in problem["errors"][0]["message"]
+    assert "at most two decimals" in problem["errors"][0]["message"]
     nothing_done()
 
 

@@ -171,6 +171,7 @@ def test_nothing_left_to_pay_needs_no_card(checkout, new_voucher):
     expect(checkout.page.get_by_role("heading", level=1)).to_contain_text("Thank you")
 
 
+@pytest.mark.slow
 def test_experiences_are_chosen(checkout, sandbox, new_voucher):
     tea, walk = "Afternoon tea for two", "A walk to the weir with our gardener"
     outing = [Experience(2, tea), Experience(8, walk)]
@@ -250,6 +251,7 @@ def test_a_lost_answer_is_made_up_for_when_the_network_is_back(
     assert len(checkout.sent) == 1
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_read_is_read_when_it_can(checkout, new_voucher, path):
     number = new_voucher("25.00")
     checkout.page.route(f"**{path}", lambda route: route.abort())
@@ -272,6 +274,7 @@ def test_a_page_that_cannot_be_read_is_read_when_it_can(checkout, new_voucher, p
     ],
     ids=lambda answer: str(answer["status"]),
 )
+@pytest.mark.slow
 def test_what_nobody_expects_is_left_to_the_plain_form(checkout, new_voucher, answer):
     number = new_voucher("25.00")
     answers = iter([answer])
@@ -291,6 +294,7 @@ def test_what_nobody_expects_is_left_to_the_plain_form(checkout, new_voucher, an
     assert [one.is_navigation_request() for one in checkout.sent] == [False, True]
 
 
+@pytest.mark.slow
 def test_why_it_is_paused_is_said(checkout, new_voucher, sandbox):
     held, busy = new_voucher("25.00"), new_voucher("25.00")
     sandbox.hold_by_till(held)
@@ -337,6 +341,7 @@ def test_the_end_of_a_hold_is_counted_down_to_and_said(
     assert checkout.never_reloaded
 
 
+@pytest.mark.slow
 def test_a_wrong_clock_of_the_customer_changes_nothing(
     windows, visitor, path, new_voucher
 ):
@@ -397,6 +402,7 @@ def test_a_page_that_is_looked_at_again_is_read_again_and_seldom(
     assert checkout.never_reloaded
 
 
+@pytest.mark.slow
 def test_an_unchanged_page_is_left_alone_its_notice_too(checkout, new_voucher):
     checkout.add(new_voucher("25.00"))
     checkout.left_to_pay("£55.00")
@@ -424,6 +430,7 @@ def test_without_javascript_it_is_the_same_field(windows, visitor, path, new_vou
     expect(page.get_by_text("Kept for you until")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_script_that_does_not_come_is_not_missed(windows, visitor, path, new_voucher):
     page = windows.open(path, visitor=visitor)
     page.route("**/smartgift.js", lambda route: route.abort())

@@ -109,6 +109,7 @@ def test_vouchers_alone_need_no_card(headless, new_voucher, redeemed):
     assert len(headless.asked("POST", "/pay/")) == 1
 
 
+@pytest.mark.slow
 def test_a_refusal_is_said_and_the_number_stays(headless, new_voucher, sandbox):
     held = new_voucher("50.00")
     sandbox.hold_by_till(held)
@@ -123,6 +124,7 @@ def test_a_refusal_is_said_and_the_number_stays(headless, new_voucher, sandbox):
     headless.left_to_pay("£80.00")
 
 
+@pytest.mark.slow
 def test_a_voucher_is_removed_and_a_reload_keeps_the_others(
     headless, new_voucher, sandbox
 ):
@@ -143,6 +145,7 @@ def test_a_voucher_is_removed_and_a_reload_keeps_the_others(
     assert sandbox.voucher(kept).hold is not None
 
 
+@pytest.mark.slow
 def test_a_declined_card_takes_nothing(headless, new_voucher, redeemed):
     number = new_voucher("50.00")
     headless.add(number)
@@ -176,6 +179,7 @@ def test_an_answer_that_was_lost_is_waited_for(
     assert redeemed(number) == [50]
 
 
+@pytest.mark.slow
 def test_without_a_network_the_same_intent_is_sent_again(
     headless, new_voucher, sandbox
 ):
@@ -202,6 +206,7 @@ def test_without_a_network_the_same_intent_is_sent_again(
     assert len(sandbox.ledger(event="hold", voucher_no=number)) == 1
 
 
+@pytest.mark.slow
 def test_a_shop_that_does_not_answer_is_said(windows):
     page = windows.open("/account/login/")
     page.route("**/headless/orders/", lambda route: route.abort())

@@ -7,7 +7,8 @@ from ninja import Router, Schema, Status
 from pydantic import Field
 from wagtail.models import Site
 
-from wagtail_smartgift.api import envelope, events, events_openapi, schemas
+from wagtail_smartgift.api import envelope, events, events_openapi
+from wagtail_smartgift.api.describing import answers
 from wagtail_smartgift.api.signature import ShopSignature
 from wagtail_smartgift.services import inbox
 
@@ -42,15 +43,24 @@ class ReceiptOut(Schema):
         )
 
 
+_ANSWERS = answers(
+    {200: ReceiptOut, 202: ReceiptOut},
+    "malformed",
+    "unauthenticated",
+    "idempotency_conflict",
+    says={
+        200: "It came before; nothing was done again.",
+        202: "It is stored, whatever comes of it.",
+    },
+)
+_ANSWERS["openapi_extra"].update(events_openapi.OPERATION)
+
+
 @router.post(
     "shop",
-    response={
-        (200, 202): ReceiptOut,
-        (400, 401, 409): schemas.ProblemOut,
-    },
+    **_ANSWERS,
     operation_id="receiveShopEvent",
     summary="Tell what happened to an order, or that the catalogue has changed",
-    openapi_extra=events_openapi.OPERATION,
 )
 def shop(request: HttpRequest) -> Any:
     """Signed by the [Standard Webhooks](https://www.standardwebhooks.com) specification.
