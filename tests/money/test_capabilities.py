@@ -7,6 +7,7 @@ would cost is shown, and that one is not believed when it is old or about somebo
 
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from django.utils import timezone
@@ -22,14 +23,20 @@ from wagtail_smartgift.models import (
     VoucherOrderEvent,
 )
 from wagtail_smartgift.sandbox import Fault
-from wagtail_smartgift.services import catalogue, probing, reconciliation
+from wagtail_smartgift.services import catalogue, reconciliation
 from wagtail_smartgift.services import sales as sales_service
 from wagtail_smartgift.services.sales_looking import RESENDS
 
-from .world import attempt, compare_books, compare_rest, describe_rows
+from .world import (
+    attempt,
+    compare_books,
+    compare_rest,
+    describe_rows,
+    probe_once,
+)
 
 
-HUNDRED, TRIED_WITH = "GOOD-0100-0001", "GOOD-1000-0001"
+HUNDRED = "GOOD-0100-0001"
 REF = "order-1"
 #: What a Smart Gift would have to say for the fence to be trusted.
 GOOD = {
@@ -44,17 +51,7 @@ GOOD = {
 def learn(sandbox):
     """Return a function that runs the probe against this Smart Gift as it is."""
 
-    def run(**wish):
-        report = probing.probe(
-            account=get_conf().account("default"),
-            site_id="1",
-            voucher_no=TRIED_WITH,
-            wish=probing.Wish(**wish),
-        )
-        assert report.everything_is_back
-        return report.record
-
-    return run
+    return partial(probe_once, sandbox)
 
 
 @pytest.fixture
@@ -181,9 +178,12 @@ def test_a_hold_that_is_shown_in_any_way(
 
     confirm(**FAULTS[fault])
 
-    state = finish()
-    assert state.status == "confirmed" or probed is False or style == "absent"
-    assert books(HUNDRED) == (30 if state.status == "confirmed" else books(HUNDRED))
+    # A hold that is shorter than we can know leaves some of it to a person.
+    known = (
+        seconds == 300 or style in {"utc", "offset"} or (probed and style != "absent")
+    )
+    assert finish().status in {"confirmed", *(() if known else ("needs_attention",))}
+    assert books(HUNDRED) == 30 or not known
 
 
 # The fence

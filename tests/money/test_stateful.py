@@ -33,6 +33,7 @@ from .world import (
     describe_rows,
     experiences,
     forget_everything,
+    probe_once,
 )
 
 
@@ -149,9 +150,13 @@ class Shop(RuleBasedStateMachine):
         ),
         due=st.sampled_from(["30.00", "60.00", "120.00"]),
         start=st.integers(0, 3),
+        probed=st.booleans(),
     )
-    def begin(self, flags: dict[str, Any], due: str, start: int) -> None:
+    def begin(self, flags: dict[str, Any], due: str, start: int, probed: bool) -> None:
         self.sandbox.behaviour.update(flags)
+        if probed:
+            # What it finds out is true, so it may make nothing worse.
+            probe_once(self.sandbox)
         for cart in CARTS:
             payments.open_session(reference=cart, amount_due=due)
         # So that most runs have money to lose from the first step on.

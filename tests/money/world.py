@@ -24,10 +24,12 @@ from wagtail_smartgift.choices import (
     SessionStatus,
 )
 from wagtail_smartgift.client._transport import Transport
+from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import (
     InboxEvent,
     InboxMessage,
+    CapabilityRecord,
     OutboxEvent,
     PaymentSession,
     Redemption,
@@ -38,7 +40,14 @@ from wagtail_smartgift.models import (
     VoucherOrderItem,
 )
 from wagtail_smartgift.sandbox import Experience, Sandbox
-from wagtail_smartgift.services import claims, holds, journal, reconciliation, vault
+from wagtail_smartgift.services import (
+    claims,
+    holds,
+    journal,
+    probing,
+    reconciliation,
+    vault,
+)
 
 
 S = RedemptionStatus
@@ -339,6 +348,7 @@ def forget_everything() -> None:
         for model in (
             InboxEvent,
             InboxMessage,
+            CapabilityRecord,
             OutboxEvent,
             RedemptionEvent,
             Redemption,
@@ -352,6 +362,19 @@ def forget_everything() -> None:
             if model is Redemption:
                 cursor.execute(f"UPDATE {table} SET replaces_id = NULL")
             cursor.execute(f"DELETE FROM {table}")
+
+
+def probe_once(sandbox: Sandbox, **wish: Any) -> CapabilityRecord:
+    """Find out how this Smart Gift behaves, and see that nothing is missing then."""
+    report = probing.probe(
+        account=get_conf().account("default"),
+        site_id="1",
+        voucher_no="GOOD-1000-0001",
+        wish=probing.Wish(**wish),
+    )
+    assert report.everything_is_back
+    assert sandbox.voucher("GOOD-1000-0001").balance == 1000
+    return report.record
 
 
 def attempt(verb: Callable[..., Any], **values: Any) -> Any:
