@@ -418,6 +418,42 @@ SHAPELESS = {
     ),
     "a catalogue that says what changed": _event({"id": 37}, "catalogue.changed"),
     "half a pair": _event({**REFERENCE, **ORDER, "site": "\ud800"}, "order.paid"),
+    "half a pair in an address": _event(
+        {
+            **REFERENCE,
+            **ORDER,
+            "delivery": {**ORDER["delivery"], "address": {"city": "\ud800"}},
+        },
+        "order.paid",
+    ),
+    "a NUL in a name of an address": _event(
+        {
+            **REFERENCE,
+            **ORDER,
+            "delivery": {**ORDER["delivery"], "address": {"ci\0ty": "Bath"}},
+        },
+        "order.paid",
+    ),
+    "a number beyond all numbers": json.dumps(
+        _event(
+            {
+                **REFERENCE,
+                **ORDER,
+                "delivery": {**ORDER["delivery"], "address": {"city": "BIG"}},
+            },
+            "order.paid",
+        )
+    ).replace('"BIG"', "1e999"),
+    "an address as deep as a well": json.dumps(
+        _event(
+            {
+                **REFERENCE,
+                **ORDER,
+                "delivery": {**ORDER["delivery"], "address": {"city": "WELL"}},
+            },
+            "order.paid",
+        )
+    ).replace('"WELL"', "[" * 500 + "]" * 500),
     "a NUL in a site's name": _event(
         {**REFERENCE, **ORDER, "site": "\0"}, "order.paid"
     ),

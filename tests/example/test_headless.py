@@ -6,6 +6,8 @@ import pytest
 import requests
 
 from tests.example.shop import SERVER_KEY, Shop
+from tests.inbox import SECRET
+from wagtail_smartgift.testing import signed_webhook
 
 
 class Api:
@@ -225,3 +227,24 @@ def test_half_of_a_payment_by_two_vouchers_goes_back(api, shop, sandbox, new_vou
         ("reverse", "50.00"),
         ("redeem", "30.00"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("secret", "status", "code"), [(SECRET, 202, "not_found"), ("", 401, None)]
+)
+def test_the_shops_messages_come_in_where_there_is_a_secret(
+    filled_shop, smart_gift, secret, status, code
+):
+    other = Shop(filled_shop.folder, smart_gift.url, SMARTGIFT_WEBHOOK_SECRET=secret)
+    body, headers = signed_webhook(
+        "order.cancelled", {"reference": "nobodys"}, secret=SECRET
+    )
+    with other.serving() as served:
+        answer = requests.post(
+            f"{served.url}/smartgift/api/webhooks/shop",
+            data=body,
+            headers={"Content-Type": "application/json", **headers},
+            timeout=60,
+        )
+    assert answer.status_code == status
+    assert answer.json()["code"] == (code or "unauthenticated")

@@ -7,6 +7,7 @@ is repeated back of what did not look right.
 """
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ from wagtail_smartgift.references import WRONG_REFERENCE, is_reference
 
 
 _TYPE = rf"^[\x21-\x7e]{{1,{LONGEST_TYPE}}}$"
+#: Levels of lists and objects in ``data``; an order's item is on the third.
+DEEPEST = 8
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*", re.ASCII)
 
 
@@ -135,6 +138,10 @@ def read_event(body: bytes) -> Event:
     schema = DATA.get(envelope.type)
     if schema is None:
         return Event(type=envelope.type, data={})
+    if not _is_storable(envelope.data, DEEPEST):
+        raise PaymentError(
+            "malformed", _("The message has characters, or depths, that none needs.")
+        )
     data = _validate(schema, envelope.data, ("data",))
     return Event(
         type=envelope.type,
@@ -153,6 +160,21 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _is_storable(value: object, levels: int) -> bool:
+    """Tell whether it can be written down again, wherever a schema lets anything in."""
+    if isinstance(value, str):
+        return "\0" not in value and not any(
+            "\ud800" <= char <= "\udfff" for char in value
+        )
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, list):
+        return levels > 0 and all(_is_storable(item, levels - 1) for item in value)
+    return True
 
 
 def _validate(schema: type[Any], value: object, where: tuple[str, ...]) -> Any:

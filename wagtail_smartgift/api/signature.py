@@ -47,10 +47,6 @@ class ShopSignature(APIKeyHeader):
 
     param_name = SIGNATURE
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.openapi_name = "shopSignature"
-
     def authenticate(self, request: HttpRequest, key: str | None) -> str:
         secrets = _secrets()
         if not secrets:
