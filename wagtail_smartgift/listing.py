@@ -15,7 +15,7 @@ from wagtail.models import Site
 
 from wagtail_smartgift.choices import Availability
 from wagtail_smartgift.models import CatalogueSync
-from wagtail_smartgift.models.catalogue import has_terms
+from wagtail_smartgift.models.catalogue import MAX_PERSONS, has_terms
 from wagtail_smartgift.selectors import (
     ProductAddresses,
     addresses_version,
@@ -122,6 +122,7 @@ def _listed(row: _Row, addresses: ProductAddresses) -> VoucherItem:
         available_count=stock,
         # What is listed is active and not gone; see ``VoucherProduct.availability``.
         available=(stock is None or stock > 0)
+        and (row.persons_min or 1) <= MAX_PERSONS
         and has_terms(row.type, row.price, row.min_amount, row.max_amount),
         image=row.image_url or None,
         url=addresses.url(row),

@@ -279,6 +279,45 @@ def test_a_spent_budget_stops_guessers_and_never_customers(
     assert balance(anonymous).status_code == 200
 
 
+def test_guesses_from_ever_new_addresses_never_stop_a_customer(
+    anonymous, server, sandbox, configure
+):
+    configure(THROTTLES={"NUM_PROXIES": 1})
+
+    def guess(number):
+        address = {"X-Forwarded-For": f"6.6.6.6, 198.51.{number // 250}.{number % 250}"}
+        return balance(anonymous, f"GUESS-{number}", "10.0.0.1", **address)
+
+    answers = [guess(number) for number in range(60)]
+
+    assert [answer.status_code for answer in answers] == [422] * 20 + [429] * 40
+    for refused in answers[20:]:
+        assert_problem(refused, "throttled", 429)
+        assert 1 <= int(refused["Retry-After"]) <= 60
+    assert len(sandbox.log()) == 20
+    # Vouchers of one's own payment, and numbers for the first time, go on.
+    for number in range(3):
+        customer = open_for(server, f"paying-{number}")
+        assert (
+            add(customer, f"GOOD-0{(25, 50, 100)[number]:03}-0001").status_code == 201
+        )
+        path = f"server/payment-sessions/paying-{number}"
+        assert server.post(f"{path}/prepare").status_code == 200
+        assert server.post(f"{path}/confirm").json()["status"] == "confirmed"
+
+
+def test_who_is_over_a_limit_is_turned_away_unread(anonymous, sandbox, configure):
+    configure(THROTTLES={"BALANCE_PER_MINUTE": 1})
+    assert balance(anonymous).status_code == 200
+
+    answer = anonymous._client.generic(
+        "POST", "/smartgift/api/balance", b"{", REMOTE_ADDR="203.0.113.1"
+    )
+
+    assert_problem(answer, "throttled", 429)
+    assert 1 <= int(answer["Retry-After"]) <= 60
+
+
 # -- counting -----------------------------------------------------------------
 
 

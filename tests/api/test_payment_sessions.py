@@ -167,6 +167,21 @@ def test_smart_gift_down_is_a_clear_503(customer, sandbox):
     assert int(answer["Retry-After"]) >= 1
 
 
+def test_a_payment_of_another_key_is_a_503_that_says_when(
+    customer, server, sandbox, configure, settings
+):
+    """A copy of the database, say: its vouchers are not this host's to touch."""
+    account = settings.WAGTAIL_SMARTGIFT["ACCOUNTS"]["default"]
+    configure(ACCOUNTS={"default": {**account, "API_KEY": "sk_sandbox_other"}})
+    calls = len(sandbox.log())
+
+    for answer in (add(customer), verb(server, "confirm"), verb(server, "cancel")):
+        assert_problem(answer, "smartgift_unavailable", 503)
+        assert int(answer["Retry-After"]) >= 1
+    assert len(sandbox.log()) == calls
+    assert PaymentSession.objects.get().status == "open"
+
+
 def test_an_unknown_outcome_is_202(server, customer, sandbox):
     add(customer, HUNDRED, amount="30.00")
     sandbox.faults.add(Fault(operation="redeem", mode="lost_after"))

@@ -132,9 +132,64 @@ def test_a_refused_sale_says_so(server, order, sandbox):
     assert server.post("server/voucher-orders", order).json()["status"] == "placed"
 
 
+def test_what_was_queued_or_refused_is_created_when_it_is_placed(
+    server, order, sandbox
+):
+    sandbox.faults.add(Fault(operation="pos-sale", mode="rate_limited", seconds=0))
+    assert server.post("server/voucher-orders", order).status_code == 202
+    assert server.post("server/voucher-orders", order).status_code == 201
+    assert server.post("server/voucher-orders", order).status_code == 200
+
+    order["reference"] = "sale-2"
+    sandbox.faults.add(Fault(operation="pos-sale", mode="refused", field="customer"))
+    refused = server.post("server/voucher-orders", order)
+    assert_problem(refused, "order_refused", 422)
+    order["items"][0]["price"] = "55.00"
+    assert server.post("server/voucher-orders", order).status_code == 201
+    assert len(sandbox.sales()) == 2
+
+
+def test_what_a_person_has_to_find_out_is_no_success(server, order, sandbox):
+    sandbox.faults.add(Fault(operation="pos-sale", mode="lost_before"))
+    assert server.post("server/voucher-orders", order).status_code == 202
+    VoucherOrder.objects.update(status="needs_attention", next_look_at=None)
+
+    answer = server.post("server/voucher-orders", order)
+
+    assert (answer.status_code, answer.json()["status"]) == (202, "needs_attention")
+    assert sandbox.sales() == []
+
+
+def test_the_site_of_an_order_may_be_named_in_the_query(server, order, sandbox):
+    answer = server.post("server/voucher-orders?site=no.such", order)
+
+    body = assert_problem(answer, "invalid", 422)
+    assert [error["field"] for error in body["errors"]] == ["site"]
+    assert sandbox.sales() == []
+
+
+@pytest.mark.parametrize("dry", ["false", "no", 0, 1, "true"])
+def test_a_dry_run_is_true_or_false(server, order, sandbox, dry):
+    answer = server.post("server/voucher-orders", {**order, "dry_run": dry})
+
+    body = assert_problem(answer, "invalid", 422)
+    assert [error["field"] for error in body["errors"]] == ["dry_run"]
+    assert sandbox.sales() == []
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
+        (lambda body: body["items"][0].update(product=10**30), "items.0.product"),
+        (lambda body: body["items"][0].update(product="38"), "items.0.product"),
+        (lambda body: body["items"][0].update(persons=10**30), "items.0.persons"),
+        (lambda body: body.update(payment_method=10**30), "payment_method"),
+        (lambda body: body["delivery"].update(method=[1]), "delivery.method"),
+        (lambda body: body["delivery"].update(date=1e9), "delivery.date"),
+        (
+            lambda body: body["delivery"].update(address={"street": "1"}),
+            "delivery.address.street",
+        ),
         (lambda body: body["items"][0].update(price="52.00"), "items.0.price"),
         (lambda body: body["items"][0].update(price="5.00"), "items.0.price"),
         (lambda body: body["items"][0].pop("price"), "items.0.price"),

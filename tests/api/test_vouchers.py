@@ -51,6 +51,7 @@ def test_the_fast_way_writes_what_the_schema_says(anonymous, index):
     make_product(1, title="Ünïcode & <b>", available_count=0, image_url="")
     make_experience(image_url="https://images.example/39.jpeg")
     make_product(2, min_amount=None)
+    make_experience(40, persons_min=501)
 
     body = listed(anonymous).json()
 
@@ -62,7 +63,52 @@ def test_the_fast_way_writes_what_the_schema_says(anonymous, index):
         1: False,
         2: False,
         39: True,
+        40: False,
     }
+
+
+@pytest.mark.parametrize(
+    ("values", "listed", "available"),
+    [
+        ({}, True, True),
+        ({"available_count": 0}, True, False),
+        ({"available_count": 3}, True, True),
+        ({"status": "hidden"}, False, True),
+        ({"status": "disabled"}, False, False),
+        ({"status": "at_counter_only"}, False, False),
+        ({"status": "unknown"}, False, False),
+        ({"gone_at": timezone.now()}, False, False),
+    ],
+)
+def test_what_is_listed_and_what_can_be_bought(
+    anonymous, index, sandbox, values, listed, available
+):
+    make_product(1, **values)
+
+    body = anonymous.get("vouchers").json()
+    assert (body["count"], len(body["items"])) == (int(listed), int(listed))
+    item = anonymous.get("vouchers/1").json()
+    assert item["available"] is available
+    assert body["items"] == ([item] if listed else [])
+    assert sandbox.log() == []
+
+
+def test_a_page_of_the_list(anonymous, index):
+    for number in range(1, 54):
+        make_product(number, title=f"Voucher {number:03}")
+    make_experience(900, title="Tea for two")
+
+    def ids(query):
+        body = listed(anonymous, query).json()
+        return body["count"], [item["id"] for item in body["items"]]
+
+    assert len(ids("")[1]) == 50
+    assert ids("?limit=2&offset=1") == (54, [1, 2])
+    assert ids("?limit=1000&offset=53")[1] == [53]
+    assert ids("?offset=1000000") == (54, [])
+    assert ids("?type=experience") == (1, [900])
+    assert ids("?type=&search=TEA") == (1, [900])
+    assert ids("?search=nothing-like-it") == (0, [])
 
 
 def test_while_nothing_changes_it_is_304(
