@@ -8,7 +8,7 @@ from typing import Any
 
 from django_tasks import task
 
-from wagtail_smartgift.services import reconciliation
+from wagtail_smartgift.services import delivering, reconciliation
 
 
 @task()
@@ -18,3 +18,10 @@ def reconcile() -> dict[str, Any]:
     For hosts that schedule tasks rather than commands. Returns the report.
     """
     return vars(reconciliation.reconcile())
+
+
+@task()
+def deliver_webhook(delivery_id: int) -> bool:
+    """Make one attempt at a webhook that is due; returns whether it was delivered."""
+    result = delivering.deliver(delivery_id)
+    return result is not None and result.delivered

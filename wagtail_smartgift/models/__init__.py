@@ -1,5 +1,10 @@
 from wagtail_smartgift.models.budget import CallBudget
 from wagtail_smartgift.models.catalogue import CatalogueSync, VoucherProduct
+from wagtail_smartgift.models.deliveries import (
+    StaffNotice,
+    WebhookAttempt,
+    WebhookDelivery,
+)
 from wagtail_smartgift.models.guessing import GuessCounter
 from wagtail_smartgift.models.idempotency import StoredAnswer
 from wagtail_smartgift.models.outbox import OutboxEvent
@@ -34,11 +39,14 @@ __all__ = [
     "RedemptionEvent",
     "SessionSecret",
     "SmartGiftSettings",
+    "StaffNotice",
     "StoredAnswer",
     "VoucherOrder",
     "VoucherOrderEvent",
     "VoucherOrderItem",
     "VoucherProduct",
+    "WebhookAttempt",
+    "WebhookDelivery",
 ]
 
 if HAS_WAGTAILS_PAGE:

@@ -18,7 +18,9 @@ from wagtail_smartgift.ledger import PENDING
 from wagtail_smartgift.models import PaymentSession, Redemption, VoucherOrder
 from wagtail_smartgift.services import (
     answers,
+    attention,
     counters,
+    delivery_rounds,
     holding,
     holds,
     outbox,
@@ -57,6 +59,10 @@ class Report:
     orders: int = 0
     #: Events that were sent again.
     events: int = 0
+    #: Webhooks that were delivered.
+    webhooks: int = 0
+    #: Payments and orders that staff were told of by mail.
+    told: int = 0
     #: Payments and orders that only a person can decide.
     attention: int = 0
     #: Rows of another key or address, which are left alone.
@@ -80,6 +86,10 @@ def reconcile(*, batch: int = BATCH) -> Report:
         PaymentSession.objects.filter(status=SessionStatus.NEEDS_ATTENTION).count()
         + VoucherOrder.objects.filter(status="needs_attention").count()
     )
+    # Last: other people's servers take their time.
+    report.told = attention.tell_staff()
+    report.webhooks = delivery_rounds.deliver_due()
+    delivery_rounds.prune()
     return report
 
 
