@@ -4,9 +4,15 @@ from typing import Any
 
 from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 
+from wagtail_smartgift.services.delivering import REPLAY_ACTION
+from wagtail_smartgift.views.admin_deliveries import DeliveryViewSet
 from wagtail_smartgift.views.admin_products import ProductChooserViewSet, ProductViewSet
+
+
+deliveries = DeliveryViewSet()
 
 
 @hooks.register("register_icons")
@@ -17,10 +23,27 @@ def register_icons(icons: list[str]) -> list[str]:
 @hooks.register("register_permissions")
 def register_permissions() -> QuerySet[Permission]:
     return Permission.objects.filter(
-        content_type__app_label="wagtail_smartgift", codename="use_server_api"
+        content_type__app_label="wagtail_smartgift",
+        codename__in=[
+            "use_server_api",
+            "view_webhookdelivery",
+            "replay_webhookdelivery",
+        ],
     )
 
 
 @hooks.register("register_admin_viewset")
 def register_viewsets() -> list[Any]:
-    return [ProductViewSet(), ProductChooserViewSet()]
+    return [ProductViewSet(), ProductChooserViewSet(), deliveries]
+
+
+@hooks.register("register_reports_menu_item")
+def register_reports() -> Any:
+    return deliveries.get_menu_item()
+
+
+@hooks.register("register_log_actions")
+def register_log_actions(actions: Any) -> None:
+    actions.register_action(
+        REPLAY_ACTION, _("Send a webhook again"), _("Asked for the webhook again")
+    )

@@ -19,6 +19,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from wagtail.log_actions import log
 
 from wagtail_smartgift import fetch
@@ -58,7 +59,7 @@ class Result:
 
 
 class NotReplayable(Exception):
-    """The delivery cannot be sent (any more) by this host."""
+    """The delivery cannot be sent (any more) by this host; ``str()`` says why."""
 
 
 def endpoints() -> dict[str, WebhookEndpoint]:
@@ -282,10 +283,13 @@ def check_replayable(row: WebhookDelivery) -> None:
     account = get_conf().accounts.get(row.event.account)
     if account is None or not row.event.is_bound_to(account):
         raise NotReplayable(
-            "It was made with another Smart Gift key or address than is configured now."
+            _(
+                "It was made with another Smart Gift key or address than is configured "
+                "now."
+            )
         )
     if row.endpoint_digest not in endpoints():
-        raise NotReplayable("Its endpoint is not in WEBHOOK_ENDPOINTS any more.")
+        raise NotReplayable(_("Its endpoint is not in WEBHOOK_ENDPOINTS any more."))
 
 
 def replay(row: WebhookDelivery, *, user: Any = None) -> None:
