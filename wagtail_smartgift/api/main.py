@@ -4,13 +4,14 @@ from typing import Any
 
 from ninja import NinjaAPI
 
-from wagtail_smartgift.api import errors, server, storefront
+from wagtail_smartgift.api import errors, outgoing, server, storefront
 
 
 class SmartGiftAPI(NinjaAPI):
     def get_openapi_schema(self, **options: Any) -> Any:
         described = super().get_openapi_schema(**options)
         errors.document(described)
+        outgoing.document(described)
         return described
 
 
