@@ -26,6 +26,7 @@ from wagtail_smartgift.services import (
 )
 from wagtail_smartgift.services import payments as verbs
 
+from . import webhook_acts
 from .world import (
     MOST_PASSES,
     World,
@@ -255,5 +256,8 @@ ACTS: dict[str, Callable[..., Any]] = {
         make_the_index,
         come_to_rest,
         dying_sweep,
+        webhook_acts.cause_webhooks,
+        webhook_acts.send_webhooks,
+        webhook_acts.webhook_rows,
     )
 }
