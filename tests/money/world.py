@@ -31,9 +31,12 @@ from wagtail_smartgift.models import (
     Redemption,
     RedemptionEvent,
     SessionSecret,
+    StaffNotice,
     VoucherOrder,
     VoucherOrderEvent,
     VoucherOrderItem,
+    WebhookAttempt,
+    WebhookDelivery,
 )
 from wagtail_smartgift.sandbox import Experience, Sandbox
 from wagtail_smartgift.services import claims, holds, journal, reconciliation, vault
@@ -324,6 +327,9 @@ def forget_everything() -> None:
     """Empty our tables: the journal, rightly, refuses to by itself."""
     with connection.cursor() as cursor:
         for model in (
+            WebhookAttempt,
+            WebhookDelivery,
+            StaffNotice,
             OutboxEvent,
             RedemptionEvent,
             Redemption,

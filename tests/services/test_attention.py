@@ -190,14 +190,18 @@ def test_without_an_address_of_the_admin_there_is_no_link(settings):
 
 
 @pytest.mark.usefixtures("staff", "sandbox", "db")
-def test_an_event_that_staff_wait_for_is_not_forgotten(time_machine_now):
+def test_an_event_that_staff_wait_for_is_not_forgotten(time_machine_now, configure):
     needs_a_person("order-1")
     OutboxEvent.objects.update(dispatched_at=timezone.now())
     time_machine_now.shift(100 * 86400)
 
     delivery_rounds.prune()
-
     assert OutboxEvent.objects.count() == 1
+
+    # Nobody is to be told any more.
+    configure(ATTENTION_EMAILS=[])
+    delivery_rounds.prune()
+    assert OutboxEvent.objects.count() == 0
 
 
 @pytest.mark.usefixtures("staff", "sandbox")

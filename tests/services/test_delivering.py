@@ -689,6 +689,21 @@ def test_a_message_that_cannot_be_written_breaks_no_payment_and_no_signal(
     assert sweep().webhooks == 1
 
 
+def test_an_event_that_cannot_be_described_stops_no_other(session, caplog):
+    make_events(2)
+    first = OutboxEvent.objects.order_by("created_at").first()
+    OutboxEvent.objects.filter(pk=first.pk).update(
+        session=None, type="catalogue.synced"
+    )
+
+    with caplog.at_level(logging.ERROR):
+        assert outbox.dispatch_due() == 1
+
+    first.refresh_from_db()
+    assert first.dispatched_at is None
+    assert first.next_attempt_at > timezone.now()
+
+
 # -- again ---------------------------------------------------------------------------
 
 

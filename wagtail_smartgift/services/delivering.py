@@ -12,7 +12,7 @@ import random
 import time
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -231,7 +231,7 @@ def _settle_failure(
         return result
     until = timezone.now() + timedelta(seconds=rest)
     waiting.filter(next_attempt_at__lt=until).update(next_attempt_at=until)
-    return Result(**{**vars(result), "rests": True})
+    return replace(result, rests=True)
 
 
 _NOBODYS: Mapping[str, Any] = {"claimed_by": "", "claimed_until": None}

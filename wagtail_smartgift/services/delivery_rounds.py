@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from wagtail_smartgift.choices import DeliveryProblem, DeliveryStatus
+from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import OutboxEvent, StaffNotice, WebhookDelivery
 from wagtail_smartgift.services import delivering, retrying
 
@@ -93,12 +94,13 @@ def prune() -> int:
     young = Exists(of_event.filter(began_at__gte=now - timedelta(days=KEEP_DELIVERED)))
     old = OutboxEvent.objects.filter(
         ~pending,
-        ~untold,
         ~young,
         ~given_up | Q(created_at__lt=now - timedelta(days=KEEP_GIVEN_UP)),
         created_at__lt=now - timedelta(days=KEEP_DELIVERED),
         dispatched_at__isnull=False,
     )
+    if get_conf().attention_emails:
+        old = old.exclude(untold)
     ids = list(old.order_by("created_at").values_list("pk", flat=True)[:BATCH])
     OutboxEvent.objects.filter(pk__in=ids).delete()
     return len(ids)

@@ -119,9 +119,9 @@ def dispatch(event_id: UUID) -> bool:
     row = OutboxEvent.objects.select_related("session", "order", "redemption").get(
         pk=event_id
     )
-    data = ledger.describe_event(row)
-    _begin_webhooks(row, data)
     try:
+        data = ledger.describe_event(row)
+        _begin_webhooks(row, data)
         SIGNALS[row.type].send(
             sender=OutboxEvent,
             event=row.type,
