@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.receivers import Receiver, running_receiver
 from wagtail_smartgift.sandbox import Sandbox
 from wagtail_smartgift.testing import running_sandbox
 
@@ -32,3 +33,10 @@ def sandbox() -> Iterator[Sandbox]:
     """A Smart Gift of this test's own, without a limit of calls."""
     with running_sandbox() as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Somebody's server that gets webhooks; configure it as an endpoint."""
+    with running_receiver() as receiver:
+        yield receiver

@@ -26,6 +26,7 @@ SETTING = "WAGTAIL_SMARTGIFT"
 ACCOUNT = {"API_KEY": "sk_secret", "BASE_URL": "https://gifts.example", "SITE_ID": "1"}
 LONG = "a text that is long enough to be a key of its own"
 WEBHOOK_SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" + "MfKQ9r8G"
+ENDPOINT = {"url": "https://a.example/hook", "secret": WEBHOOK_SECRET}
 
 
 def ours(**options):
@@ -134,6 +135,8 @@ def test_a_complete_setup_is_silent(smartgift):
             },
             "E009",
         ),
+        ({"WEBHOOK_ENDPOINTS": [ENDPOINT, ENDPOINT]}, "E020"),
+        ({"ATTENTION_EMAILS": ["staff"]}, "E021"),
         ({"CURRENCY": "pounds"}, "E010"),
         ({"CURRENCY": 826}, "E010"),
         ({"REFERENCE_PREFIX": "x" * 65}, "E011"),
@@ -341,6 +344,20 @@ def test_a_database_that_is_not_migrated_is_not_asked(db, smartgift):
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE {CapabilityRecord._meta.db_table}")
     assert found(databases=["default"], but=()) == []
+
+
+@pytest.mark.parametrize("url", ["http://{}", "https://{}"])
+def test_no_password_of_an_endpoint_is_shown(smartgift, url):
+    address = url.format("shop:pa55@a.example/hook?token=t0ken")
+    endpoint = {"url": address, "secret": WEBHOOK_SECRET}
+    smartgift(WEBHOOK_ENDPOINTS=[endpoint, endpoint])
+
+    messages = run_checks()
+
+    said = " ".join(f"{message.msg} {message.hint}" for message in messages)
+    assert "a.example/hook" in said
+    assert "pa55" not in said
+    assert "t0ken" not in said
 
 
 def test_the_reference_lists_each_check_once():

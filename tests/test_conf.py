@@ -58,7 +58,10 @@ def test_settings_are_read_into_values(configure):
         ({"DELIVERY_METHODS": [{"id": 1}]}, "{id, name, price, posted}"),
         ({"DELIVERY_METHODS": [{"id": 1, "name": "x", "price": "free"}]}, "amount"),
         ({"THROTTLES": {"BALANCE": 5}}, "Known are: BALANCE_FAILURES"),
-        ({"WEBHOOK_ENDPOINTS": [{"url": "https://x"}]}, "{url, secret, events?}"),
+        (
+            {"WEBHOOK_ENDPOINTS": [{"url": "https://x"}]},
+            "{url, secret, events?, allow_private?}",
+        ),
     ],
 )
 def test_a_wrong_setting_says_what_it_should_be(configure, values, said):

@@ -138,6 +138,14 @@ def test_each_signal_is_documented():
     assert documented == found
 
 
+def test_each_event_is_documented():
+    text = reference("events.md")
+
+    assert set(re.findall(r"^\| `([a-z_.]+)` \|", text, re.MULTILINE)) == set(
+        signals.SIGNALS
+    )
+
+
 def test_each_command_is_documented():
     ours = {name for name, app in get_commands().items() if app == "wagtail_smartgift"}
 
@@ -210,11 +218,12 @@ def test_templates_blocks_and_properties_are_documented():
     }
     blocks = {
         name
-        for path in templates.values()
+        for part, path in templates.items()
+        if not part.startswith("admin/")
         for name in re.findall(r"{% block (\w+) %}", path.read_text("utf-8"))
     }
-    # The host's own blocks, and the parts of the admin.
-    blocks -= {"title", "extra_css", "content", "main_content"}
+    # The host's own blocks.
+    blocks -= {"title", "extra_css", "content"}
     properties = {
         name
         for path in (PACKAGE / "static").rglob("*.css")

@@ -220,3 +220,113 @@ class InboxStep(models.TextChoices):
     IGNORED = "ignored", pgettext_lazy("message step", "Ignored")
     FAILED = "failed", pgettext_lazy("message step", "Failed")
     REPLAYED = "replayed", pgettext_lazy("message step", "Replayed")
+
+
+class AttentionReason(models.TextChoices):
+    """Why only a person can decide (``attention_code``), for those who have to."""
+
+    BALANCE_MOVED = (
+        "balance_moved",
+        pgettext_lazy("reason", "Its balance changed while an answer was lost."),
+    )
+    UNREADABLE = (
+        "unreadable",
+        pgettext_lazy("reason", "It expired or was blocked before it could be read."),
+    )
+    UNREACHABLE = (
+        "unreachable",
+        pgettext_lazy("reason", "Smart Gift did not answer for about two hours."),
+    )
+    IDS_LOST = (
+        "ids_lost",
+        pgettext_lazy("reason", "It was redeemed, but cannot be reversed from here."),
+    )
+    REVERSE_REFUSED = (
+        "reverse_refused",
+        pgettext_lazy("reason", "Smart Gift refuses to reverse it."),
+    )
+    REVERSE_REFUSED_IDS = (
+        "reverse_refused_ids",
+        pgettext_lazy("reason", "Smart Gift does not know its redemption ids."),
+    )
+    REMAINDER_NOT_REDEEMED = (
+        "remainder_not_redeemed",
+        pgettext_lazy("reason", "A partial refund gave all of it back."),
+    )
+    LATE_ANSWER = (
+        "late_answer",
+        pgettext_lazy("reason", "An answer came after it had been decided otherwise."),
+    )
+    UNDECRYPTABLE = (
+        "undecryptable",
+        pgettext_lazy(
+            "reason", "Its number cannot be read: an encryption key is gone."
+        ),
+    )
+    BOOKS_DIFFER = (
+        "books_differ",
+        pgettext_lazy("reason", "It is not what its own journal says."),
+    )
+    REFUND = "refund", pgettext_lazy("reason", "Its refund could not be finished.")
+    SALE_UNKNOWN = (
+        "sale_unknown",
+        pgettext_lazy("reason", "Nobody knows whether its vouchers were sold."),
+    )
+    REFERENCE_TAKEN = (
+        "reference_taken",
+        pgettext_lazy("reason", "Smart Gift has another order with its reference."),
+    )
+    SOLD_TWICE = (
+        "sold_twice",
+        pgettext_lazy("reason", "Its vouchers may have been sold twice."),
+    )
+
+
+class DeliveryStatus(models.TextChoices):
+    """Where a webhook to one endpoint stands."""
+
+    PENDING = "pending", pgettext_lazy("webhook status", "Pending")
+    DELIVERED = "delivered", pgettext_lazy("webhook status", "Delivered")
+    FAILED = "failed", pgettext_lazy("webhook status", "Given up")
+
+
+class DeliveryProblem(models.TextChoices):
+    """Why a webhook was not delivered. The first five are those of ``fetch``."""
+
+    NAME = "name", pgettext_lazy("webhook problem", "The host name is not known")
+    ADDRESS = (
+        "address",
+        pgettext_lazy("webhook problem", "The address is private, or without https"),
+    )
+    TLS = "tls", pgettext_lazy("webhook problem", "No secure connection")
+    TIMEOUT = "timeout", pgettext_lazy("webhook problem", "No answer in time")
+    CONNECTION = (
+        "connection",
+        pgettext_lazy("webhook problem", "The connection failed"),
+    )
+    REDIRECT = "redirect", pgettext_lazy("webhook problem", "Answered with a redirect")
+    STATUS = "status", pgettext_lazy("webhook problem", "Answered with an error")
+    GONE = "gone", pgettext_lazy("webhook problem", "The endpoint is gone for good")
+    #: Not in WEBHOOK_ENDPOINTS any more.
+    REMOVED = (
+        "removed",
+        pgettext_lazy("webhook problem", "The endpoint is not configured any more"),
+    )
+    #: The endpoint did not answer for as long as anybody waits.
+    EXPIRED = "expired", pgettext_lazy("webhook problem", "Waited for too long")
+    SECRET = (
+        "secret",
+        pgettext_lazy("webhook problem", "The endpoint's secret cannot sign"),
+    )
+    UNREADABLE = (
+        "unreadable",
+        pgettext_lazy("webhook problem", "The encryption key of the message is gone"),
+    )
+
+
+class DeliveryOperation(models.TextChoices):
+    """What the log of a webhook records."""
+
+    SEND = "send", pgettext_lazy("webhook operation", "Send")
+    REPLAY = "replay", pgettext_lazy("webhook operation", "Asked for again")
+    GIVE_UP = "give_up", pgettext_lazy("webhook operation", "Give up")

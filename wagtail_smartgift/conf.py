@@ -60,9 +60,28 @@ class DeliveryMethod:
 
 @dataclass(frozen=True)
 class WebhookEndpoint:
-    url: str
+    """Somebody's server that is told of events; all of them where it names none."""
+
+    url: str = field(repr=False)
     secret: str = field(repr=False)
     events: tuple[str, ...] = ()
+    #: The house's own: it may have a private address.
+    allow_private: bool = False
+
+    def wants(self, event: str) -> bool:
+        return not self.events or event in self.events
+
+    @property
+    def digest(self) -> str:
+        """Know the endpoint again without its address (hex, 32 characters)."""
+        return hashlib.sha256(f"smartgift\0{self.url}".encode()).hexdigest()[:32]
+
+    @property
+    def label(self) -> str:
+        """The address without the parts in which a password may be."""
+        parts = urlsplit(self.url)
+        host = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{host}{parts.path}"[:255]
 
 
 @dataclass(frozen=True)
@@ -313,14 +332,26 @@ def _delivery_methods(name: str, value: object) -> tuple[DeliveryMethod, ...]:
 def _endpoints(name: str, value: object) -> tuple[WebhookEndpoint, ...]:
     endpoints = []
     for item in _sequence(name, value):
-        item = _only(name, item, {"url", "secret", "events"})
+        item = _only(name, item, {"url", "secret", "events", "allow_private"})
         if not item.get("url") or not item.get("secret"):
-            raise _wrong(name, "a list of {url, secret, events?}", "an entry without")
+            raise _wrong(
+                name,
+                "a list of {url, secret, events?, allow_private?}",
+                "an entry without",
+            )
+        try:
+            urlsplit(str(item["url"]))
+        except ValueError:
+            raise _wrong(f"{name}: url", "an address", "one without sense") from None
+        allow_private = item.get("allow_private", False)
+        if not isinstance(allow_private, bool):
+            raise _wrong(f"{name}: allow_private", "True or False", allow_private)
         endpoints.append(
             WebhookEndpoint(
                 url=str(item["url"]),
                 secret=str(item["secret"]),
-                events=tuple(item.get("events") or ()),
+                events=_strings(f"{name}: events", item.get("events") or ()),
+                allow_private=allow_private,
             )
         )
     return tuple(endpoints)

@@ -23,6 +23,7 @@ from wagtail_smartgift.choices import (
 )
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import (
+    OutboxEvent,
     PaymentSession,
     Redemption,
     RedemptionEvent,
@@ -227,6 +228,40 @@ def describe_order(order: VoucherOrder) -> Order:
             for item in order.items.select_related("product").order_by("position")
         ),
         code=_why_not_placed(order),
+    )
+
+
+@dataclass(frozen=True)
+class CatalogueNews:
+    """What a sync found to be new in an account's catalogue, in products.
+
+    After a sync that was interrupted they may be fewer than what has changed.
+    """
+
+    account: str
+    synced_at: datetime
+    added: int
+    changed: int
+    #: No longer listed by Smart Gift.
+    gone: int
+    #: Listed again.
+    returned: int
+
+
+def describe_event(event: OutboxEvent) -> Session | Order | CatalogueNews:
+    """Picture what an event is about, as it is now."""
+    if event.session is not None:
+        return describe(event.session)
+    if event.order is not None:
+        return describe_order(event.order)
+    details = event.details
+    return CatalogueNews(
+        account=event.account,
+        synced_at=datetime.fromisoformat(details["synced_at"]),
+        added=details["added"],
+        changed=details["changed"],
+        gone=details["gone"],
+        returned=details["returned"],
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django_tasks import task
 
-from wagtail_smartgift.services import inbox, reconciliation
+from wagtail_smartgift.services import delivering, inbox, reconciliation
 
 
 @task()
@@ -24,3 +24,10 @@ def reconcile() -> dict[str, Any]:
 def process_inbox_message(message_id: int) -> bool:
     """Work on a message of the shop; returns whether it was left to this task."""
     return inbox.process(message_id)
+
+
+@task()
+def deliver_webhook(delivery_id: int) -> bool:
+    """Make one attempt at a webhook that is due; returns whether it was delivered."""
+    result = delivering.deliver(delivery_id)
+    return result is not None and result.delivered

@@ -8,17 +8,14 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 from wagtail_smartgift.client import NotSent, OutcomeUnknown, RateLimited, Refused
 from wagtail_smartgift.client._classify import (
     asked_pause,
-    causes,
     error_of_answer,
     error_of_failure,
-    header_number,
     parse_json,
     rate_limit_pause,
     scrubber,
-    server_date,
 )
-from wagtail_smartgift.client._connection import NotConnected
 from wagtail_smartgift.client._transport import Answer, Failure
+from wagtail_smartgift.wire import NotConnected, causes, header_number, server_date
 
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.timezone.utc)

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.client.conftest import Server, answering, http, sample
 from wagtail_smartgift.client import NotSent, OutcomeUnknown, SmartGiftClient
-from wagtail_smartgift.client._connection import Attempt
+from wagtail_smartgift.wire import Attempt
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ from wagtail_smartgift.services import (
 )
 from wagtail_smartgift.services import payments as verbs
 
+from . import webhook_acts
 from .world import (
     MOST_PASSES,
     World,
@@ -352,5 +353,8 @@ ACTS: dict[str, Callable[..., Any]] = {
         make_the_index,
         come_to_rest,
         dying_sweep,
+        webhook_acts.cause_webhooks,
+        webhook_acts.send_webhooks,
+        webhook_acts.webhook_rows,
     )
 }

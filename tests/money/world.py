@@ -27,17 +27,20 @@ from wagtail_smartgift.client._transport import Transport
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import (
+    CapabilityRecord,
     InboxEvent,
     InboxMessage,
-    CapabilityRecord,
     OutboxEvent,
     PaymentSession,
     Redemption,
     RedemptionEvent,
     SessionSecret,
+    StaffNotice,
     VoucherOrder,
     VoucherOrderEvent,
     VoucherOrderItem,
+    WebhookAttempt,
+    WebhookDelivery,
 )
 from wagtail_smartgift.sandbox import Experience, Sandbox
 from wagtail_smartgift.services import (
@@ -349,6 +352,9 @@ def forget_everything() -> None:
             InboxEvent,
             InboxMessage,
             CapabilityRecord,
+            WebhookAttempt,
+            WebhookDelivery,
+            StaffNotice,
             OutboxEvent,
             RedemptionEvent,
             Redemption,

@@ -12,7 +12,7 @@ from typing import Any
 from django.utils import translation
 from ninja import NinjaAPI
 
-from wagtail_smartgift.api import errors
+from wagtail_smartgift.api import errors, outgoing
 from wagtail_smartgift.api.schemas import ProblemOut
 from wagtail_smartgift.exceptions import ERROR_CODES
 
@@ -74,6 +74,7 @@ def install(api: NinjaAPI) -> None:
         # The description is the developers', whoever asks for it.
         with translation.override(None):
             _write_out(document)
+            outgoing.document(document)
         return document
 
     api.get_openapi_schema = described  # type: ignore[method-assign]

@@ -7,7 +7,7 @@ misspelt ``amount`` must not refund everything.
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime, timezone
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -26,7 +26,7 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from wagtail_smartgift import ledger
+from wagtail_smartgift import ledger, representations
 from wagtail_smartgift.choices import (
     Operation,
     OrderStatus,
@@ -43,11 +43,6 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _PATTERN = r"^\d{1,8}(\.\d{1,2})?$"
 
 
-def _zulu(moment: datetime) -> str:
-    utc = moment.astimezone(timezone.utc).replace(microsecond=0, tzinfo=None)
-    return f"{utc.isoformat()}Z"
-
-
 Money = Annotated[
     Decimal,
     PlainSerializer(format_money, return_type=str),
@@ -57,7 +52,7 @@ Money = Annotated[
 ]
 Moment = Annotated[
     datetime,
-    PlainSerializer(_zulu, return_type=str),
+    PlainSerializer(representations.zulu, return_type=str),
     WithJsonSchema(
         {"type": "string", "format": "date-time", "examples": ["2026-03-01T14:32:00Z"]}
     ),
@@ -242,22 +237,6 @@ class RedemptionOut(Schema):
     experiences: list[ExperienceOut]
     held_until: Moment | None
 
-    @classmethod
-    def of(cls, state: ledger.RedemptionState) -> "RedemptionOut":
-        return cls(
-            id=state.id,
-            display_code=state.display_code,
-            type=state.type,
-            status=state.status,
-            amount=state.amount,
-            balance=state.balance,
-            experiences=[
-                ExperienceOut(bit_value=bit, name=name, chosen=bit in state.experiences)
-                for bit, name in state.experiences_available
-            ],
-            held_until=state.held_until,
-        )
-
 
 class SessionOut(Schema):
     """One order's wish to be paid, and where it stands."""
@@ -279,20 +258,7 @@ class SessionOut(Schema):
 
     @classmethod
     def of(cls, session: ledger.Session, **more: Any) -> Self:
-        return cls(
-            reference=session.reference,
-            currency=session.currency,
-            amount_due=session.amount_due,
-            amount_eligible=session.amount_eligible,
-            amount_covered=session.amount_covered,
-            amount_remaining=session.amount_remaining,
-            amount_redeemed=session.amount_redeemed,
-            amount_refunded=session.amount_refunded,
-            status=session.status,
-            now=session.now,
-            redemptions=[RedemptionOut.of(state) for state in session.redemptions],
-            **more,
-        )
+        return cls.model_validate({**representations.of_session(session), **more})
 
 
 class OpenedSessionOut(SessionOut):
@@ -445,21 +411,7 @@ class OrderOut(Schema):
 
     @classmethod
     def of(cls, order: ledger.Order) -> "OrderOut":
-        return cls(
-            reference=order.reference,
-            status=order.status,
-            order_id=order.order_id,
-            items=[
-                OrderItemOut(
-                    product=item.product,
-                    price=item.price,
-                    persons=item.persons,
-                    voucher_no=item.voucher_no,
-                )
-                for item in order.items
-            ],
-            code=order.code,
-        )
+        return cls.model_validate(representations.of_order(order))
 
 
 class PaymentMethodOut(Schema):

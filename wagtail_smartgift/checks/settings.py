@@ -1,11 +1,13 @@
-"""Checks of the ``WAGTAIL_SMARTGIFT`` setting (E001 to E014, W002 to W012)."""
+"""Checks of the ``WAGTAIL_SMARTGIFT`` setting (E001 to E014, E020, E021, W002 to W012)."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields
 
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, register
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 
 from wagtail_smartgift.checks.messages import APP, Messages, error, warning
 from wagtail_smartgift.conf import (
@@ -50,6 +52,7 @@ def check_settings(**_kwargs: object) -> list[CheckMessage]:
         *_keys(conf),
         *_hooks(conf),
         *_webhooks(conf),
+        *_mail(conf),
         *_values(conf),
         *_unset(conf),
     ]
@@ -172,7 +175,7 @@ def _webhooks(conf: Conf) -> Messages:
         if not is_safe_url(endpoint.url):
             yield error(
                 "E008",
-                f"{SETTING}['WEBHOOK_ENDPOINTS']: {endpoint.url!r} is not https.",
+                f"{SETTING}['WEBHOOK_ENDPOINTS']: {endpoint.label!r} is not https.",
                 "Use an https address; http is for a loopback address only.",
             )
         unknown = sorted(set(endpoint.events) - set(SIGNALS))
@@ -182,6 +185,28 @@ def _webhooks(conf: Conf) -> Messages:
                 f"{SETTING}['WEBHOOK_ENDPOINTS']: there is no event "
                 f"{', '.join(map(repr, unknown))}.",
                 f"Known are: {', '.join(sorted(SIGNALS))}. Leave events out to get all.",
+            )
+
+    counts = Counter(endpoint.url for endpoint in endpoints)
+    for endpoint in endpoints:
+        if counts.pop(endpoint.url, 0) > 1:
+            yield error(
+                "E020",
+                f"{SETTING}['WEBHOOK_ENDPOINTS'] has {endpoint.label!r} twice, and an "
+                "event goes to an address once.",
+                "Leave one of them, with the events of both.",
+            )
+
+
+def _mail(conf: Conf) -> Messages:
+    for address in conf.attention_emails:
+        try:
+            validate_email(address)
+        except ValidationError:
+            yield error(
+                "E021",
+                f"{SETTING}['ATTENTION_EMAILS']: {address!r} is no e-mail address.",
+                'List plain addresses, as "shop@example.org".',
             )
 
 

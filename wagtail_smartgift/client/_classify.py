@@ -8,19 +8,16 @@ The rule, for every call alike:
   exactly like one that closes after, so neither is ever taken for a no.
 """
 
-import datetime as dt
 import json
 import re
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
 from urllib3.exceptions import HTTPError
 
 from wagtail_smartgift.client import inferred
-from wagtail_smartgift.client._connection import NotConnected
 from wagtail_smartgift.client._transport import Answer, AnswerTooLarge, Failure
 from wagtail_smartgift.client.errors import (
     Misrouted,
@@ -32,6 +29,13 @@ from wagtail_smartgift.client.errors import (
     Unauthorised,
 )
 from wagtail_smartgift.client.schemas.reading import read_errors
+from wagtail_smartgift.wire import (
+    NotConnected,
+    causes,
+    header_number,
+    pause,
+    server_now,
+)
 
 
 #: Seconds. A 429 that asks for more than a few windows is mistaken: obeying it would
@@ -141,28 +145,6 @@ def _refuse_constant(name: str) -> NoReturn:
 # --- Exceptions -------------------------------------------------------------------------
 
 
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Walk from what was raised to what happened, through every kind of wrapping.
-
-    urllib3 keeps the inner exception in ``reason``, in ``original_error``, among the
-    arguments, or as the cause. The last one is the innermost.
-    """
-    seen: set[int] = set()
-    inner: object = error
-    while isinstance(inner, BaseException) and id(inner) not in seen:
-        seen.add(id(inner))
-        yield inner
-        wrapped = [
-            getattr(inner, "reason", None),
-            getattr(inner, "original_error", None),
-            *inner.args,
-            inner.__cause__,
-        ]
-        inner = next(
-            (item for item in wrapped if isinstance(item, BaseException)), None
-        )
-
-
 def _what_broke(reasons: list[BaseException]) -> str:
     """Say it in our own words: the exceptions' texts may quote the request."""
     innermost = reasons[-1]
@@ -180,28 +162,6 @@ def _what_broke(reasons: list[BaseException]) -> str:
 # --- Headers ----------------------------------------------------------------------------
 
 
-def header_number(headers: Mapping[str, str], name: str) -> int | None:
-    """Read a header that is a whole number; None when it is not one."""
-    text = headers.get(name, "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 13 else None
-
-
-def server_date(headers: Mapping[str, str]) -> dt.datetime | None:
-    """Return the server's own clock (aware, UTC)."""
-    return _http_date(headers.get("Date", ""))
-
-
-def pause(headers: Mapping[str, str], *, longest: float) -> float | None:
-    """Return the seconds that ``Retry-After`` asks for (seconds or date)."""
-    seconds: float | None = header_number(headers, "Retry-After")
-    if seconds is None:
-        until = _http_date(headers.get("Retry-After", ""))
-        if until is None:
-            return None
-        seconds = (until - _now(headers)).total_seconds()
-    return min(max(float(seconds), 0.0), longest)
-
-
 def asked_pause(status: int | None, headers: Mapping[str, str]) -> float | None:
     """Return the seconds to wait after an answer of any status, if it asks for that."""
     if status == 429:
@@ -214,25 +174,10 @@ def rate_limit_pause(headers: Mapping[str, str]) -> float:
     seconds = pause(headers, longest=_LONGEST_RATE_LIMIT)
     reset = header_number(headers, "X-RateLimit-Reset")
     if seconds is None and reset is not None:
-        seconds = reset - _now(headers).timestamp()
+        seconds = reset - server_now(headers).timestamp()
     if seconds is None:
         seconds = inferred.RATE_LIMIT_PAUSE
     return min(max(seconds, 1.0), _LONGEST_RATE_LIMIT)
-
-
-def _now(headers: Mapping[str, str]) -> dt.datetime:
-    """Times in headers are the server's, and so is the clock to hold them against."""
-    return server_date(headers) or dt.datetime.now(dt.timezone.utc)
-
-
-def _http_date(text: str) -> dt.datetime | None:
-    try:
-        when = parsedate_to_datetime(text)
-        return when.replace(tzinfo=when.tzinfo or dt.timezone.utc).astimezone(
-            dt.timezone.utc
-        )
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
 
 
 # --- Secrets ----------------------------------------------------------------------------

@@ -9,26 +9,25 @@ It stands on urllib3 and not on requests, which is made of it: urllib3's pools a
 to share between threads, and its exceptions carry no request with our key in it.
 """
 
-import ipaddress
 import os
-import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout
 from urllib3.util import make_headers, parse_url
 
-from wagtail_smartgift.client._connection import (
+from wagtail_smartgift.wire import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
     Attempt,
     ConnectionPool,
     TLSConnectionPool,
     current_attempt,
+    is_loopback,
+    tls_context,
 )
 
 
@@ -73,7 +72,7 @@ class Transport:
         self._lock = threading.Lock()
         self._shared: PoolManager | None = None
         self._shared_in_process = 0
-        self._tls = _tls_context() if base_url.startswith("https:") else None
+        self._tls = tls_context() if base_url.startswith("https:") else None
 
     def exchange(
         self,
@@ -171,21 +170,6 @@ def check_base_url(base_url: str) -> str:
             "The base URL is an https address; http is for a loopback address alone."
         )
     return host
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether ``host`` is this very machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _tls_context() -> ssl.SSLContext:
-    """Trust what the system trusts, and the bundle for systems that have none."""
-    context = ssl.create_default_context()
-    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
-    return context
 
 
 def _proxy(base_url: str) -> str | None:

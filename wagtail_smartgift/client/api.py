@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from wagtail_smartgift import wire
 from wagtail_smartgift.client import _classify
 from wagtail_smartgift.client._transport import Answer, Failure, Transport
 from wagtail_smartgift.client.errors import (
@@ -388,12 +389,12 @@ def _api_call(
         operation=operation,
         lane=lane,
         status=status,
-        rate_limit=_classify.header_number(headers, "X-RateLimit-Limit"),
-        rate_remaining=_classify.header_number(headers, "X-RateLimit-Remaining"),
-        rate_reset=_classify.header_number(headers, "X-RateLimit-Reset"),
+        rate_limit=wire.header_number(headers, "X-RateLimit-Limit"),
+        rate_remaining=wire.header_number(headers, "X-RateLimit-Remaining"),
+        rate_reset=wire.header_number(headers, "X-RateLimit-Reset"),
         retry_after=_classify.asked_pause(status, headers),
         elapsed=elapsed,
-        server_date=_classify.server_date(headers),
+        server_date=wire.server_date(headers),
     )
 
 

@@ -1,10 +1,13 @@
-"""Arguments that several commands have: a voucher's number, an account, a site number."""
+"""Arguments that several commands have: a voucher's number, an account, a moment."""
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import datetime, time, timedelta
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime, parse_duration
 
 from wagtail_smartgift.conf import SETTING, Account, get_conf
 from wagtail_smartgift.models.settings import DEFAULT_ACCOUNT
@@ -51,3 +54,22 @@ def read_account(alias: str, site_id: str | None) -> tuple[Account, str]:
             f"The account {alias!r} has no SITE_ID. Give one with --site-id."
         )
     return account, number
+
+
+def moment(text: str) -> datetime:
+    """Read a day (its beginning), a time, or how long ago.
+
+    Raises:
+        ArgumentTypeError: it is none of these.
+    """
+    try:
+        if (day := parse_date(text)) is not None:
+            return timezone.make_aware(datetime.combine(day, time.min))
+        if (given := parse_datetime(text)) is not None:
+            return given if timezone.is_aware(given) else timezone.make_aware(given)
+        ago: timedelta | None = parse_duration(text)
+        if ago is not None:
+            return timezone.now() - abs(ago)
+    except (ValueError, OverflowError):
+        pass
+    raise ArgumentTypeError(f"{text!r} is neither a day, a time nor a duration.")

@@ -1,6 +1,11 @@
 from wagtail_smartgift.models.budget import CallBudget
 from wagtail_smartgift.models.capabilities import CapabilityRecord
 from wagtail_smartgift.models.catalogue import CatalogueSync, VoucherProduct
+from wagtail_smartgift.models.deliveries import (
+    StaffNotice,
+    WebhookAttempt,
+    WebhookDelivery,
+)
 from wagtail_smartgift.models.guessing import GuessCounter
 from wagtail_smartgift.models.heartbeat import Heartbeat
 from wagtail_smartgift.models.idempotency import StoredAnswer
@@ -41,11 +46,14 @@ __all__ = [
     "RedemptionEvent",
     "SessionSecret",
     "SmartGiftSettings",
+    "StaffNotice",
     "StoredAnswer",
     "VoucherOrder",
     "VoucherOrderEvent",
     "VoucherOrderItem",
     "VoucherProduct",
+    "WebhookAttempt",
+    "WebhookDelivery",
 ]
 
 if HAS_WAGTAILS_PAGE:

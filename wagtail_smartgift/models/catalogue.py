@@ -130,6 +130,8 @@ class CatalogueSync(models.Model):
     synced_at = models.DateTimeField(null=True, editable=False)
     #: The last time that a sync changed a row; drives the ETag of the list.
     changed_at = models.DateTimeField(null=True, editable=False)
+    #: The last change that an event has told of.
+    told_at = models.DateTimeField(null=True, editable=False)
     failed_at = models.DateTimeField(null=True, editable=False)
     failure = models.CharField(max_length=255, blank=True, editable=False)
     #: Smart Gift's payment methods, ``[{"id": …, "name": …}]``, read with it.

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.db import transaction
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -26,7 +27,7 @@ from wagtail_smartgift import selectors
 from wagtail_smartgift.choices import Lane
 from wagtail_smartgift.conf import Account
 from wagtail_smartgift.models import CatalogueSync, VoucherProduct
-from wagtail_smartgift.services import gateway
+from wagtail_smartgift.services import gateway, outbox
 from wagtail_smartgift.services.catalogue_reading import read_product
 
 
@@ -108,7 +109,6 @@ def sync(
     _write(account, {i: listed[i] for i in added | changed | returned}, now, progress)
     missing = [i for i in known.keys() - listed.keys() if known[i][1] is None]
     gone = _mark_gone(account, missing, now)
-    _record(account, synced_at=now, failure="")
     result = SyncResult(
         added=len(added),
         changed=len(changed),
@@ -116,6 +116,7 @@ def sync(
         gone=gone,
         returned=len(returned),
     )
+    _finish(account, result, now)
     logger.info("Catalogue of %s: %s", account.alias, result)
     return result
 
@@ -221,6 +222,33 @@ def _mark_gone(account: Account, missing: Sequence[int], now: datetime) -> int:
                 _record(account, changed_at=now)
         count += marked
     return count
+
+
+def _finish(account: Account, result: SyncResult, now: datetime) -> None:
+    """Note that the sync is done, and tell of it if anything is new.
+
+    Each batch has noted its change, so what a sync that was interrupted has written is
+    told by the next one, even if that finds nothing itself.
+    """
+    with transaction.atomic():
+        _record(account, synced_at=now, failure="")
+        news = CatalogueSync.objects.filter(
+            Q(told_at__isnull=True) | Q(told_at__lt=F("changed_at")),
+            account=account.alias,
+            changed_at__isnull=False,
+        ).update(told_at=F("changed_at"))
+        if news:
+            outbox.emit(
+                "catalogue.synced",
+                account=account,
+                details={
+                    "synced_at": now.isoformat(),
+                    "added": result.added,
+                    "changed": result.changed,
+                    "gone": result.gone,
+                    "returned": result.returned,
+                },
+            )
 
 
 def _record(account: Account, **values: Any) -> None:

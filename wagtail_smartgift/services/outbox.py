@@ -1,30 +1,33 @@
 """Telling the host what happened: after the commit, at least once.
 
 ``emit`` writes a row in the transaction of the change that it tells, so neither is
-there without the other. After the commit the signal is sent; the sweep sends what
-a receiver refused or a crash left behind.
+there without the other, and beside it a row for each webhook endpoint and for staff.
+After the commit the signal is sent; the sweep sends what a receiver refused or a crash
+left behind.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from wagtail_smartgift import ledger
-from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.models import (
     OutboxEvent,
     PaymentSession,
     Redemption,
     VoucherOrder,
 )
+from wagtail_smartgift.services import attention, delivering, messages
 from wagtail_smartgift.signals import SIGNALS
 
 
@@ -44,13 +47,32 @@ def emit(
     session: PaymentSession | None = None,
     order: VoucherOrder | None = None,
     redemption: Redemption | None = None,
+    account: Account | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write an event within the caller's transaction, to be sent after it."""
+    """Write an event within the caller's transaction, to be sent after it.
+
+    It is about a session, an order, or else a catalogue: that of ``account``, with the
+    ``details`` of ``ledger.CatalogueNews``.
+    """
     if event not in SIGNALS:
         raise ValueError(f"{event!r} is no event of ours.")
-    row = OutboxEvent.objects.create(
-        type=event, session=session, order=order, redemption=redemption
+    row = OutboxEvent(
+        type=event,
+        session=session,
+        order=order,
+        redemption=redemption,
+        details=dict(details or {}),
     )
+    if account is not None:
+        row.bind_to(account)
+    for about in filter(None, (session, order)):
+        row.account = about.account
+        row.account_base_url = about.account_base_url
+        row.account_key_hash = about.account_key_hash
+    row.save(force_insert=True)
+    delivering.plan(row)
+    attention.plan(row)
     # Robust: what goes wrong in telling must not break the payment it tells of.
     transaction.on_commit(partial(_dispatch_after_work, row.pk), robust=True)
 
@@ -98,11 +120,13 @@ def dispatch(event_id: UUID) -> bool:
         pk=event_id
     )
     try:
+        data = ledger.describe_event(row)
+        _begin_webhooks(row, data)
         SIGNALS[row.type].send(
             sender=OutboxEvent,
             event=row.type,
             event_id=row.pk,
-            data=_data(row),
+            data=data,
             redemption=row.redemption and ledger.describe_redemption(row.redemption),
         )
     except Exception:
@@ -117,12 +141,20 @@ def dispatch(event_id: UUID) -> bool:
     return True
 
 
-def _data(row: OutboxEvent) -> object:
-    if row.session is not None:
-        return ledger.describe(row.session)
-    if row.order is not None:
-        return ledger.describe_order(row.order)
-    return None
+def _begin_webhooks(
+    row: OutboxEvent, data: ledger.Session | ledger.Order | ledger.CatalogueNews
+) -> None:
+    """Write what webhooks say while it is new, and have them sent where somebody can.
+
+    Both are done by the sweep otherwise, so whatever goes wrong here is no matter.
+    """
+    if not delivering.endpoints():
+        return
+    try:
+        messages.write(row, data)
+        delivering.nudge(row)
+    except Exception:
+        logger.exception("The webhooks of %s are left to the sweep.", row.type)
 
 
 def dispatch_due(*, limit: int = 100) -> int:
@@ -131,12 +163,7 @@ def dispatch_due(*, limit: int = 100) -> int:
     A copy of the production database must not write to its customers, so events of
     rows of another key or address stay where they are.
     """
-    accounts = get_conf().accounts.values()
-    ours = (
-        Q(session=None, order=None)
-        | PaymentSession.bound_to(accounts, prefix="session__")
-        | VoucherOrder.bound_to(accounts, prefix="order__")
-    )
+    ours = OutboxEvent.bound_to(get_conf().accounts.values())
     due = list(
         OutboxEvent.objects.filter(
             ours, dispatched_at__isnull=True, next_attempt_at__lte=timezone.now()

@@ -24,7 +24,9 @@ from wagtail_smartgift.models import (
 )
 from wagtail_smartgift.services import (
     answers,
+    attention,
     counters,
+    delivery_rounds,
     holding,
     holds,
     inbox,
@@ -66,6 +68,10 @@ class Report:
     events: int = 0
     #: Messages of the shop that were worked on.
     messages: int = 0
+    #: Webhooks that were delivered.
+    webhooks: int = 0
+    #: Payments and orders that staff were told of by mail.
+    told: int = 0
     #: Payments and orders that only a person can decide.
     attention: int = 0
     #: Messages of the shop that failed and can be replayed.
@@ -96,6 +102,10 @@ def reconcile(*, batch: int = BATCH) -> Report:
         + VoucherOrder.objects.filter(status="needs_attention").count()
     )
     _beat()
+    # Last: other people's servers take their time.
+    report.told = attention.tell_staff()
+    report.webhooks = delivery_rounds.deliver_due()
+    delivery_rounds.prune()
     return report
 
 

@@ -43,17 +43,17 @@ FAILED, DONE = "failed", "processed"
 
 
 def test_all_that_failed(failed):
-    out, err, went_wrong = replay("in", "--failed")
+    out, err, went_wrong = replay("in")
 
     assert statuses() == [DONE, DONE, FAILED]
-    assert "in: order.confirmed msg-1: processed" in out
-    assert "in: order.cancelled msg-3: failed (not_found)" in err
+    assert "order.confirmed msg-1: processed" in out
+    assert "order.cancelled msg-3: failed (not_found)" in err
     assert "Not done: 1." in err
     assert went_wrong
 
 
 def test_one_by_its_id(failed):
-    out, err, went_wrong = replay("--id", "msg-2")
+    out, err, went_wrong = replay("in", "--id", "msg-2")
 
     assert statuses() == [FAILED, DONE, FAILED]
     assert (err, went_wrong) == ("", False)
@@ -69,16 +69,16 @@ def test_an_id_that_is_not_there(failed):
 
 
 def test_an_id_that_is_done_is_left_alone(failed):
-    replay("--id", "msg-1")
+    replay("in", "--id", "msg-1")
 
-    _out, err, went_wrong = replay("--id", "msg-1")
+    _out, err, went_wrong = replay("in", "--id", "msg-1")
 
     assert went_wrong
     assert "'msg-1'" in err
 
 
 def test_those_of_a_type(failed):
-    replay("--type", "order.confirmed")
+    replay("in", "--type", "order.confirmed")
 
     assert statuses() == [DONE, FAILED, FAILED]
 
@@ -104,14 +104,14 @@ def test_those_since(failed, since, expected):
 
     InboxMessage.objects.update(received_at=timezone.now() - timedelta(hours=2))
 
-    replay("--since", since)
+    replay("in", "--since", since)
 
     assert statuses() == expected
 
 
 @pytest.mark.parametrize("since", ["yesterday", "2026-13-01", "2026-02-30T99:00", "x"])
 def test_a_time_that_is_none(failed, since):
-    _out, err, went_wrong = replay("--since", since)
+    _out, err, went_wrong = replay("in", "--since", since)
 
     assert went_wrong
     assert "neither a day" in err
@@ -119,42 +119,43 @@ def test_a_time_that_is_none(failed, since):
 
 
 def test_a_rehearsal_replays_nothing(failed):
-    out, _err, went_wrong = replay("--failed", "--dry-run")
+    out, _err, went_wrong = replay("in", "--dry-run")
 
     assert not went_wrong
     assert out.splitlines() == [
-        "in: order.confirmed msg-1",
-        "in: order.cancelled msg-2",
-        "in: order.cancelled msg-3",
+        "order.confirmed msg-1",
+        "order.cancelled msg-2",
+        "order.cancelled msg-3",
     ]
     assert statuses() == [FAILED, FAILED, FAILED]
 
 
-def test_it_wants_to_know_which(failed):
-    _out, err, went_wrong = replay()
+def test_without_a_way_all_that_failed_is_replayed(failed):
+    out, err, went_wrong = replay()
 
+    assert statuses() == [DONE, DONE, FAILED]
+    # The other way is gone as well, though this one failed.
+    assert "There is nothing to send again." in out
+    assert "Not done: 1." in err
     assert went_wrong
-    assert "--failed" in err
-    assert statuses() == [FAILED, FAILED, FAILED]
 
 
 def test_nothing_to_replay(shop):
-    assert replay("--failed") == ("Nothing to replay.\n", "", False)
+    assert replay("in") == ("There is no failed message.\n", "", False)
 
 
 def test_there_is_no_other_way(shop):
     with pytest.raises(CommandError, match="invalid choice"):
-        call_command("smartgift_replay", "sideways", "--failed")
+        call_command("smartgift_replay", "sideways")
 
 
 def test_the_help_says_what_it_does(capsys):
     with pytest.raises(SystemExit):
-        call_command("smartgift_replay", "--help")
+        call_command("smartgift_replay", "in", "--help")
 
     said = capsys.readouterr().out
     for word in (
         "--id",
-        "--failed",
         "--type",
         "--since",
         "--dry-run",

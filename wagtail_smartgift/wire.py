@@ -1,5 +1,7 @@
 """Connections that end when the call's time is up, and know whether anything left.
 
+What the client and ``fetch`` have in common, below both; it knows no Django.
+
 A socket's timeout is per read: a server that sends a byte now and then holds a call
 for ever. Here every read, write, look-up and handshake gets what is left of the whole
 call's time, so that no call outlives its deadline.
@@ -8,16 +10,21 @@ A connection also notes when it hands the first byte of a request to a socket. B
 that, and only before, a failure is certain to have changed nothing.
 """
 
+import datetime as dt
 import io
 import ipaddress
 import queue
 import socket
+import ssl
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
@@ -93,7 +100,7 @@ class _Response(HTTPResponse):
         super().__init__(_ReadableSocket(sock), *args, **kwargs)  # type: ignore[arg-type] # of a socket it uses makefile alone
 
 
-class _Connection(HTTPConnection):
+class Connection(HTTPConnection):
     response_class = _Response
     _connecting = False
 
@@ -106,10 +113,18 @@ class _Connection(HTTPConnection):
         finally:
             self._connecting = False
 
+    def addresses(self, seconds: float) -> list[str]:
+        """Return the addresses to try; the connection is made to one of these.
+
+        Raises:
+            OSError: there is none.
+        """
+        return resolve(self.host, self.port, seconds)
+
     def _new_conn(self) -> socket.socket:
         attempt = current_attempt.get()
         step = Attempt(attempt.left(CONNECT_TIMEOUT))
-        addresses = resolve(self.host, self.port, step.left(CONNECT_TIMEOUT))
+        addresses = self.addresses(step.left(CONNECT_TIMEOUT))
         failure: OSError = OSError("the name has no address")
         for tried, address in enumerate(addresses):
             # An address that swallows everything must not use up the others' time.
@@ -139,16 +154,16 @@ class _Connection(HTTPConnection):
         super().send(data)
 
 
-class _TLSConnection(_Connection, HTTPSConnection):
+class TLSConnection(Connection, HTTPSConnection):
     pass
 
 
 class ConnectionPool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls = Connection
 
 
 class TLSConnectionPool(HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
+    ConnectionCls = TLSConnection
 
 
 def resolve(host: str, port: int, seconds: float) -> list[str]:
@@ -182,3 +197,80 @@ def resolve(host: str, port: int, seconds: float) -> list[str]:
     if isinstance(answer, list):
         return answer
     raise socket.gaierror(socket.EAI_NONAME, "the name is not known")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether ``host`` is this very machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def tls_context() -> ssl.SSLContext:
+    """Trust what the system trusts, and the bundle for systems that have none."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    return context
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Walk from what was raised to what happened, through every kind of wrapping.
+
+    urllib3 keeps the inner exception in ``reason``, in ``original_error``, among the
+    arguments, or as the cause. The last one is the innermost.
+    """
+    seen: set[int] = set()
+    inner: object = error
+    while isinstance(inner, BaseException) and id(inner) not in seen:
+        seen.add(id(inner))
+        yield inner
+        wrapped = [
+            getattr(inner, "reason", None),
+            getattr(inner, "original_error", None),
+            *inner.args,
+            inner.__cause__,
+        ]
+        inner = next(
+            (item for item in wrapped if isinstance(item, BaseException)), None
+        )
+
+
+# --- Headers ----------------------------------------------------------------------------
+
+
+def header_number(headers: Mapping[str, str], name: str) -> int | None:
+    """Read a header that is a whole number; None when it is not one."""
+    text = headers.get(name, "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 13 else None
+
+
+def server_date(headers: Mapping[str, str]) -> dt.datetime | None:
+    """Return the server's own clock (aware, UTC)."""
+    return _http_date(headers.get("Date", ""))
+
+
+def server_now(headers: Mapping[str, str]) -> dt.datetime:
+    """Times in headers are the server's, and so is the clock to hold them against."""
+    return server_date(headers) or dt.datetime.now(dt.timezone.utc)
+
+
+def pause(headers: Mapping[str, str], *, longest: float) -> float | None:
+    """Return the seconds that ``Retry-After`` asks for (seconds or date)."""
+    seconds: float | None = header_number(headers, "Retry-After")
+    if seconds is None:
+        until = _http_date(headers.get("Retry-After", ""))
+        if until is None:
+            return None
+        seconds = (until - server_now(headers)).total_seconds()
+    return min(max(float(seconds), 0.0), longest)
+
+
+def _http_date(text: str) -> dt.datetime | None:
+    try:
+        when = parsedate_to_datetime(text)
+        return when.replace(tzinfo=when.tzinfo or dt.timezone.utc).astimezone(
+            dt.timezone.utc
+        )
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

@@ -1,0 +1,230 @@
+"""The guarded way to other people's servers.
+
+Whose server it is, somebody else decides: whoever wrote an address, and whoever owns
+the name in it. So a call goes to public addresses alone (or where the caller vouches
+for more, to private ones), over TLS (or to this very machine), to the very address
+that was looked at; it follows no redirect, asks no proxy, and is over in time whatever
+the other side does. What is raised has a word for what happened and never the address,
+which may hold a password.
+"""
+
+import ipaddress
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from http.client import HTTPConnection
+from socket import gaierror
+from typing import Literal
+from urllib.parse import unquote
+
+from urllib3 import HTTPHeaderDict
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Url, make_headers, parse_url
+
+from wagtail_smartgift import wire
+
+
+#: ``name``: nobody has that name, or it cannot be one. ``address``: one that must not be
+#: called, or not without TLS. ``tls``: no secure connection. ``timeout``: not over in
+#: time. ``connection``: refused or broken off, or not HTTP.
+Reason = Literal["name", "address", "tls", "timeout", "connection"]
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _networks(*texts: str) -> tuple[_Network, ...]:
+    return tuple(map(ipaddress.ip_network, texts))
+
+
+#: Where a house keeps machines of its own.
+_PRIVATE = _networks(
+    *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"),
+    *("fc00::/7", "::1/128"),
+)
+#: Nobody's machine. ``is_global`` knows most of them, but not in every Python.
+_NEVER = _networks(
+    *("0.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.88.99.0/24"),
+    *("198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"),
+    # Among them 6to4 and Teredo, whose addresses hide others.
+    *("::/96", "64:ff9b:1::/48", "100::/64", "2001::/32", "2001:db8::/32"),
+    *("2002::/16", "3fff::/20", "5f00::/16", "fe80::/10", "fec0::/10", "ff00::/8"),
+)
+#: Behind it stands an IPv4 address that is really called (NAT64).
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said, without what it said it in: nobody reads that."""
+
+    status: int
+    #: Seconds for which it asks to be left alone.
+    retry_after: float | None
+
+
+class FetchError(Exception):
+    """There was no answer. ``str()`` is the reason and nothing else."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason: Reason = reason
+        super().__init__(reason)
+
+
+class _AddressRefused(OSError):
+    """A name leads to where nobody may be called."""
+
+
+def post(
+    url: str,
+    *,
+    body: bytes,
+    headers: Mapping[str, str],
+    seconds: float,
+    allow_private: bool = False,
+    longest_pause: float = 86400.0,
+) -> Answer:
+    """Send ``body`` once, and return the answer's status, whatever that is.
+
+    It is over in ``seconds``. A user and password in ``url`` are sent as Basic
+    authentication. ``allow_private`` allows for private addresses.
+
+    Raises:
+        FetchError: there was no answer; the request may have arrived all the same.
+    """
+    try:
+        target = parse_url(url)
+    except LocationParseError:
+        raise FetchError("name") from None
+    connection = _connection(target, allow_private=allow_private)
+    outer = wire.current_attempt.set(wire.Attempt(seconds))
+    try:
+        connection.request(
+            "POST",
+            target.request_uri,
+            body=body,
+            headers={
+                "User-Agent": "wagtail-smartgift",
+                "Connection": "close",
+                **_authorisation(target),
+                **headers,
+            },
+        )
+        # Not urllib3's: it logs the whole address where an answer's headers are odd.
+        answer = HTTPConnection.getresponse(connection)
+        return Answer(
+            status=answer.status,
+            retry_after=wire.pause(
+                HTTPHeaderDict(answer.headers.items()), longest=longest_pause
+            ),
+        )
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's server makes of it, the caller gets a word
+        # Not as its cause: an exception of the connection may quote the address.
+        raise FetchError(_reason(error)) from None
+    finally:
+        connection.close()
+        wire.current_attempt.reset(outer)
+
+
+def _authorisation(target: Url) -> dict[str, str]:
+    if target.auth is None:
+        return {}
+    return make_headers(basic_auth=unquote(target.auth))
+
+
+def _connection(target: Url, *, allow_private: bool) -> wire.Connection:
+    """Return a connection, not made yet, that only goes where it may.
+
+    Raises:
+        FetchError: it may go nowhere.
+    """
+    host = (target.host or "").strip("[]")
+    here = wire.is_loopback(host)
+    if not host or not (target.scheme == "https" or (target.scheme == "http" and here)):
+        raise FetchError("address")
+    elsewhere = is_allowed if allow_private else is_public
+    allowed = is_loopback if here else elsewhere
+    connection: _Guarded
+    if target.scheme == "http":
+        connection = _Plain(host, target.port or 80)
+    else:
+        connection = _Secure(host, target.port or 443, ssl_context=_tls_context())
+    connection.allows = allowed
+    return connection
+
+
+class _Guarded(wire.Connection):
+    """Goes to the very addresses that it has looked at."""
+
+    allows: Callable[[_Address], bool]
+
+    def addresses(self, seconds: float) -> list[str]:
+        found = super().addresses(seconds)
+        # One that is private among public ones is no accident.
+        if not all(self.allows(ipaddress.ip_address(item)) for item in found):
+            raise _AddressRefused
+        return found
+
+
+class _Plain(_Guarded):
+    pass
+
+
+class _Secure(_Guarded, wire.TLSConnection):
+    pass
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    return wire.tls_context()
+
+
+def is_public(address: _Address) -> bool:
+    """Tell whether the address is one of the public internet's."""
+    address = _really(address)
+    return address.is_global and not _is_in(address, (*_NEVER, *_PRIVATE))
+
+
+def is_allowed(address: _Address) -> bool:
+    """Tell whether the address is public, or private and somebody's machine.
+
+    Not link-local: there, the machines of a cloud keep their keys.
+    """
+    return is_public(address) or _is_in(_really(address), _PRIVATE)
+
+
+def is_loopback(address: _Address) -> bool:
+    return _really(address).is_loopback
+
+
+def _really(address: _Address) -> _Address:
+    """Return the IPv4 address that an IPv6 address stands for, where it does."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return address.ipv4_mapped
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def _is_in(address: _Address, networks: tuple[_Network, ...]) -> bool:
+    return any(
+        address in network for network in networks if network.version == address.version
+    )
+
+
+def _reason(error: Exception) -> Reason:
+    """Say what happened in a word of ours: the exceptions' texts quote the address."""
+    kinds: tuple[tuple[type[BaseException], Reason], ...] = (
+        (_AddressRefused, "address"),
+        (TimeoutError, "timeout"),
+        (ssl.SSLError, "tls"),
+        (gaierror, "name"),
+        (UnicodeError, "name"),
+    )
+    for inner in wire.causes(error):
+        for kind, reason in kinds:
+            if isinstance(inner, kind):
+                return reason
+    return "connection"

@@ -1,0 +1,224 @@
+"""Webhooks in the Wagtail admin: what was sent where, what came of it, and sending again.
+
+Nothing here shows what a message says: it may hold voucher numbers. Of an endpoint's
+address there is only what may be shown.
+"""
+
+from typing import Any
+
+import django_filters
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.db.transaction import non_atomic_requests
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path, reverse
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
+from django.views.decorators.http import require_POST
+from wagtail.admin.filters import WagtailFilterSet
+from wagtail.admin.menu import MenuItem
+from wagtail.admin.ui.tables import Column, DateColumn, Table, TitleColumn
+from wagtail.admin.views import generic
+from wagtail.admin.viewsets.base import ViewSet
+from wagtail.permission_policies import ModelPermissionPolicy
+
+from wagtail_smartgift.choices import DeliveryProblem
+from wagtail_smartgift.models import OutboxEvent, WebhookAttempt, WebhookDelivery
+from wagtail_smartgift.services import delivering
+from wagtail_smartgift.signals import SIGNALS
+
+
+policy = ModelPermissionPolicy(WebhookDelivery)
+#: Who may send again may look.
+MAY_LOOK = ["view", "replay"]
+
+
+def about(event: OutboxEvent) -> str:
+    """Return the reference, or the account, that an event is about."""
+    thing = event.session or event.order
+    return thing.reference if thing is not None else event.account
+
+
+def problem_text(code: str, http_status: int | None) -> str:
+    """Say what went wrong, with the status if there was an answer."""
+    label = str(dict(DeliveryProblem.choices).get(code, code))
+    return f"{label} ({http_status})" if label and http_status else label
+
+
+class DeliveryFilterSet(WagtailFilterSet):
+    event = django_filters.ChoiceFilter(
+        field_name="event__type",
+        label=gettext_lazy("Event"),
+        choices=[(name, name) for name in SIGNALS],
+    )
+    endpoint = django_filters.AllValuesFilter(
+        field_name="endpoint", label=gettext_lazy("Endpoint")
+    )
+
+    class Meta:
+        model = WebhookDelivery
+        fields = ["status", "problem"]
+
+
+class DeliveryIndexView(generic.IndexView):
+    model = WebhookDelivery
+    permission_policy = policy
+    any_permission_required = MAY_LOOK
+    page_title = gettext_lazy("Voucher webhooks")
+    header_icon = "smartgift"
+    index_url_name = "smartgift_deliveries:index"
+    index_results_url_name = "smartgift_deliveries:index_results"
+    inspect_url_name = "smartgift_deliveries:inspect"
+    filterset_class = DeliveryFilterSet
+    search_fields = ["event__session__reference", "event__order__reference"]
+    default_ordering = "-id"
+    paginate_by = 50
+
+    @cached_property
+    def columns(self) -> list[Any]:
+        return [
+            TitleColumn(
+                "event",
+                label=_("Event"),
+                accessor="event.type",
+                get_url=lambda row: reverse(self.inspect_url_name, args=[row.pk]),
+            ),
+            Column("about", label=_("About"), accessor=lambda row: about(row.event)),
+            Column("endpoint", label=_("Endpoint"), sort_key="endpoint"),
+            Column(
+                "status",
+                label=_("Status"),
+                accessor="get_status_display",
+                sort_key="status",
+            ),
+            Column(
+                "problem",
+                label=_("Problem"),
+                accessor=lambda row: problem_text(row.problem, row.http_status),
+            ),
+            Column("attempts", label=_("Attempts"), sort_key="attempts"),
+            DateColumn("created_at", label=_("Created"), sort_key="created_at"),
+        ]
+
+    def get_base_queryset(self) -> QuerySet[WebhookDelivery]:
+        queryset: QuerySet[WebhookDelivery] = super().get_base_queryset()
+        return queryset.select_related("event__session", "event__order")
+
+
+class DeliveryInspectView(generic.InspectView):
+    model = WebhookDelivery
+    permission_policy = policy
+    any_permission_required = MAY_LOOK
+    page_title = gettext_lazy("Voucher webhook")
+    header_icon = "smartgift"
+    index_url_name = "smartgift_deliveries:index"
+    template_name = "wagtail_smartgift/admin/delivery.html"
+
+    def get_fields(self) -> list[str]:
+        return []
+
+    def get_fields_context(self) -> list[dict[str, Any]]:
+        row = self.object
+        values = [
+            (_("Event"), row.event.type),
+            # What a receiver knows the message by.
+            ("webhook-id", str(row.event_id)),
+            (_("About"), about(row.event)),
+            (_("Endpoint"), row.endpoint),
+            (_("Status"), row.get_status_display()),
+            (_("Problem"), problem_text(row.problem, row.http_status)),
+            (_("Attempts"), row.attempts),
+            (_("Next attempt"), row.next_attempt_at if not row.settled_at else None),
+            (_("Settled"), row.settled_at),
+        ]
+        return [
+            {"label": label, "value": value, "component": None}
+            for label, value in values
+            if value not in {None, ""}
+        ]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        context["log"] = Table(_log_columns(), self.object.log.order_by("id"))
+        if self.permission_policy.user_has_permission(self.request.user, "replay"):
+            context["replay_url"] = reverse(REPLAY_URL, args=[self.object.pk])
+        return context
+
+
+def _log_columns() -> list[Any]:
+    def outcome(line: WebhookAttempt) -> str:
+        return problem_text(line.reason, line.http_status) or (
+            f"{line.get_outcome_display()} ({line.http_status})"
+            if line.http_status
+            else str(line.get_outcome_display())
+        )
+
+    return [
+        DateColumn("created_at", label=pgettext("column", "At")),
+        Column("operation", label=_("What"), accessor="get_operation_display"),
+        Column("attempt", label=_("Attempt")),
+        Column("outcome", label=_("Outcome"), accessor=outcome),
+        Column("milliseconds", label=_("Milliseconds")),
+        Column("actor", label=_("By")),
+    ]
+
+
+@non_atomic_requests
+@require_POST
+def replay(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send a delivery again, now, and say what came of it."""
+    if not policy.user_has_permission(request.user, "replay"):
+        raise PermissionDenied
+    row = get_object_or_404(WebhookDelivery.objects.select_related("event"), pk=pk)
+    try:
+        delivering.replay(row, user=request.user)
+    except delivering.NotReplayable as error:
+        messages.error(request, str(error))
+        return redirect("smartgift_deliveries:inspect", pk)
+    result = delivering.deliver(row.pk)
+    if result is None:
+        messages.info(request, _("It is being sent by somebody else at this moment."))
+    elif result.delivered:
+        messages.success(request, _("It was delivered."))
+    else:
+        problem = problem_text(result.problem or "", result.http_status)
+        messages.warning(
+            request,
+            _("It was not delivered: %(problem)s. It is tried again by itself.")
+            % {"problem": problem},
+        )
+    return redirect("smartgift_deliveries:inspect", pk)
+
+
+REPLAY_URL = "smartgift_deliveries:replay"
+
+
+class DeliveryMenuItem(MenuItem):
+    def is_shown(self, request: HttpRequest) -> bool:
+        shown: bool = policy.user_has_any_permission(request.user, MAY_LOOK)
+        return shown
+
+
+class DeliveryViewSet(ViewSet):
+    """The addresses of the above, and the item in the menu of reports."""
+
+    name = "smartgift_deliveries"
+    url_prefix = "smartgift/webhooks-out"
+    icon = "smartgift"
+    menu_label = gettext_lazy("Voucher webhooks")
+    menu_item_class = DeliveryMenuItem
+
+    def get_urlpatterns(self) -> list[Any]:
+        return [
+            path("", DeliveryIndexView.as_view(), name="index"),
+            path(
+                "results/",
+                DeliveryIndexView.as_view(results_only=True),
+                name="index_results",
+            ),
+            path("<int:pk>/", DeliveryInspectView.as_view(), name="inspect"),
+            path("<int:pk>/replay/", replay, name="replay"),
+        ]
