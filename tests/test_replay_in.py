@@ -123,9 +123,9 @@ def test_a_rehearsal_replays_nothing(failed):
 
     assert not went_wrong
     assert out.splitlines() == [
-        "order.confirmed msg-1",
-        "order.cancelled msg-2",
-        "order.cancelled msg-3",
+        "order.confirmed msg-1: would be replayed",
+        "order.cancelled msg-2: would be replayed",
+        "order.cancelled msg-3: would be replayed",
     ]
     assert statuses() == [FAILED, FAILED, FAILED]
 
