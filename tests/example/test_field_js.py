@@ -106,6 +106,7 @@ def test_vouchers_come_and_go_without_a_reload(checkout, new_voucher, sandbox):
     checkout.says("This voucher cannot be used here.")
     checkout.focus_is_on(f"{FIELD} [name=voucher_no][aria-invalid=true]")
     expect(checkout.number).to_have_value("NO-SUCH-NUMBER")
+    expect(checkout.field.locator(".smartgift-vouchers__notice + form")).to_be_visible()
     look(page, widths=WIDTHS)
 
     # A good one: the field is empty for the next.

@@ -198,14 +198,16 @@ class Field {
       this.#section.replaceChildren(...fresh.childNodes);
     });
     if (!form) return;
+    const target = document.getElementById(next);
     const notice = this.#section.querySelector(".smartgift-vouchers__notice");
     if (notice) {
+      // Beside what is to be mended, not a list of vouchers away from it.
+      if (!good) target?.closest("form")?.before(notice);
       // Said once, by the region that stays.
       notice.removeAttribute("role");
       this.#announce(notice.textContent);
     }
-    if (!mayFocus) return;
-    (document.getElementById(next) ?? this.#section).focus();
+    if (mayFocus) (target ?? this.#section).focus();
   }
 
   #announce(text) {
