@@ -37,7 +37,7 @@ _ETAG = {
 }
 #: An empty one is none, as an empty choice of a form sends it.
 _Type = Annotated[
-    Literal["monetary", "experience", "unknown"],
+    Literal["monetary", "experience", "unknown"] | None,
     BeforeValidator(lambda value: value or None),
 ]
 _JSON = TypeAdapter(dict[str, Any])
@@ -61,7 +61,7 @@ def _own(request: HttpRequest) -> PaymentSession:
 )
 def list_vouchers(
     request: HttpRequest,
-    type: _Type | None = None,
+    type: _Type = None,
     search: Annotated[schemas.Text, Field(max_length=200)] = "",
     limit: Annotated[int, Field(ge=1, le=1000)] = 50,
     offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0,
