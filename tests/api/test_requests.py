@@ -392,7 +392,7 @@ def test_a_stored_answer_keeps_its_language(server, sandbox):
 def test_every_error_is_translated(server, customer, monkeypatch):
     """With a language in which each text is marked, none comes out unmarked."""
     marked = "«%s»"
-    for module in ("errors", "reading", "schemas"):
+    for module in ("errors", "fields", "reading"):
         monkeypatch.setattr(
             f"wagtail_smartgift.api.{module}._", lambda text: marked % text
         )

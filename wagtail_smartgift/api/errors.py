@@ -111,8 +111,11 @@ def suspicious(request: HttpRequest, error: SuspiciousOperation) -> HttpResponse
 def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     """Answer what ninja says of a body that is no JSON, or a host of its callers."""
     cause = error.__cause__
+    known = _BY_STATUS.get(error.status_code)
+    other = "busy" if error.status_code >= 500 else "malformed"
     return problem(
-        _BY_STATUS.get(error.status_code, "malformed"),
+        known or other,
+        status=None if known else error.status_code,
         detail=str(cause) if isinstance(cause, Unreadable) else None,
         retry_after=error.wait if isinstance(error, Throttled) else None,
     )

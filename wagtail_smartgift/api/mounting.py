@@ -5,7 +5,7 @@ handlers nor the reading of bodies: ``install`` brings those, also to a host's o
 whose other calls stay as they were.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -13,7 +13,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import SuspiciousOperation
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, URLResolver
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
@@ -40,7 +39,8 @@ def install(api: NinjaAPI) -> None:
     host's own calls stays as it is. ``PaymentError`` and ``SaleError`` become problem
     documents wherever they are raised.
     """
-    api.add_exception_handler(SmartGiftPluginError, errors.refused)
+    refused: Handler = errors.refused
+    api.add_exception_handler(SmartGiftPluginError, refused)
     before = dict(api._exception_handlers)
     for error, handler in _HANDLERS.items():
         others = next(before[kind] for kind in error.__mro__ if kind in before)
@@ -62,7 +62,7 @@ def _ours(handler: Handler, others: Handler) -> Handler:
     return handle
 
 
-def urls(api: NinjaAPI) -> tuple[Sequence[URLPattern | URLResolver], str, str]:
+def urls(api: NinjaAPI) -> tuple[list[Any], str, str]:
     """Return the addresses of an API that has nothing but our routers in it.
 
     Like ``api.urls``, and keeps a host's settings from standing in the way:
@@ -71,6 +71,7 @@ def urls(api: NinjaAPI) -> tuple[Sequence[URLPattern | URLResolver], str, str]:
     wherever ``GET`` is, and a method or an address that there is not by a problem
     document.
     """
+    patterns: list[Any]
     patterns, app, namespace = api.urls
     for pattern in patterns:
         view = _complete(pattern.callback)

@@ -5,28 +5,29 @@ number on the way in. Times are RFC 3339 in UTC. Unknown fields are refused: a
 misspelt ``amount`` must not refund everything.
 """
 
-import re
-from collections.abc import Callable
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from django.db.models import TextChoices
-from django.utils.translation import gettext as _
 from ninja import Schema
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    StrictBool,
-    WithJsonSchema,
-)
+from pydantic import ConfigDict, Field, StrictBool, WithJsonSchema
 from typing_extensions import Self
 
 from wagtail_smartgift import ledger, representations
+from wagtail_smartgift.api.fields import (
+    SITE,
+    VOUCHER_NO,
+    Amount,
+    AmountIfAny,
+    AmountOrZero,
+    Day,
+    DeliveryMethodId,
+    Moment,
+    Money,
+    Reference,
+    Text,
+    Whole,
+    word,
+)
 from wagtail_smartgift.choices import (
     Operation,
     OrderStatus,
@@ -36,119 +37,6 @@ from wagtail_smartgift.choices import (
     SessionStatus,
 )
 from wagtail_smartgift.exceptions import ERROR_CODES
-from wagtail_smartgift.money import format_money, parse_amount
-
-
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_PATTERN = r"^\d{1,8}(\.\d{1,2})?$"
-
-
-Money = Annotated[
-    Decimal,
-    PlainSerializer(format_money, return_type=str),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^\d+\.\d{2}$", "examples": ["25.00"]}
-    ),
-]
-Moment = Annotated[
-    datetime,
-    PlainSerializer(representations.zulu, return_type=str),
-    WithJsonSchema(
-        {"type": "string", "format": "date-time", "examples": ["2026-03-01T14:32:00Z"]}
-    ),
-]
-
-
-def _reading(*, allow_zero: bool) -> Callable[[object], Decimal]:
-    """Return a reader of amounts that refuses in the customer's language."""
-
-    def read(value: object) -> Decimal:
-        try:
-            return parse_amount(value, allow_zero=allow_zero)
-        except ValueError:
-            raise ValueError(
-                _("Use an amount with at most two decimals, such as 25.00.")
-            ) from None
-
-    return read
-
-
-def _amount_schema(*, above: bool) -> WithJsonSchema:
-    """Describe an amount: such a text, or the equal number."""
-    text = {"type": "string", "pattern": _PATTERN}
-    number = {
-        "type": "number",
-        "exclusiveMinimum" if above else "minimum": 0,
-        "maximum": 99_999_999.99,
-        "description": "With at most two decimals.",
-    }
-    return WithJsonSchema(
-        {
-            "anyOf": [
-                {**text, "not": {"pattern": "^[0.]*$"}} if above else text,
-                number,
-            ],
-            "examples": ["25.00"],
-        }
-    )
-
-
-Amount = Annotated[
-    Decimal, BeforeValidator(_reading(allow_zero=False)), _amount_schema(above=True)
-]
-AmountOrZero = Annotated[
-    Decimal, BeforeValidator(_reading(allow_zero=True)), _amount_schema(above=False)
-]
-
-
-def _whole(value: object) -> object:
-    """Refuse what is no number but could be taken for one: ``true``, ``"5"``."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(_("This must be a whole number."))
-    return value
-
-
-Whole = Annotated[int, BeforeValidator(_whole)]
-
-
-def _storable(text: str) -> str:
-    """Refuse what no database column and no printed card can hold."""
-    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
-        raise ValueError(_("This text has characters that cannot be stored."))
-    return text
-
-
-Text = Annotated[str, AfterValidator(_storable)]
-#: What it has to look like is checked where the reference is used.
-Reference = Annotated[
-    Text,
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": "^[A-Za-z0-9._~-]{1,64}$",
-            "examples": ["order-1042"],
-        }
-    ),
-]
-_SITE: Any = Field(None, description="Host name of the Wagtail site.")
-_VOUCHER_NO: Any = Field(
-    repr=False,
-    description="As the customer typed it; white space does not matter.",
-    examples=["GIFT 1234 5678"],
-)
-
-
-def _day(value: object) -> object:
-    """Read a day only as it is written in JSON; a number would be one of 1970."""
-    if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise ValueError(_("This must be a date such as 2030-12-24."))
-    return value
-
-
-def _word(choices: type[TextChoices], *, blank: bool = False) -> WithJsonSchema:
-    """Describe one of our closed vocabularies."""
-    words = [*choices.values, *([""] if blank else [])]
-    return WithJsonSchema({"type": "string", "enum": words})
 
 
 class Body(Schema):
@@ -175,7 +63,7 @@ class OpenSession(Body):
     currency: Text | None = Field(
         None, description="Refused where it is not the shop's.", examples=["GBP"]
     )
-    site: Text | None = _SITE
+    site: Text | None = SITE
     metadata: dict[str, Any] | None = Field(
         None,
         description="At most 16 kB, nested at most 32 deep; stays with the payment.",
@@ -184,7 +72,7 @@ class OpenSession(Body):
 
 
 class AddVoucher(Body):
-    voucher_no: Text = _VOUCHER_NO
+    voucher_no: Text = VOUCHER_NO
     amount: Amount | None = Field(
         None, description="The most to take from it.", examples=["20.00"]
     )
@@ -206,11 +94,7 @@ class Confirm(Body):
 
 class Refund(Body):
     #: Left out it means all that is left, so a null that a shop's bug sent is refused.
-    amount: Annotated[
-        Decimal | None,
-        BeforeValidator(_reading(allow_zero=False)),
-        _amount_schema(above=True),
-    ] = Field(None, description="All that is left, without it.")
+    amount: AmountIfAny = Field(None, description="All that is left, without it.")
 
 
 class ExperienceOut(Schema):
@@ -226,10 +110,10 @@ class RedemptionOut(Schema):
     display_code: str = Field(
         description="The last characters of the number.", examples=["…0001"]
     )
-    type: Annotated[str, _word(ProductType)] = Field(
+    type: Annotated[str, word(ProductType)] = Field(
         description="`unknown` until it was looked at."
     )
-    status: Annotated[str, _word(RedemptionStatus)]
+    status: Annotated[str, word(RedemptionStatus)]
     amount: Money = Field(description="What it pays of this payment.")
     balance: Money | None = Field(
         description="What was on it when it was last looked at."
@@ -252,7 +136,7 @@ class SessionOut(Schema):
     amount_remaining: Money = Field(description="What is left for the card.")
     amount_redeemed: Money
     amount_refunded: Money
-    status: Annotated[str, _word(SessionStatus)]
+    status: Annotated[str, word(SessionStatus)]
     now: Moment = Field(description="The server's clock, to count `held_until` down.")
     redemptions: list[RedemptionOut]
 
@@ -273,9 +157,9 @@ class JournalLine(Schema):
     at: Moment
     redemption: UUID
     display_code: str
-    operation: Annotated[str, _word(Operation)]
-    outcome: Annotated[str, _word(Outcome)]
-    status: Annotated[str, _word(RedemptionStatus)] = Field(
+    operation: Annotated[str, word(Operation)]
+    outcome: Annotated[str, word(Outcome)]
+    status: Annotated[str, word(RedemptionStatus)] = Field(
         description="The redemption's status from this line on."
     )
     attempt: int
@@ -291,8 +175,8 @@ class SessionWithJournal(SessionOut):
 
 
 class BalanceIn(Body):
-    voucher_no: Text = _VOUCHER_NO
-    site: Text | None = _SITE
+    voucher_no: Text = VOUCHER_NO
+    site: Text | None = SITE
 
 
 class OnVoucherOut(Schema):
@@ -301,7 +185,7 @@ class OnVoucherOut(Schema):
 
 
 class BalanceOut(Schema):
-    type: Annotated[str, _word(ProductType)]
+    type: Annotated[str, word(ProductType)]
     balance: Money | None = Field(description="Null for an experience voucher.")
     experiences: list[OnVoucherOut]
     held_until: Moment | None = Field(
@@ -350,22 +234,11 @@ class AddressIn(Body):
     postcode: Text = Field(examples=["BA1 1AA"])
 
 
-def _method(value: object) -> object:
-    """Read the id of a delivery method, which settings may write as either."""
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ValueError(_("Choose a delivery method."))
-    return _storable(value) if isinstance(value, str) else value
-
-
 class DeliveryIn(Body):
-    method: Annotated[
-        Any,
-        BeforeValidator(_method),
-        WithJsonSchema({"type": ["integer", "string"], "examples": [1]}),
-    ]
+    method: DeliveryMethodId
     price: AmountOrZero = Field(examples=["0.00"])
     #: In the past it would silently mean "send now", so it is checked.
-    delivery_date: Annotated[date, BeforeValidator(_day)] | None = Field(
+    delivery_date: Day | None = Field(
         None,
         alias="date",
         description="From today to a year ahead; at once without it.",
@@ -386,7 +259,7 @@ class PlaceOrder(Body):
     dry_run: StrictBool = Field(
         False, description="Find what is wrong with it, and sell nothing."
     )
-    site: Text | None = _SITE
+    site: Text | None = SITE
 
 
 class OrderItemOut(Schema):
@@ -404,7 +277,7 @@ class OrderOut(Schema):
     """A sale of vouchers, and where it stands."""
 
     reference: str = Field(examples=["order-1043"])
-    status: Annotated[str, _word(OrderStatus)]
+    status: Annotated[str, word(OrderStatus)]
     order_id: str | None = Field(description="Smart Gift's; null while not known.")
     items: list[OrderItemOut]
     code: str | None = Field(None, description="Why it is not placed (yet).")
@@ -433,7 +306,7 @@ class VoucherOut(Schema):
         description="Smart Gift's id: the `product` of an order's item.", examples=[37]
     )
     title: str = Field(examples=["A day at the mill"])
-    type: Annotated[str, _word(ProductType)]
+    type: Annotated[str, word(ProductType)]
     description_html: str = Field(
         description="Sanitised.", examples=["<p>With tea.</p>"]
     )

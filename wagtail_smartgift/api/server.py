@@ -9,6 +9,7 @@ from wagtail_smartgift import ledger, sales
 from wagtail_smartgift.api import envelope, schemas
 from wagtail_smartgift.api.auth import ServerKeyAuth
 from wagtail_smartgift.api.describing import ASKED, KEYED, READ, answers
+from wagtail_smartgift.api.fields import Text
 from wagtail_smartgift.api.idempotency import claim_of, idempotent
 from wagtail_smartgift.api.sites import site_for
 from wagtail_smartgift.choices import OrderStatus
@@ -61,7 +62,7 @@ def _settled(session: ledger.Session) -> Any:
 def open_session(
     request: HttpRequest,
     data: schemas.OpenSession,
-    site: schemas.Text | None = None,
+    site: Text | None = None,
 ) -> Any:
     """The same `reference` again brings the amounts up to date.
 
@@ -211,7 +212,7 @@ def refund(
 def place_order(
     request: HttpRequest,
     data: schemas.PlaceOrder,
-    site: schemas.Text | None = None,
+    site: Text | None = None,
 ) -> Any:
     """Call it when the shop has been paid; before that, with `dry_run`."""
     was_placed = _is_placed(data.reference)
@@ -255,6 +256,6 @@ def get_order(request: HttpRequest, reference: str) -> schemas.OrderOut:
     summary="The ways of paying that an order may name",
     **answers({200: schemas.PaymentMethodsOut}, *READ, *ASKED, "unauthenticated"),
 )
-def payment_methods(request: HttpRequest, site: schemas.Text | None = None) -> Any:
+def payment_methods(request: HttpRequest, site: Text | None = None) -> Any:
     methods = sales.payment_methods(site=site_for(request, site))
     return {"items": [{"id": method.id, "name": method.name} for method in methods]}

@@ -15,6 +15,7 @@ from wagtail_smartgift import health, ledger, listing
 from wagtail_smartgift.api import envelope, schemas
 from wagtail_smartgift.api.auth import SessionSecretAuth, is_server
 from wagtail_smartgift.api.describing import ASKED, KEYED, READ, answers
+from wagtail_smartgift.api.fields import Text
 from wagtail_smartgift.api.idempotency import idempotent
 from wagtail_smartgift.api.sites import site_for
 from wagtail_smartgift.api.throttles import BalanceThrottle, client_of
@@ -37,7 +38,7 @@ _ETAG = {
 }
 #: An empty one is none, as an empty choice of a form sends it.
 _Type = Annotated[
-    Literal["monetary", "experience", "unknown"],
+    Literal["monetary", "experience", "unknown"] | None,
     BeforeValidator(lambda value: value or None),
 ]
 _JSON = TypeAdapter(dict[str, Any])
@@ -61,11 +62,11 @@ def _own(request: HttpRequest) -> PaymentSession:
 )
 def list_vouchers(
     request: HttpRequest,
-    type: _Type | None = None,
-    search: Annotated[schemas.Text, Field(max_length=200)] = "",
+    type: _Type = None,
+    search: Annotated[Text, Field(max_length=200)] = "",
     limit: Annotated[int, Field(ge=1, le=1000)] = 50,
     offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0,
-    site: schemas.Text | None = None,
+    site: Text | None = None,
 ) -> Any:
     """Answer from the last sync; Smart Gift is never asked.
 
@@ -103,9 +104,7 @@ def list_vouchers(
     summary="One voucher product",
     **answers({200: schemas.VoucherOut}, *READ, "not_found"),
 )
-def get_voucher(
-    request: HttpRequest, product_id: int, site: schemas.Text | None = None
-) -> Any:
+def get_voucher(request: HttpRequest, product_id: int, site: Text | None = None) -> Any:
     """Answer also for a product that is off sale, with ``available`` false."""
     item = listing.voucher_item(
         site=site_for(request, site), remote_id=product_id, request=request
@@ -133,7 +132,7 @@ def get_voucher(
 def get_balance(
     request: HttpRequest,
     data: schemas.BalanceIn,
-    site: schemas.Text | None = None,
+    site: Text | None = None,
 ) -> Any:
     """Answer also while somebody is paying with it. Guesses are counted, see 429."""
     found = balance.look_up(
