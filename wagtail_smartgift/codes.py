@@ -11,7 +11,7 @@ import secrets
 import unicodedata
 from collections.abc import Sequence
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken
 
 
 #: The longest number that is looked up. Smart Gift documents no limit; its
@@ -66,7 +66,21 @@ def fingerprint(number: str, *, account: str, key: bytes) -> str:
 
 def encrypt(text: str, *, keys: Sequence[bytes]) -> str:
     """Encrypt with the first key."""
-    return MultiFernet([Fernet(key) for key in keys]).encrypt(text.encode()).decode()
+    return Fernet(keys[0]).encrypt(text.encode()).decode()
+
+
+def reencrypt(token: str, *, keys: Sequence[bytes]) -> str | None:
+    """Encrypt a stored secret with the first key; None where it is already.
+
+    Raises:
+        UndecryptableError: none of the keys fits.
+    """
+    first = Fernet(keys[0])
+    try:
+        first.decrypt(token.encode())
+    except InvalidToken:
+        return encrypt(decrypt(token, keys=keys[1:]), keys=keys)
+    return None
 
 
 def decrypt(token: str, *, keys: Sequence[bytes]) -> str:
@@ -75,12 +89,12 @@ def decrypt(token: str, *, keys: Sequence[bytes]) -> str:
     Raises:
         UndecryptableError: none of the keys fits.
     """
-    try:
-        return (
-            MultiFernet([Fernet(key) for key in keys]).decrypt(token.encode()).decode()
-        )
-    except InvalidToken:
-        raise UndecryptableError(
-            "No configured encryption key opens this value. Put the old key back "
-            "at the end of ENCRYPTION_KEYS."
-        ) from None
+    for key in keys:
+        try:
+            return Fernet(key).decrypt(token.encode()).decode()
+        except InvalidToken:
+            continue
+    raise UndecryptableError(
+        "No configured encryption key opens this value. Put the old key back "
+        "at the end of ENCRYPTION_KEYS."
+    )

@@ -70,6 +70,10 @@ class Throttles:
     #: Seconds over which ``balance_failures`` counts.
     balance_failures_window: int = 600
     session_failures: int = 10
+    #: Times that a payment's customer may have a voucher held or looked at anew.
+    session_holds: int = 20
+    #: Seconds over which ``session_holds`` counts.
+    session_holds_window: int = 600
     global_failures_per_minute: int = 20
     #: Trusted proxies in front of the shop; None reads REMOTE_ADDR alone.
     num_proxies: int | None = None

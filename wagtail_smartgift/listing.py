@@ -122,7 +122,9 @@ def _listed(row: _Row, addresses: ProductAddresses) -> VoucherItem:
         available_count=stock,
         # What is listed is active and not gone; see ``VoucherProduct.availability``.
         available=(stock is None or stock > 0)
-        and has_terms(row.type, row.price, row.min_amount, row.max_amount),
+        and has_terms(
+            row.type, row.price, row.min_amount, row.max_amount, row.persons_min
+        ),
         image=row.image_url or None,
         url=addresses.url(row),
     )

@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, router
 from django.db.models import Count, Q
 
+from wagtail_smartgift import keycheck
 from wagtail_smartgift.checks.messages import Messages, error, warning
 from wagtail_smartgift.choices import (
     LIVE_REDEMPTION_STATUSES,
@@ -15,7 +16,12 @@ from wagtail_smartgift.choices import (
     SessionStatus,
 )
 from wagtail_smartgift.conf import SETTING, Conf, get_conf
-from wagtail_smartgift.models import PaymentSession, SmartGiftSettings, VoucherOrder
+from wagtail_smartgift.models import (
+    KeyCheck,
+    PaymentSession,
+    SmartGiftSettings,
+    VoucherOrder,
+)
 
 
 MOVING_SESSIONS = (
@@ -39,7 +45,11 @@ def check_rows(
     if router.db_for_read(PaymentSession) not in (databases or ()):
         return []
     try:
-        return [*_stranded(conf), *_sites_without_account(conf)]
+        return [
+            *_stranded(conf),
+            *_sites_without_account(conf),
+            *_other_fingerprint_key(),
+        ]
     except DatabaseError:
         # migrate checks before it migrates: what is asked for may not be there yet.
         return []
@@ -97,6 +107,17 @@ def _sites_without_account(conf: Conf) -> Messages:
             f"The site {hostname} sells for the account {alias!r}, which is not in "
             f"{SETTING}['ACCOUNTS'].",
             "Put the account back, or choose another one under Settings > Gift vouchers.",
+        )
+
+
+def _other_fingerprint_key() -> Messages:
+    if _has_table(KeyCheck) and not keycheck.is_ours():
+        yield warning(
+            "W020",
+            f"{SETTING}['FINGERPRINT_KEY'] is not the key that the stored vouchers were "
+            "fingerprinted with: no voucher can be used in a payment.",
+            "Run smartgift_rekey to have them fingerprinted with the new key, or put the "
+            "old one back. Where the setting is left out, it is made of SECRET_KEY.",
         )
 
 

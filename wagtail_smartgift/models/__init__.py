@@ -2,6 +2,7 @@ from wagtail_smartgift.models.budget import CallBudget
 from wagtail_smartgift.models.catalogue import CatalogueSync, VoucherProduct
 from wagtail_smartgift.models.guessing import GuessCounter
 from wagtail_smartgift.models.idempotency import StoredAnswer
+from wagtail_smartgift.models.keys import KeyCheck
 from wagtail_smartgift.models.outbox import OutboxEvent
 from wagtail_smartgift.models.pages import (
     HAS_WAGTAILS_PAGE,
@@ -28,6 +29,7 @@ __all__ = [
     "CallBudget",
     "CatalogueSync",
     "GuessCounter",
+    "KeyCheck",
     "OutboxEvent",
     "PaymentSession",
     "Redemption",

@@ -74,7 +74,8 @@ def claim_seconds() -> float:
 def claim(*, caller: str, path: str, key: str, body: bytes) -> Claim | Answer:
     """Claim ``key`` for a request, or return what it was answered before.
 
-    ``caller`` is whatever tells one credential from another.
+    ``caller`` is the credential itself: it tells one from another, and its digests are
+    keyed with it, so they outlive every change of the keys in the settings.
 
     Raises:
         PaymentError: ``malformed`` (no key can look like this), ``in_progress``
@@ -83,8 +84,8 @@ def claim(*, caller: str, path: str, key: str, body: bytes) -> Claim | Answer:
     """
     if not KEY.fullmatch(key):
         raise PaymentError("malformed")
-    digest = _digest("key", caller, path, key)
-    body_digest = _digest("body", canonical(body))
+    digest = _digest(caller, "key", path, key)
+    body_digest = _digest(caller, "body", canonical(body))
     now = timezone.now()
     StoredAnswer.objects.filter(key_digest=digest, expires_at__lte=now).delete()
     new = _insert(digest, body_digest)
@@ -111,10 +112,11 @@ def canonical(body: bytes) -> str:
         return body.decode("latin-1")
 
 
-def _digest(*parts: str) -> str:
-    # Keyed, since a voucher number in a body must not be found by trying them all.
+def _digest(caller: str, *parts: str) -> str:
+    # Keyed, since a voucher number in a body must not be found by trying them all. A
+    # digest that changed with a setting would let a repeat be done a second time.
     message = "\0".join(parts).encode()
-    return hmac.new(get_conf().fingerprint_key, message, hashlib.sha256).hexdigest()
+    return hmac.new(caller.encode(), message, hashlib.sha256).hexdigest()
 
 
 def _insert(digest: str, body_digest: str) -> Claim | None:

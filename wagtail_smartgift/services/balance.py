@@ -53,11 +53,11 @@ def look_up(*, voucher_no: str, site: Site | None, client: str) -> Balance:
     with guessing.look_up_by(client):
         if len(number) > MAX_VOUCHER_NUMBER_LENGTH:
             raise PaymentError("voucher_not_usable")
-        return _read(_ask(shop_for(site), number))
+        return _read(_ask(shop_for(site), number, client))
 
 
-def _ask(shop: Shop, number: str) -> Answer:
-    connection = gateway.connect(shop.account, patience=PATIENCE)
+def _ask(shop: Shop, number: str, client: str) -> Answer:
+    connection = gateway.connect(shop.account, patience=PATIENCE, asker=client)
     try:
         return connection.check(
             voucher_no=number, site_id=shop.site_id, lane=Lane.LOOKUP

@@ -11,11 +11,13 @@ _clients: dict[tuple[Account, float], SmartGiftClient] = {}
 _lock = threading.Lock()
 
 
-def connect(account: Account, *, patience: float = 2.0) -> SmartGiftClient:
+def connect(
+    account: Account, *, patience: float = 2.0, asker: str = ""
+) -> SmartGiftClient:
     """Return a client that asks the shared quota before each call.
 
-    ``patience`` is how many seconds a call may wait for its place. Connections are
-    shared by everybody in this process who talks to the same account.
+    ``patience`` is how many seconds a call may wait for its place, ``asker`` for whom
+    the calls are made (empty: for the shop as a whole). Connections are shared by everybody in this process who talks to the same account.
     """
     timeout = float(get_conf().timeout)
     with _lock:
@@ -27,7 +29,7 @@ def connect(account: Account, *, patience: float = 2.0) -> SmartGiftClient:
                 timeout=timeout,
                 observe=budget.observer(account),
             )
-    return client.with_gate(budget.gate(account, patience=patience))
+    return client.with_gate(budget.gate(account, patience=patience, asker=asker))
 
 
 def close_all() -> None:

@@ -22,6 +22,7 @@ from wagtail_smartgift.money import parse_amount
 from wagtail_smartgift.references import WRONG_REFERENCE, is_reference
 from wagtail_smartgift.selectors import shop_for
 from wagtail_smartgift.services import journal, sessions
+from wagtail_smartgift.services.worker import ForeignRow, account_of
 
 
 #: Characters of JSON that a shop may attach to a session.
@@ -43,7 +44,8 @@ def open_session(
 
     Raises:
         PaymentError: ``invalid``, ``currency_mismatch``, ``session_not_open`` (the
-            amounts of a closed session cannot change).
+            amounts of a closed session cannot change), ``smartgift_unavailable``
+            (nor can those of a session of another key or address).
     """
     if not is_reference(reference):
         raise PaymentError("invalid", fields={"reference": WRONG_REFERENCE})
@@ -104,6 +106,12 @@ def _update(session: PaymentSession, values: Mapping[str, Any]) -> PaymentSessio
     if session.status != SessionStatus.OPEN:
         if amounts != (session.amount_due, session.amount_eligible):
             raise PaymentError("session_not_open")
+        return session
+    try:
+        account_of(session)
+    except ForeignRow:
+        if amounts != (session.amount_due, session.amount_eligible):
+            raise PaymentError("smartgift_unavailable") from None
         return session
     try:
         with transaction.atomic(durable=True):

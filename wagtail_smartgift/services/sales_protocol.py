@@ -63,7 +63,7 @@ S = OrderStatus
 
 def send(order: VoucherOrder, account: Account, box: TimeBox) -> bool:
     """Send a queued order once; return whether it may be sent again at once."""
-    client = gateway.connect(account, patience=box.patience)
+    client = gateway.connect(account, patience=box.patience, asker=str(order.pk))
     try:
         request = _request(order)
     except codes.UndecryptableError:
@@ -99,7 +99,7 @@ def look(order: VoucherOrder, account: Account, box: TimeBox) -> None:
     except codes.UndecryptableError:
         _hand_over(order, journal.UNDECRYPTABLE)
         return
-    client = gateway.connect(account, patience=box.patience)
+    client = gateway.connect(account, patience=box.patience, asker=str(order.pk))
     try:
         client.check(
             voucher_no=number, site_id=order.smartgift_site_id, lane=Lane.MONEY
@@ -276,8 +276,14 @@ def _keep_answered_codes(order: VoucherOrder, answered: tuple[str, ...]) -> None
                 item.number_encrypted = vault.seal(number)
                 item.fingerprint = print_
                 item.display_code = codes.display_code(number)
+                item.fingerprint_next = ""
                 item.save(
-                    update_fields=["number_encrypted", "fingerprint", "display_code"]
+                    update_fields=[
+                        "number_encrypted",
+                        "fingerprint",
+                        "fingerprint_next",
+                        "display_code",
+                    ]
                 )
     except IntegrityError:
         logger.exception(
@@ -333,7 +339,12 @@ def _drop_codes(order: VoucherOrder) -> bool:
         )
         if moved:
             journal.append(order, _PLACE, Outcome.FAILED, reason=journal.CODE_REFUSED)
-            order.items.update(number_encrypted="", fingerprint="", display_code="")
+            order.items.update(
+                number_encrypted="",
+                fingerprint="",
+                fingerprint_next="",
+                display_code="",
+            )
     return moved
 
 
