@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from wagtail_smartgift.redaction import Secret, SecretBytes, hidden
+
 
 #: The longest number that is looked up. Smart Gift documents no limit; its
 #: samples have 8 to 10 characters, and a scanned link never needs more.
@@ -35,13 +37,16 @@ def normalise_voucher_number(text: str) -> str:
     NFKC, and all white space and invisible formatting removed; nothing else,
     since dashes and case are the venue's. Doing it twice changes nothing.
     """
-    kept = "".join(
-        char
-        for char in unicodedata.normalize("NFKC", text)
-        if not char.isspace() and unicodedata.category(char) not in {"Cf", "Cc"}
+    text = Secret(text)
+    kept = Secret(
+        "".join(
+            char
+            for char in unicodedata.normalize("NFKC", text)
+            if not char.isspace() and unicodedata.category(char) not in {"Cf", "Cc"}
+        )
     )
     # A removed space may have stood between a letter and its accent.
-    return unicodedata.normalize("NFKC", kept)
+    return Secret(unicodedata.normalize("NFKC", kept))
 
 
 def display_code(number: str) -> str:
@@ -49,23 +54,26 @@ def display_code(number: str) -> str:
 
     Of a very short number less is shown, so that never more than half is.
     """
+    number = Secret(number)
     shown = min(4, len(number) // 2)
     return "…" + number[len(number) - shown :]
 
 
 def generate_voucher_number() -> str:
     """Make a voucher number that nobody can guess, easy to type from a card."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_OWN_CODE_LENGTH))
+    return Secret("".join(secrets.choice(_ALPHABET) for _ in range(_OWN_CODE_LENGTH)))
 
 
 def fingerprint(number: str, *, account: str, key: bytes) -> str:
     """Return the keyed look-up value (hex) of a normalised number in an account."""
-    message = f"{account}\0{number}".encode()
+    number, key = Secret(number), SecretBytes(key)
+    message = SecretBytes(f"{account}\0{number}".encode())
     return hmac.new(key, message, hashlib.sha256).hexdigest()
 
 
 def encrypt(text: str, *, keys: Sequence[bytes]) -> str:
     """Encrypt with the first key."""
+    text, keys = Secret(text), hidden(keys)
     return Fernet(keys[0]).encrypt(text.encode()).decode()
 
 
@@ -75,6 +83,7 @@ def reencrypt(token: str, *, keys: Sequence[bytes]) -> str | None:
     Raises:
         UndecryptableError: none of the keys fits.
     """
+    keys = hidden(keys)
     first = Fernet(keys[0])
     try:
         first.decrypt(token.encode())
@@ -89,9 +98,10 @@ def decrypt(token: str, *, keys: Sequence[bytes]) -> str:
     Raises:
         UndecryptableError: none of the keys fits.
     """
+    keys = hidden(keys)
     for key in keys:
         try:
-            return Fernet(key).decrypt(token.encode()).decode()
+            return Secret(Fernet(key).decrypt(token.encode()).decode())
         except InvalidToken:
             continue
     raise UndecryptableError(

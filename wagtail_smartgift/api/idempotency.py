@@ -17,6 +17,7 @@ from ninja.operation import Operation
 from ninja.utils import contribute_operation_callback
 
 from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.redaction import Secret
 from wagtail_smartgift.services import answers
 
 
@@ -111,7 +112,7 @@ def _caller(operation: Operation, request: HttpRequest) -> str | None:
             return None
         if who and not inspect.isawaitable(who):
             # The credential itself: a session has several, and so has the server.
-            token = request.headers.get("Authorization", "").partition(" ")[2]
+            token = Secret(request.headers.get("Authorization", "").partition(" ")[2])
             return token or str(who)
     return None
 

@@ -23,6 +23,7 @@ from typing_extensions import Self
 
 from wagtail_smartgift import ledger
 from wagtail_smartgift.money import format_money, parse_amount
+from wagtail_smartgift.redaction import Secret
 
 
 _PATTERN = r"^\d{1,8}(\.\d{1,2})?$"
@@ -63,12 +64,15 @@ AmountOrZero = Annotated[
 
 def _storable(text: str) -> str:
     """Refuse what no database column and no printed card can hold."""
+    text = Secret(text)
     if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
         raise ValueError("This text has characters that cannot be stored.")
-    return text
+    return str(text)
 
 
 Text = Annotated[str, AfterValidator(_storable)]
+#: A voucher number; no error page shows it.
+Number = Annotated[Text, AfterValidator(Secret)]
 
 
 class Body(Schema):
@@ -90,7 +94,7 @@ class OpenSession(Body):
 
 
 class AddVoucher(Body):
-    voucher_no: Text = Field(examples=["GIFT 1234 5678"], repr=False)
+    voucher_no: Number = Field(examples=["GIFT 1234 5678"], repr=False)
     amount: Amount | None = Field(None, description="The most to take from it.")
     experiences: list[int] | None = Field(None, max_length=64)
 
@@ -196,7 +200,7 @@ class SessionWithJournal(SessionOut):
 
 
 class BalanceIn(Body):
-    voucher_no: Text = Field(examples=["GIFT 1234 5678"], repr=False)
+    voucher_no: Number = Field(examples=["GIFT 1234 5678"], repr=False)
     site: Text | None = Field(None, description="Host name of the Wagtail site.")
 
 

@@ -28,6 +28,7 @@ from wagtail_smartgift.codes import UndecryptableError
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import StoredAnswer
+from wagtail_smartgift.redaction import Secret, SecretBytes
 from wagtail_smartgift.services import journal, vault
 from wagtail_smartgift.services.timebox import REQUEST_SECONDS
 
@@ -84,6 +85,7 @@ def claim(*, caller: str, path: str, key: str, body: bytes) -> Claim | Answer:
     """
     if not KEY.fullmatch(key):
         raise PaymentError("malformed")
+    caller, body = Secret(caller), SecretBytes(body)
     digest = _digest(caller, "key", path, key)
     body_digest = _digest(caller, "body", canonical(body))
     now = timezone.now()
@@ -106,16 +108,19 @@ def claim(*, caller: str, path: str, key: str, body: bytes) -> Claim | Answer:
 
 def canonical(body: bytes) -> str:
     """Return a JSON body with its members in order; what is no JSON as it is."""
+    body = SecretBytes(body)
     try:
-        return json.dumps(json.loads(body), sort_keys=True, separators=(",", ":"))
+        return Secret(
+            json.dumps(json.loads(body), sort_keys=True, separators=(",", ":"))
+        )
     except (ValueError, RecursionError):
-        return body.decode("latin-1")
+        return Secret(body.decode("latin-1"))
 
 
 def _digest(caller: str, *parts: str) -> str:
     # Keyed, since a voucher number in a body must not be found by trying them all. A
     # digest that changed with a setting would let a repeat be done a second time.
-    message = "\0".join(parts).encode()
+    message = SecretBytes("\0".join(parts).encode())
     return hmac.new(caller.encode(), message, hashlib.sha256).hexdigest()
 
 

@@ -14,6 +14,7 @@ from wagtail_smartgift.client import RefusalReason, Refused, SmartGiftError
 from wagtail_smartgift.client import VoucherState as Answer
 from wagtail_smartgift.codes import MAX_VOUCHER_NUMBER_LENGTH
 from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.redaction import Secret
 from wagtail_smartgift.selectors import Shop, shop_for
 from wagtail_smartgift.services import gateway, guessing, vault
 from wagtail_smartgift.services.timebox import PATIENCE, Postponed
@@ -45,6 +46,7 @@ def look_up(*, voucher_no: str, site: Site | None, client: str) -> Balance:
             ``voucher_not_usable`` (the one answer for unknown, foreign, expired,
             empty).
     """
+    voucher_no = Secret(voucher_no)
     number = vault.normalise(voucher_no)
     if not number:
         raise PaymentError(

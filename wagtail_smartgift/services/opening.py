@@ -19,6 +19,7 @@ from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession, SessionSecret
 from wagtail_smartgift.money import parse_amount
+from wagtail_smartgift.redaction import Secret
 from wagtail_smartgift.references import WRONG_REFERENCE, is_reference
 from wagtail_smartgift.selectors import shop_for
 from wagtail_smartgift.services import journal, sessions
@@ -163,7 +164,7 @@ def issue_secret(session: PaymentSession) -> str:
 
     Opening the session anew prolongs none of the earlier ones.
     """
-    secret = f"sgs_{secrets.token_urlsafe(32)}"
+    secret = Secret(f"sgs_{secrets.token_urlsafe(32)}")
     SessionSecret.objects.create(
         session=session,
         digest=_digest(secret),
@@ -178,6 +179,7 @@ def session_for_secret(secret: str) -> PaymentSession:
     Raises:
         PaymentError: ``unauthenticated`` or ``session_expired``.
     """
+    secret = Secret(secret)
     found = (
         SessionSecret.objects.select_related("session")
         .filter(digest=_digest(secret))
@@ -191,5 +193,6 @@ def session_for_secret(secret: str) -> PaymentSession:
 
 
 def _digest(secret: str) -> str:
+    secret = Secret(secret)
     # 256 random bits need no slow hash.
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -24,6 +24,7 @@ from wagtail_smartgift.choices import (
 )
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession, Redemption
+from wagtail_smartgift.redaction import hidden
 from wagtail_smartgift.references import is_reference
 from wagtail_smartgift.services import (
     answers,
@@ -127,6 +128,7 @@ def add_voucher(
     experiences: Sequence[int] | None = None,
 ) -> Added:
     """Hold a voucher for a session and check what is on it."""
+    voucher_no = hidden(voucher_no)
     session = _find(reference)
     _require_open(session)
     with _working(session) as (worker, session):
