@@ -11,7 +11,9 @@ import secrets
 import unicodedata
 from collections.abc import Sequence
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken
+
+from wagtail_smartgift.redaction import Secret, SecretBytes, hidden
 
 
 #: The longest number that is looked up. Smart Gift documents no limit; its
@@ -35,13 +37,16 @@ def normalise_voucher_number(text: str) -> str:
     NFKC, and all white space and invisible formatting removed; nothing else,
     since dashes and case are the venue's. Doing it twice changes nothing.
     """
-    kept = "".join(
-        char
-        for char in unicodedata.normalize("NFKC", text)
-        if not char.isspace() and unicodedata.category(char) not in {"Cf", "Cc"}
+    text = Secret(text)
+    kept = Secret(
+        "".join(
+            char
+            for char in unicodedata.normalize("NFKC", text)
+            if not char.isspace() and unicodedata.category(char) not in {"Cf", "Cc"}
+        )
     )
     # A removed space may have stood between a letter and its accent.
-    return unicodedata.normalize("NFKC", kept)
+    return Secret(unicodedata.normalize("NFKC", kept))
 
 
 def display_code(number: str) -> str:
@@ -49,24 +54,42 @@ def display_code(number: str) -> str:
 
     Of a very short number less is shown, so that never more than half is.
     """
+    number = Secret(number)
     shown = min(4, len(number) // 2)
     return "…" + number[len(number) - shown :]
 
 
 def generate_voucher_number() -> str:
     """Make a voucher number that nobody can guess, easy to type from a card."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_OWN_CODE_LENGTH))
+    return Secret("".join(secrets.choice(_ALPHABET) for _ in range(_OWN_CODE_LENGTH)))
 
 
 def fingerprint(number: str, *, account: str, key: bytes) -> str:
     """Return the keyed look-up value (hex) of a normalised number in an account."""
-    message = f"{account}\0{number}".encode()
+    number, key = Secret(number), SecretBytes(key)
+    message = SecretBytes(f"{account}\0{number}".encode())
     return hmac.new(key, message, hashlib.sha256).hexdigest()
 
 
 def encrypt(text: str, *, keys: Sequence[bytes]) -> str:
     """Encrypt with the first key."""
-    return MultiFernet([Fernet(key) for key in keys]).encrypt(text.encode()).decode()
+    text, keys = Secret(text), hidden(keys)
+    return Fernet(keys[0]).encrypt(text.encode()).decode()
+
+
+def reencrypt(token: str, *, keys: Sequence[bytes]) -> str | None:
+    """Encrypt a stored secret with the first key; None where it is already.
+
+    Raises:
+        UndecryptableError: none of the keys fits.
+    """
+    keys = hidden(keys)
+    first = Fernet(keys[0])
+    try:
+        first.decrypt(token.encode())
+    except InvalidToken:
+        return encrypt(decrypt(token, keys=keys[1:]), keys=keys)
+    return None
 
 
 def decrypt(token: str, *, keys: Sequence[bytes]) -> str:
@@ -75,12 +98,13 @@ def decrypt(token: str, *, keys: Sequence[bytes]) -> str:
     Raises:
         UndecryptableError: none of the keys fits.
     """
-    try:
-        return (
-            MultiFernet([Fernet(key) for key in keys]).decrypt(token.encode()).decode()
-        )
-    except InvalidToken:
-        raise UndecryptableError(
-            "No configured encryption key opens this value. Put the old key back "
-            "at the end of ENCRYPTION_KEYS."
-        ) from None
+    keys = hidden(keys)
+    for key in keys:
+        try:
+            return Secret(Fernet(key).decrypt(token.encode()).decode())
+        except InvalidToken:
+            continue
+    raise UndecryptableError(
+        "No configured encryption key opens this value. Put the old key back "
+        "at the end of ENCRYPTION_KEYS."
+    )

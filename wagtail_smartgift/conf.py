@@ -22,6 +22,7 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from wagtail_smartgift.money import parse_amount
+from wagtail_smartgift.redaction import Secret, SecretBytes, hidden_items
 
 
 SETTING = "WAGTAIL_SMARTGIFT"
@@ -93,6 +94,10 @@ class Throttles:
     #: Seconds over which ``balance_failures`` counts.
     balance_failures_window: int = 600
     session_failures: int = 10
+    #: Times that a payment's customer may have a voucher held or looked at anew.
+    session_holds: int = 20
+    #: Seconds over which ``session_holds`` counts.
+    session_holds_window: int = 600
     global_failures_per_minute: int = 20
     #: Trusted proxies in front of the shop; None reads REMOTE_ADDR alone.
     num_proxies: int | None = None
@@ -176,6 +181,8 @@ def _load() -> Conf:
             f"{SETTING} must be a dictionary with at least "
             '{"ACCOUNTS": {"default": {"API_KEY": …, "BASE_URL": …, "SITE_ID": …}}}.'
         )
+    # A mistake in one setting is an error page, which shows what is at hand.
+    raw = hidden_items(raw, _SECRET)
     known = {item.name.upper() for item in fields(Conf)}
     unknown = sorted(set(raw) - known)
     if unknown:
@@ -201,24 +208,36 @@ def _default_encryption_keys() -> tuple[bytes, ...]:
     """In DEBUG a key from SECRET_KEY; outside it the shop must choose (check E003)."""
     if not django_settings.DEBUG:
         return ()
-    return (_fernet_key(f"smartgift encryption {django_settings.SECRET_KEY}"),)
+    return (_fernet_key(Secret(f"smartgift encryption {django_settings.SECRET_KEY}")),)
 
 
 def _default_fingerprint_key() -> bytes:
-    secret = django_settings.SECRET_KEY.encode()
-    return hmac.new(secret, b"smartgift fingerprint", hashlib.sha256).digest()
+    secret = SecretBytes(django_settings.SECRET_KEY.encode())
+    return SecretBytes(
+        hmac.new(secret, b"smartgift fingerprint", hashlib.sha256).digest()
+    )
 
 
 def _fernet_key(text: str) -> bytes:
     """Use a Fernet key as it is; make one of any other text."""
     try:
         if len(base64.urlsafe_b64decode(text)) == 32:
-            return text.encode()
+            return SecretBytes(text.encode())
     except ValueError:
         pass
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
+    digest = hashlib.sha256(text.encode())
+    return SecretBytes(base64.urlsafe_b64encode(digest.digest()))
 
 
+#: Settings with keys in them.
+_SECRET = {
+    "ACCOUNTS",
+    "SERVER_KEYS",
+    "WEBHOOK_SECRETS",
+    "WEBHOOK_ENDPOINTS",
+    "ENCRYPTION_KEYS",
+    "FINGERPRINT_KEY",
+}
 _NUMBERS = {
     "SESSION_LIFETIME",
     "ABANDONED_AFTER",
@@ -258,7 +277,7 @@ def _accounts(name: str, value: object) -> Mapping[str, Account]:
         accounts[str(alias)] = Account(
             alias=str(alias),
             base_url=base_url,
-            api_key=str(item["API_KEY"]),
+            api_key=Secret(item["API_KEY"]),
             site_id=str(item.get("SITE_ID") or ""),
         )
     return accounts
@@ -349,7 +368,7 @@ def _endpoints(name: str, value: object) -> tuple[WebhookEndpoint, ...]:
         endpoints.append(
             WebhookEndpoint(
                 url=str(item["url"]),
-                secret=str(item["secret"]),
+                secret=Secret(item["secret"]),
                 events=_strings(f"{name}: events", item.get("events") or ()),
                 allow_private=allow_private,
             )
@@ -365,6 +384,10 @@ def _throttles(name: str, value: object) -> Throttles:
 
 def _strings(name: str, value: object) -> tuple[str, ...]:
     return tuple(str(item) for item in _sequence(name, value) if item)
+
+
+def _secrets(name: str, value: object) -> tuple[str, ...]:
+    return tuple(Secret(item) for item in _sequence(name, value) if item)
 
 
 def _only(where: str, value: object, known: set[str]) -> Mapping[str, Any]:
@@ -399,14 +422,14 @@ _READERS: Mapping[str, Callable[[str, Any], object]] = {
     "DELIVERY_METHODS": _delivery_methods,
     "WEBHOOK_ENDPOINTS": _endpoints,
     "THROTTLES": _throttles,
-    "SERVER_KEYS": _strings,
-    "WEBHOOK_SECRETS": _strings,
+    "SERVER_KEYS": _secrets,
+    "WEBHOOK_SECRETS": _secrets,
     "IMAGE_HOSTS": _strings,
     "ATTENTION_EMAILS": _strings,
     "ENCRYPTION_KEYS": lambda name, value: tuple(
-        _fernet_key(key) for key in _strings(name, value)
+        _fernet_key(key) for key in _secrets(name, value)
     ),
-    "FINGERPRINT_KEY": lambda _name, value: str(value).encode() if value else b"",
+    "FINGERPRINT_KEY": lambda _name, value: SecretBytes(str(value or "").encode()),
     "PAYMENT_METHOD": lambda _name, value: int(value) if value else None,
 }
 

@@ -14,7 +14,7 @@ from django.db import DatabaseError
 from django.db.models import Q
 from django.utils import timezone
 
-from wagtail_smartgift import budget
+from wagtail_smartgift import budget, keycheck
 from wagtail_smartgift.choices import InboxStatus, OrderStatus, SessionStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import (
@@ -51,6 +51,7 @@ def check_up() -> dict[str, Check]:
     found = {"settings": settings, "database": Check(ok=True)}
     questions: dict[str, Callable[[], Check]] = {
         "smartgift": _smart_gift,
+        "keys": _keys,
         "catalogue": _catalogue,
         "sweep": _sweep,
         "payments": _payments,
@@ -69,6 +70,11 @@ def _settings() -> Check:
     except ImproperlyConfigured:
         return Check(ok=False)
     return Check(ok=bool(conf.accounts and conf.encryption_keys))
+
+
+def _keys() -> Check:
+    """Whether stored vouchers are found again with the configured key."""
+    return Check(ok=keycheck.is_ours())
 
 
 def _smart_gift() -> Check:

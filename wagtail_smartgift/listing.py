@@ -7,6 +7,7 @@ schemas of ``api`` document it, and a test keeps the two alike.
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from wagtail.models import Site
 
 from wagtail_smartgift.choices import Availability
 from wagtail_smartgift.models import CatalogueSync
-from wagtail_smartgift.models.catalogue import MAX_PERSONS, has_terms
+from wagtail_smartgift.models.catalogue import has_terms
 from wagtail_smartgift.selectors import (
     ProductAddresses,
     addresses_version,
@@ -69,21 +70,31 @@ class _Row(NamedTuple):
     image_url: str
 
 
-def version(*, site: Site | None, language: str | None) -> str:
-    """Return what changes whenever a list or an item may; no product is read.
+class Version(NamedTuple):
+    """What a list was made of."""
+
+    #: Changes whenever a list or an item may.
+    word: str
+    #: When the catalogue was last read from Smart Gift; None: never.
+    synced_at: datetime | None
+
+
+def version(*, site: Site | None, language: str | None) -> Version:
+    """Return what a list would be made of now; no product is read.
 
     That is the last change of the catalogue (the sync writes it with the products),
     the shop of the site, the language, and where pages are.
     """
     account = shop_for(site).account.alias
-    changed_at = (
+    changed_at, synced_at = (
         CatalogueSync.objects.filter(account=account)
-        .values_list("changed_at", flat=True)
+        .values_list("changed_at", "synced_at")
         .first()
-    )
+    ) or (None, None)
     where = (site and site.pk, language, addresses_version())
     parts = (VoucherItem._fields, account, changed_at, where)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+    word = hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+    return Version(word=word, synced_at=synced_at)
 
 
 def voucher_list(
@@ -122,8 +133,9 @@ def _listed(row: _Row, addresses: ProductAddresses) -> VoucherItem:
         available_count=stock,
         # What is listed is active and not gone; see ``VoucherProduct.availability``.
         available=(stock is None or stock > 0)
-        and (row.persons_min or 1) <= MAX_PERSONS
-        and has_terms(row.type, row.price, row.min_amount, row.max_amount),
+        and has_terms(
+            row.type, row.price, row.min_amount, row.max_amount, row.persons_min
+        ),
         image=row.image_url or None,
         url=addresses.url(row),
     )

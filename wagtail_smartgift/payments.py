@@ -34,6 +34,7 @@ from wagtail.models import Site
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.ledger import RedemptionState, Session
+from wagtail_smartgift.redaction import hidden
 from wagtail_smartgift.services import opening
 from wagtail_smartgift.services import payments as _verbs
 
@@ -114,6 +115,7 @@ def add_voucher(
             ``session_not_open``, ``session_busy``, ``invalid``, ``busy``,
             ``smartgift_unavailable``, ``not_found``.
     """
+    voucher_no = hidden(voucher_no)
     return _verbs.add_voucher(
         reference=reference,
         voucher_no=voucher_no,

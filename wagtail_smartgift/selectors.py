@@ -10,6 +10,7 @@ it. Whatever else is known has an address that says that it cannot be bought.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -124,6 +125,15 @@ def payment_methods(account: Account) -> tuple[PaymentMethod, ...]:
         return ()
     return tuple(
         PaymentMethod(id=item["id"], name=item["name"]) for item in row.payment_methods
+    )
+
+
+def synced_at(account: Account) -> datetime | None:
+    """Return when the account's catalogue was last read from Smart Gift."""
+    return (
+        CatalogueSync.objects.filter(account=account.alias)
+        .values_list("synced_at", flat=True)
+        .first()
     )
 
 

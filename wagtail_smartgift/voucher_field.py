@@ -7,7 +7,8 @@ and times, never a voucher number, which must not be in an address either.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core import signing
@@ -18,8 +19,12 @@ from django.utils.formats import time_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from wagtail_smartgift import budget, keycheck
+from wagtail_smartgift.choices import Lane
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.ledger import Session
+from wagtail_smartgift.models import PaymentSession
 
 
 #: The id of the field on its page.
@@ -66,6 +71,61 @@ _MESSAGES: Mapping[str, str | Promise] = {
 _ABOUT_NUMBER = {"voucher_not_usable", "voucher_held", "invalid"}
 #: Seconds to wait where nobody said how long.
 _WAIT = 60
+#: Seconds that a form waits for its place in the quota anyway: no reason to pause.
+_SOON = 2.0
+
+_BUSY = "busy"
+#: Why no voucher can be added now, and what the customer can do.
+_PAUSES: Mapping[str, str | Promise] = {
+    _UNAVAILABLE: _(
+        "Gift vouchers cannot be added at the moment, because they cannot be checked. "
+        "Load this page again after %(time)s, or pay another way now."
+    ),
+    _BUSY: _(
+        "Gift vouchers cannot be added at the moment, because many customers use them "
+        "right now. Load this page again after %(time)s, or pay another way now."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Why the field takes no voucher now, and when it may again."""
+
+    #: The documented code that a form would be refused with.
+    code: str
+    until: datetime
+
+    @property
+    def message(self) -> str:
+        # The whole minute after it, so that nobody comes back too early.
+        minute = timezone.localtime(self.until + timedelta(seconds=59))
+        return str(_PAUSES[self.code]) % {"time": time_format(minute, "H:i")}
+
+
+def pause_of(session: Session) -> Pause | None:
+    """Tell whether vouchers are paused for a payment, without asking Smart Gift.
+
+    They are while Smart Gift does not answer, while its quota has no place for a
+    customer, and while the payment cannot be worked on with the settings as they are.
+    What is in the payment already stays, and can be taken out.
+    """
+    row = PaymentSession.objects.filter(pk=session.id).first()
+    account = get_conf().accounts.get(row.account) if row is not None else None
+    if row is None or account is None or not row.is_bound_to(account):
+        return _pause(_UNAVAILABLE, _WAIT)
+    if not keycheck.is_ours():
+        return _pause(_UNAVAILABLE, _WAIT)
+    quota = budget.status(account)
+    wait = quota.waits[Lane.CHECKOUT]
+    if quota.breaker is budget.BreakerState.OPEN:
+        return _pause(_UNAVAILABLE, wait)
+    # After the pause of an open breaker the next one is let through, to see.
+    return _pause(_BUSY, wait) if wait > _SOON else None
+
+
+def _pause(code: str, seconds: float) -> Pause:
+    return Pause(code=code, until=timezone.now() + timedelta(seconds=seconds))
 
 
 def token_for(reference: str) -> str:

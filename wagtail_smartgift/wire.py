@@ -30,6 +30,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.util.connection import create_connection
 
+from wagtail_smartgift.redaction import hidden
+
 
 #: Seconds for looking a name up and connecting, all addresses together; as many again
 #: for the TLS handshake.
@@ -145,6 +147,8 @@ class Connection(HTTPConnection):
         raise failure
 
     def send(self, data: Any) -> None:
+        # Headers and body in one: the key, and whatever is asked.
+        data = hidden(data)
         if self.sock is None:
             self.connect()
         if not self._connecting:

@@ -14,7 +14,15 @@ from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import catalogue
 
 
-CHECKS = {"settings", "database", "smartgift", "catalogue", "sweep", "payments"}
+CHECKS = {
+    "settings",
+    "database",
+    "smartgift",
+    "keys",
+    "catalogue",
+    "sweep",
+    "payments",
+}
 
 
 @pytest.fixture

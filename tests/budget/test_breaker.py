@@ -3,10 +3,12 @@ import pytest
 from wagtail_smartgift.budget.breaker import (
     PACE,
     PAUSE,
+    PER_ASKER,
     THRESHOLD,
     Breaker,
     BreakerState,
     is_failure,
+    mark_of,
 )
 
 
@@ -39,3 +41,49 @@ def test_after_the_pause_anybody_may_try():
 )
 def test_only_silence_and_server_errors_are_failures(status, failed):
     assert is_failure(status) is failed
+
+
+def fail(breaker, status, asker):
+    """What the row makes of one more failure."""
+    mark = mark_of(asker)
+    if not breaker.counts(status, mark):
+        return breaker
+    return Breaker(
+        failures=breaker.failures + 1,
+        probed_at=100.0,
+        askers=breaker.with_asker(status, mark),
+    )
+
+
+def test_one_askers_server_errors_are_not_an_outage():
+    breaker = Breaker(failures=0, probed_at=0.0)
+    for _attempt in range(50):
+        breaker = fail(breaker, 500, "a customer")
+
+    assert breaker.failures == PER_ASKER
+    assert not breaker.tripped
+    # They still tell together with those of others.
+    breaker = fail(fail(breaker, 502, "another"), 502, "another")
+    assert not breaker.tripped
+    assert fail(breaker, 500, "a third").tripped
+
+
+@pytest.mark.parametrize(
+    ("status", "asker"), [(None, "a customer"), (503, "")], ids=["silence", "nobody"]
+)
+def test_what_is_about_no_voucher_counts_every_time(status, asker):
+    breaker = Breaker(failures=0, probed_at=0.0)
+    for _attempt in range(THRESHOLD):
+        breaker = fail(breaker, status, asker)
+
+    assert breaker.tripped
+
+
+def test_marks_fit_their_column_and_name_nobody():
+    breaker = Breaker(failures=0, probed_at=0.0)
+    for number in range(100):
+        breaker = fail(breaker, 500, f"192.0.2.{number}")
+
+    assert len(breaker.askers) <= 64
+    assert "192" not in breaker.askers
+    assert mark_of("") == ""

@@ -132,11 +132,13 @@ def race(verb: str, locked: bool = True, claimed: bool = True, **values: Any) ->
 
     Each step waits a moment before it is written, so that everybody has read before
     anybody writes. ``locked`` False takes our locks out, to show what they prevent;
-    ``claimed`` False those of messages alone.
+    ``claimed`` False those of messages alone. ``once`` is a status of the payment that
+    this one waits for.
     """
     _dawdle(locked=locked)
     if not claimed:
         _disclaim()
+    _await_status(values.pop("once", None))
     try:
         if verb == "sweep":
             return f"faults: {reconciliation.reconcile().faults}"
@@ -151,6 +153,15 @@ def race(verb: str, locked: bool = True, claimed: bool = True, **values: Any) ->
     except SmartGiftPluginError as error:
         return error.code
     return str(state.status)
+
+
+def _await_status(status: str | None) -> None:
+    """Wait until the others have come so far, for as long as that can take."""
+    give_up = time.monotonic() + 20
+    while status and time.monotonic() < give_up:
+        if PaymentSession.objects.filter(reference=REF, status=status).exists():
+            return
+        time.sleep(0.01)
 
 
 def _dawdle(*, locked: bool) -> None:
@@ -180,6 +191,8 @@ def _dawdle(*, locked: bool) -> None:
     sessions.lock, journal.record = slow_lock, slow_record
     sales_journal.update = slow_update
     if not locked:
+        # Rows of money may be ended by anybody then.
+        journal._OWNS_MONEY = frozenset()
         claims._take = lambda claim: True
         claims.Claim.renew = lambda self: None  # type: ignore[method-assign]
 

@@ -136,6 +136,18 @@ def test_confirm_against_cancel(race):
     assert race.taken() == 0
 
 
+@pytest.mark.slow
+def test_without_locks_a_cancelled_payment_is_taken_all_the_same(race):
+    answers = []
+
+    def story():
+        race.order("scene", vouchers=THIRTY)
+        answers[:] = race.run(CONFIRM, {"verb": "cancel"}, locked=False)
+
+    # Whoever cancelled was told that it is done, and the money is gone.
+    assert race.shows(story, lambda: answers[1] == "cancelled" and race.taken() == 30)
+
+
 def test_confirm_against_the_sweep(race):
     race.order("scene", vouchers=((FIRST, "30.00"), (SECOND, None)))
 
@@ -147,6 +159,16 @@ def test_confirm_against_the_sweep(race):
     assert race.rest()["sessions"]["order-1"] == "confirmed"
     assert race.calls("redeem") == 2
     assert race.taken() == 80
+
+
+@pytest.mark.slow
+def test_without_locks_the_sweep_redeems_what_is_being_confirmed(race):
+    def story():
+        race.order("scene", vouchers=THIRTY)
+        # It has something to do once the other has begun.
+        race.run(CONFIRM, {"verb": "sweep", "once": "confirming"}, locked=False)
+
+    assert race.shows(story, lambda: race.taken() == 60)
 
 
 def test_several_sweeps_finish_one_session(race):

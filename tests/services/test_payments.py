@@ -217,12 +217,76 @@ def test_a_check_that_is_not_answered_gives_the_hold_back(session, sandbox):
 # -- preparing ----------------------------------------------------------------
 
 
-def test_prepare_asks_nothing_while_the_hold_is_long_enough(session, sandbox):
+def test_prepare_looks_anew_under_a_hold_that_is_long_enough(session, sandbox):
     add(FIFTY)
-    calls = len(sandbox.log())
+    add(TWENTY_FIVE)
+    hold = sandbox.voucher(FIFTY).hold
 
-    assert payments.prepare(reference=REF).amount_covered == 50
-    assert len(sandbox.log()) == calls
+    assert payments.prepare(reference=REF).amount_covered == 75
+
+    # One look for each voucher, and the holds are those that were there.
+    assert operations(sandbox)[4:] == ["check", "check"]
+    assert sandbox.voucher(FIFTY).hold == hold
+
+
+def test_prepare_does_not_look_at_a_voucher_that_pays_nothing(session, sandbox):
+    add(HUNDRED)
+    payments.open_session(reference=REF, amount_due="120.00")
+    add(FIFTY)
+    payments.open_session(reference=REF, amount_due="80.00")
+
+    payments.prepare(reference=REF)
+
+    assert operations(sandbox)[4:] == ["check"]
+
+
+def test_prepare_finds_a_balance_that_fell_under_our_hold(session, sandbox):
+    """Somebody corrected it in the dashboard, say: a hold keeps tills away only."""
+    add(FIFTY)
+    add(HUNDRED)
+    sandbox.spend_by_till(FIFTY, Decimal("30.00"), despite_hold=True)
+
+    with pytest.raises(PaymentError) as refused:
+        payments.prepare(reference=REF)
+
+    assert refused.value.code == "shortfall"
+    state = payments.get_session(reference=REF)
+    assert [item.amount for item in state.redemptions] == [20, 60]
+    assert [item.status for item in state.redemptions] == ["held", "held"]
+    # What was read is the yardstick from here on.
+    assert Redemption.objects.order_by("position").first().baseline == 20
+    assert payments.prepare(reference=REF).amount_remaining == 0
+    assert payments.confirm(reference=REF, amount_remaining="0.00").pending is False
+    assert_journal_agrees()
+
+
+def test_a_balance_that_rose_covers_more_after_prepare(session, sandbox):
+    add(FIFTY)
+    sandbox.top_up(FIFTY, Decimal("20.00"))
+
+    state = payments.prepare(reference=REF)
+
+    assert (state.amount_covered, state.amount_remaining) == (70, 10)
+
+
+@pytest.mark.parametrize("mode", ["status", "lost_after"])
+def test_a_look_that_is_not_answered_loses_nothing(session, sandbox, mode):
+    add(FIFTY)
+    before = Redemption.objects.values("status", "amount", "baseline", "version").get()
+    sandbox.faults.add(Fault(operation="check", mode=mode, times=None))
+
+    with pytest.raises(PaymentError) as refused:
+        payments.prepare(reference=REF)
+
+    assert refused.value.code == "smartgift_unavailable"
+    assert (
+        Redemption.objects.values("status", "amount", "baseline", "version").get()
+        == before
+    )
+    assert sandbox.voucher(FIFTY).hold is not None
+    sandbox.faults.clear()
+    assert payments.confirm(reference=REF).status == "confirmed"
+    assert operations(sandbox).count("hold") == 1
 
 
 def test_prepare_renews_a_hold_that_is_too_short(session, sandbox, time_machine_now):
@@ -312,10 +376,17 @@ def test_confirm_redeems_once_what_was_allocated(session, sandbox, books):
 
 def test_a_redemption_costs_three_calls(session, sandbox):
     add(FIFTY)
-    payments.prepare(reference=REF)
     payments.confirm(reference=REF)
 
     assert operations(sandbox) == ["hold", "check", "redeem"]
+
+
+def test_with_prepare_it_costs_four(session, sandbox):
+    add(FIFTY)
+    payments.prepare(reference=REF)
+    payments.confirm(reference=REF)
+
+    assert operations(sandbox) == ["hold", "check", "check", "redeem"]
 
 
 def test_confirm_without_vouchers_costs_nothing(session, sandbox):

@@ -15,6 +15,7 @@ from ninja.security import HttpBearer
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession
+from wagtail_smartgift.redaction import Secret, SecretBytes, hidden
 from wagtail_smartgift.services.opening import session_for_secret
 
 
@@ -32,10 +33,12 @@ class _Bearer(HttpBearer):
         return None if token is None else self.authenticate(request, token)
 
 
-def token_of(request: HttpRequest) -> str | None:
+def token_of(request: HttpRequest) -> Secret | None:
     """Return the bearer token of a request; None if it has none."""
-    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    scheme, _space, token = hidden(
+        request.headers.get("Authorization", "").partition(" ")
+    )
+    return Secret(token.strip()) if scheme.lower() == "bearer" else None
 
 
 class SessionSecretAuth(_Bearer):
@@ -73,9 +76,9 @@ def is_server(request: HttpRequest) -> bool:
 
 def _is_server_key(token: str) -> bool:
     # All are compared, in constant time each, so that time tells nothing.
+    sent = SecretBytes(token.encode())
     matches = [
-        hmac.compare_digest(token.encode(), key.encode())
-        for key in get_conf().server_keys
+        hmac.compare_digest(sent, key.encode()) for key in get_conf().server_keys
     ]
     return any(matches)
 

@@ -26,12 +26,8 @@ from pydantic import (
 )
 
 from wagtail_smartgift.api.errors import message_for
-from wagtail_smartgift.api.schemas import (
-    AmountOrZero,
-    Body,
-    PlaceOrder,
-    Refund,
-)
+from wagtail_smartgift.api.fields import AmountOrZero
+from wagtail_smartgift.api.schemas import Body, PlaceOrder, Refund
 from wagtail_smartgift.choices import ShopEvent
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models.webhooks import LONGEST_TYPE

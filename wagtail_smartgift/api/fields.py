@@ -22,6 +22,7 @@ from pydantic import (
 
 from wagtail_smartgift import representations
 from wagtail_smartgift.money import format_money, parse_amount
+from wagtail_smartgift.redaction import Secret
 
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -106,12 +107,15 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 
 def _storable(text: str) -> str:
     """Refuse what no database column and no printed card can hold."""
+    text = Secret(text)
     if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
         raise ValueError(_("This text has characters that cannot be stored."))
-    return text
+    return str(text)
 
 
 Text = Annotated[str, AfterValidator(_storable)]
+#: A voucher number; no error page shows it.
+Number = Annotated[Text, AfterValidator(Secret)]
 #: What it has to look like is checked where the reference is used.
 Reference = Annotated[
     Text,

@@ -71,10 +71,10 @@ def urls(api: NinjaAPI) -> tuple[list[Any], str, str]:
     wherever ``GET`` is, and a method or an address that there is not by a problem
     document.
     """
-    patterns: list[Any]
     patterns, app, namespace = api.urls
     for pattern in patterns:
-        view = _complete(pattern.callback)
+        callback: Any = pattern.callback
+        view = _complete(callback)
         pattern.callback = login_not_required(transaction.non_atomic_requests(view))
     return patterns, app, namespace.rpartition(":")[2]
 

@@ -23,6 +23,7 @@ from wagtail_smartgift.api.fields import (
     DeliveryMethodId,
     Moment,
     Money,
+    Number,
     Reference,
     Text,
     Whole,
@@ -72,7 +73,7 @@ class OpenSession(Body):
 
 
 class AddVoucher(Body):
-    voucher_no: Text = VOUCHER_NO
+    voucher_no: Number = VOUCHER_NO
     amount: Amount | None = Field(
         None, description="The most to take from it.", examples=["20.00"]
     )
@@ -175,7 +176,7 @@ class SessionWithJournal(SessionOut):
 
 
 class BalanceIn(Body):
-    voucher_no: Text = VOUCHER_NO
+    voucher_no: Number = VOUCHER_NO
     site: Text | None = SITE
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from django.utils.translation import get_language
@@ -76,7 +77,7 @@ def list_vouchers(
     where = site_for(request, site)
     state = listing.version(site=where, language=get_language())
     query = repr((type, search, limit, offset, request.get_host()))
-    etag = quote_etag(hashlib.sha256(f"{state}{query}".encode()).hexdigest()[:32])
+    etag = quote_etag(hashlib.sha256(f"{state.word}{query}".encode()).hexdigest()[:32])
     response = get_conditional_response(request, etag=etag)
     if response is None:
         found = listing.voucher_list(
@@ -93,6 +94,10 @@ def list_vouchers(
         body = _JSON.dump_json({"count": found.count, "items": items})
         response = HttpResponse(body, content_type="application/json; charset=utf-8")
     response["ETag"] = etag
+    if state.synced_at is not None:
+        # RFC 9111: how long ago it was read at its origin, which is Smart Gift.
+        age = (timezone.now() - state.synced_at).total_seconds()
+        response["Age"] = str(max(0, int(age)))
     # To be kept, and asked for anew each time, with the ETag.
     response["Cache-Control"] = "no-cache"
     return response

@@ -40,10 +40,13 @@ RETRY_AFTER_TROUBLE = 5.0
 _thread = threading.local()
 
 
-def gate(account: Account, *, patience: float) -> Callable[[str, int], None]:
+def gate(
+    account: Account, *, patience: float, asker: str = ""
+) -> Callable[[str, int], None]:
     """Return what the client asks before each attempt: ``ask(operation, lane)``.
 
-    It returns when there is a place and raises as soon as it is sure that there will
+    ``asker`` tells for whom the calls are made (a payment, a visitor), so that a number
+    that Smart Gift stumbles over is not taken for an outage. It returns when there is a place and raises as soon as it is sure that there will
     be none within ``patience`` seconds. A ``RATE_LIMIT`` of 0 lets everything pass
     unseen.
 
@@ -66,7 +69,7 @@ def gate(account: Account, *, patience: float) -> Callable[[str, int], None]:
         if not limit:
             return
         epoch = _wait_for_place(key, operation, store.lane_of(lane), patience, limit)
-        _thread.place = (key, epoch)
+        _thread.place = (key, epoch, asker)
 
     return ask
 
@@ -83,7 +86,7 @@ def observer(account: Account) -> Callable[[ApiCall], None]:
         if not limit:
             return
         place, _thread.place = getattr(_thread, "place", None), None
-        epoch = place[1] if place and place[0] == key else -1
+        epoch, asker = place[1:] if place and place[0] == key else (-1, "")
         answer = Answer(
             status=call.status,
             epoch=epoch,
@@ -93,7 +96,7 @@ def observer(account: Account) -> Callable[[ApiCall], None]:
             retry_after=call.retry_after,
         )
         try:
-            _persist(lambda: store.correct(key, answer, limit=limit))
+            _persist(lambda: store.correct(key, answer, limit=limit, asker=asker))
         except (DatabaseError, InterfaceError):
             logger.warning(
                 "The quota could not be corrected after a call.", exc_info=True

@@ -13,7 +13,7 @@ from django.db import OperationalError, connections, router
 from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Greatest
 
-from wagtail_smartgift.budget.breaker import Breaker, is_failure
+from wagtail_smartgift.budget.breaker import Breaker, is_failure, mark_of
 from wagtail_smartgift.budget.clock import Clock
 from wagtail_smartgift.budget.window import (
     LANES,
@@ -54,7 +54,7 @@ def peek(key: str) -> Snapshot | None:
     row = (
         _rows()
         .filter(key=key)
-        .values("pk", *_COLUMNS, "failures", "probed_at", now=Clock())
+        .values("pk", *_COLUMNS, "failures", "probed_at", "askers", now=Clock())
         .first()
     )
     if row is None:
@@ -62,7 +62,9 @@ def peek(key: str) -> Snapshot | None:
     return Snapshot(
         pk=row["pk"],
         window=Window(**{name: row[name] for name in _COLUMNS}),
-        breaker=Breaker(failures=row["failures"], probed_at=row["probed_at"]),
+        breaker=Breaker(
+            failures=row["failures"], probed_at=row["probed_at"], askers=row["askers"]
+        ),
         now=row["now"],
     )
 
@@ -100,8 +102,9 @@ def take(key: str, lane: int, *, limit: int) -> int | Wait:
     return (step.fresh or window).epoch
 
 
-def correct(key: str, answer: Answer, *, limit: int) -> None:
-    """Write what an answer, or the lack of one, teaches."""
+def correct(key: str, answer: Answer, *, limit: int, asker: str = "") -> None:
+    """Write what an answer to ``asker``, or the lack of one, teaches."""
+    mark = mark_of(asker)
     # Somebody may change the row in between. An answer is only a hint, and the next
     # one says the same, so a few attempts are enough.
     for _attempt in range(3):
@@ -112,14 +115,26 @@ def correct(key: str, answer: Answer, *, limit: int) -> None:
             for name in _RISING & values.keys():
                 values[name] = Greatest(F(name), Value(values[name]))
         if is_failure(answer.status):
-            values |= {"failures": F("failures") + 1, "probed_at": now}
+            values |= _failed(snapshot.breaker, answer.status, mark, now)
         elif snapshot.breaker.failures:
-            values["failures"] = 0
+            values |= {"failures": 0, "askers": ""}
         if not values:
             return
         guard = {"epoch": old.epoch, "confirmed": old.confirmed}
         if _rows().filter(pk=snapshot.pk, **guard).update(**values):
             return
+
+
+def _failed(
+    breaker: Breaker, status: int | None, mark: str, now: float
+) -> dict[str, Any]:
+    if not breaker.counts(status, mark):
+        return {}
+    return {
+        "failures": F("failures") + 1,
+        "probed_at": now,
+        "askers": breaker.with_asker(status, mark),
+    }
 
 
 def close_if_broken() -> None:

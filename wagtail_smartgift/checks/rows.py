@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, router
 from django.db.models import Count, Q
 
-from wagtail_smartgift import capabilities
+from wagtail_smartgift import capabilities, keycheck
 from wagtail_smartgift.checks.messages import Messages, error, warning
 from wagtail_smartgift.choices import (
     LIVE_REDEMPTION_STATUSES,
@@ -18,6 +18,7 @@ from wagtail_smartgift.choices import (
 from wagtail_smartgift.conf import SETTING, Conf, get_conf, is_loopback_url
 from wagtail_smartgift.models import (
     CapabilityRecord,
+    KeyCheck,
     PaymentSession,
     SmartGiftSettings,
     VoucherOrder,
@@ -47,7 +48,12 @@ def check_rows(
     if router.db_for_read(PaymentSession) not in (databases or ()):
         return []
     try:
-        return [*_stranded(conf), *_sites_without_account(conf), *_unprobed(conf)]
+        return [
+            *_stranded(conf),
+            *_sites_without_account(conf),
+            *_unprobed(conf),
+            *_other_fingerprint_key(),
+        ]
     except DatabaseError:
         # migrate checks before it migrates: what is asked for may not be there yet.
         return []
@@ -126,6 +132,17 @@ def _unprobed(conf: Conf) -> Messages:
             "take longer to settle, and more of them need a person.",
             "Run `manage.py smartgift_probe` with a voucher of your own, and again "
             f"every {capabilities.FRESH_DAYS} days.",
+        )
+
+
+def _other_fingerprint_key() -> Messages:
+    if _has_table(KeyCheck) and not keycheck.is_ours():
+        yield warning(
+            "W020",
+            f"{SETTING}['FINGERPRINT_KEY'] is not the key that the stored vouchers were "
+            "fingerprinted with: no voucher can be used in a payment.",
+            "Run smartgift_rekey to have them fingerprinted with the new key, or put the "
+            "old one back. Where the setting is left out, it is made of SECRET_KEY.",
         )
 
 

@@ -20,6 +20,7 @@ from wagtail_smartgift.conf import (
     is_webhook_secret,
 )
 from wagtail_smartgift.models.settings import DEFAULT_ACCOUNT
+from wagtail_smartgift.redaction import Secret, hidden
 from wagtail_smartgift.signals import SIGNALS
 
 
@@ -276,7 +277,7 @@ def _unset(conf: Conf) -> Messages:
 
 def _raw(name: str) -> object:
     """Return a setting as it is written: the keys are no longer text in the conf."""
-    raw = getattr(django_settings, SETTING, None)
+    raw = hidden(getattr(django_settings, SETTING, None))
     return raw.get(name) if isinstance(raw, Mapping) else None
 
 
@@ -284,5 +285,5 @@ def _texts(value: object) -> list[str]:
     if not value:
         return []
     if isinstance(value, (list, tuple, set)):
-        return [str(item) for item in value if item]
-    return [str(value)]
+        return [Secret(item) for item in value if item]
+    return [Secret(value)]

@@ -13,6 +13,7 @@ import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any, NoReturn
 
 from urllib3.exceptions import HTTPError
@@ -29,6 +30,7 @@ from wagtail_smartgift.client.errors import (
     Unauthorised,
 )
 from wagtail_smartgift.client.schemas.reading import read_errors
+from wagtail_smartgift.redaction import hidden_object
 from wagtail_smartgift.wire import (
     NotConnected,
     causes,
@@ -126,14 +128,21 @@ def _unusual(status: int) -> str:
     return "answered with an unexpected status"
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes, *, secret: bool = True) -> Any:
     """Parse an answer; numbers with a point are ``Decimal``.
+
+    ``secret`` hides its texts from error pages: a token or a number may be among them.
 
     Raises:
         ValueError: it is not JSON, or has NaN, infinity or absurd depth in it.
     """
     try:
-        return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
+        return json.loads(
+            body,
+            parse_float=Decimal,
+            parse_constant=_refuse_constant,
+            object_hook=hidden_object if secret else None,
+        )
     except RecursionError:
         raise ValueError("too deeply nested") from None
 
@@ -188,5 +197,8 @@ def scrubber(secrets: Iterable[str]) -> Callable[[str], str]:
     longest_first = sorted({item for item in secrets if item}, key=len, reverse=True)
     if not longest_first:
         return str
-    pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
-    return lambda text: pattern.sub(_REMOVED, text)
+    # Without a name for the pattern: it is made of the secrets.
+    return partial(
+        re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE).sub,
+        _REMOVED,
+    )

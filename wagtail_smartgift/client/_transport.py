@@ -9,6 +9,7 @@ It stands on urllib3 and not on requests, which is made of it: urllib3's pools a
 to share between threads, and its exceptions carry no request with our key in it.
 """
 
+import io
 import os
 import threading
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout
 from urllib3.util import make_headers, parse_url
 
+from wagtail_smartgift.redaction import SecretBytes
 from wagtail_smartgift.wire import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
@@ -103,7 +105,7 @@ class Transport:
                 timeout=Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
                 preload_content=False,
             )
-            content = _read(response, max_bytes)
+            content = SecretBytes(_read(response, max_bytes))
             return Answer(response.status, response.headers, content)
         except Exception as error:  # noqa: BLE001 - whatever broke, the caller must learn whether the request had left
             if response is None:
@@ -185,9 +187,9 @@ def _proxy(base_url: str) -> str | None:
 
 
 def _read(response: BaseHTTPResponse, max_bytes: int) -> bytes:
-    content = bytearray()
-    while chunk := response.read(_CHUNK_BYTES, decode_content=True):
-        content += chunk
-        if len(content) > max_bytes:
+    # Not kept in a variable of bytes: an error page would show them.
+    content = io.BytesIO()
+    while content.write(response.read(_CHUNK_BYTES, decode_content=True)):
+        if content.tell() > max_bytes:
             raise AnswerTooLarge
-    return bytes(content)
+    return content.getvalue()

@@ -27,6 +27,7 @@ from wagtail_smartgift.client.errors import (
     SmartGiftError,
 )
 from wagtail_smartgift.client.schemas import answers, reading, writing
+from wagtail_smartgift.redaction import Secret, SecretBytes, hidden
 
 
 logger = logging.getLogger("wagtail_smartgift.client")
@@ -103,7 +104,7 @@ class SmartGiftClient:
             raise ValueError("The API key is empty or has characters that no key has.")
         if not timeout > 0:
             raise ValueError("The timeout is a number of seconds above zero.")
-        self._api_key = api_key
+        self._api_key = api_key = Secret(api_key)
         self._gate = gate
         self._observe = observe
         self._transport = Transport(
@@ -183,6 +184,7 @@ class SmartGiftClient:
             Refused: the number is unknown, or nothing of it may be redeemed there.
             SmartGiftError: see ``errors``.
         """
+        voucher_no = Secret(voucher_no)
         body = writing.write_check(voucher_no, site_id, filters)
         state, call = self._exchange(_CHECK, body, reading.read_check, lane=lane)
         # What is left of a hold is counted on the clock that it was written by.
@@ -196,6 +198,7 @@ class SmartGiftClient:
             OutcomeUnknown: it may be held under a token that we do not have.
             SmartGiftError: see ``errors``.
         """
+        voucher_no = Secret(voucher_no)
         body = writing.write_hold(voucher_no)
         return self._call(_HOLD, body, reading.read_hold, lane=lane)
 
@@ -206,6 +209,7 @@ class SmartGiftClient:
             Refused: ``NOT_HELD`` when it has run out or was used up.
             SmartGiftError: see ``errors``.
         """
+        voucher_no, hold_token = Secret(voucher_no), Secret(hold_token)
         body = writing.write_release(voucher_no, hold_token)
         self._call(_RELEASE, body, reading.read_done, lane=lane)
 
@@ -228,6 +232,7 @@ class SmartGiftClient:
             SmartGiftError: see ``errors``.
             ValueError: the value is nothing that can be redeemed; nothing was sent.
         """
+        voucher_no, hold_token = Secret(voucher_no), hidden(hold_token)
         body = writing.write_redeem(voucher_no, site_id, value, hold_token)
         return self._call(_REDEEM, body, reading.read_redeem, lane=lane)
 
@@ -250,6 +255,7 @@ class SmartGiftClient:
             SmartGiftError: see ``errors``.
             ValueError: the value is nothing that can be redeemed; nothing was sent.
         """
+        voucher_no, hold_token = Secret(voucher_no), hidden(hold_token)
         body = writing.write_redeem(voucher_no, site_id, value, hold_token, filters)
         return self._call(_REDEEM_UNIFIED, body, reading.read_unified, lane=lane)
 
@@ -269,6 +275,7 @@ class SmartGiftClient:
             SmartGiftError: see ``errors``.
             ValueError: there are none to undo; nothing was sent.
         """
+        voucher_no = Secret(voucher_no)
         body = writing.write_reverse(voucher_no, site_id, redemptions)
         self._call(_REVERSE, body, reading.read_done, lane=lane)
 
@@ -306,7 +313,11 @@ class SmartGiftClient:
         *,
         lane: int,
     ) -> tuple[_T, ApiCall]:
-        content = None if body is None else json.dumps(body, allow_nan=False).encode()
+        content = (
+            None
+            if body is None
+            else SecretBytes(json.dumps(body, allow_nan=False).encode())
+        )
         self._ask_gate(endpoint.operation, lane)
         started = time.monotonic()
         outcome: Answer | Failure | None = None
@@ -345,7 +356,9 @@ class SmartGiftClient:
         if error is not None:
             return error
         try:
-            return read(_classify.parse_json(outcome.body))
+            # The catalogue is no secret, and large.
+            secret = body is not None
+            return read(_classify.parse_json(outcome.body, secret=secret))
         except ValidationError as invalid:
             detail = f"the answer was not understood at {_places(invalid)}"
         except (ValueError, RecursionError):

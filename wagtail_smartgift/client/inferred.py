@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from wagtail_smartgift.client.errors import RefusalReason
+from wagtail_smartgift.redaction import Secret
 
 
 # --- Names of fields that we send -----------------------------------------------------
@@ -172,7 +173,7 @@ def refusal_reason(
 
 
 def _comparable(text: str) -> str:
-    text = _MORE_ERRORS.sub("", text.strip())
+    text = Secret(_MORE_ERRORS.sub("", text.strip()))
     return " ".join(text.removesuffix(".").split()).casefold()
 
 

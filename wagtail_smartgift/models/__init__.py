@@ -9,6 +9,7 @@ from wagtail_smartgift.models.deliveries import (
 from wagtail_smartgift.models.guessing import GuessCounter
 from wagtail_smartgift.models.heartbeat import Heartbeat
 from wagtail_smartgift.models.idempotency import StoredAnswer
+from wagtail_smartgift.models.keys import KeyCheck
 from wagtail_smartgift.models.outbox import OutboxEvent
 from wagtail_smartgift.models.pages import (
     HAS_WAGTAILS_PAGE,
@@ -40,6 +41,7 @@ __all__ = [
     "Heartbeat",
     "InboxEvent",
     "InboxMessage",
+    "KeyCheck",
     "OutboxEvent",
     "PaymentSession",
     "Redemption",

@@ -38,8 +38,10 @@ class CallBudget(models.Model):
     usual_foreign = models.FloatField(default=0.0, editable=False)
     early = models.FloatField(default=0.0, editable=False)
 
-    #: Calls in a row that got no answer, or a 5xx.
+    #: Calls in a row that got no answer, or a 5xx; ``budget.breaker`` says which count.
     failures = models.PositiveIntegerField(default=0, editable=False)
+    #: Marks of those who got a 5xx, a few hexadecimal digits each.
+    askers = models.CharField(max_length=64, blank=True, editable=False)
     #: When the last of them failed, or the last attempt since was let through.
     probed_at = models.FloatField(default=0.0, editable=False)
 

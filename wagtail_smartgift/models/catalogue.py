@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_smartgift.choices import Availability, ProductStatus, ProductType
+from wagtail_smartgift.money import MAX_AMOUNT
 
 
 #: More than any party, few enough to be offered one by one.
@@ -13,12 +14,22 @@ MAX_PERSONS = 500
 
 
 def has_terms(
-    type: str, price: Decimal | None, lowest: Decimal | None, highest: Decimal | None
+    type: str,
+    price: Decimal | None,
+    lowest: Decimal | None,
+    highest: Decimal | None,
+    persons_min: int | None,
 ) -> bool:
     """Whether a product of that type can be sold at these prices."""
     if type == ProductType.MONETARY:
         return lowest is not None and highest is not None and 0 < highest >= lowest
-    return type == ProductType.EXPERIENCE and price is not None and price > 0
+    party = max(persons_min or 1, 1)
+    return (
+        type == ProductType.EXPERIENCE
+        and price is not None
+        and 0 < price * party <= MAX_AMOUNT
+        and party <= MAX_PERSONS
+    )
 
 
 class VoucherProduct(models.Model):
@@ -100,9 +111,8 @@ class VoucherProduct(models.Model):
     @property
     def has_terms(self) -> bool:
         """Whether Smart Gift said all that a price needs."""
-        lowest = self.persons_min or 1
-        return lowest <= MAX_PERSONS and has_terms(
-            self.type, self.price, self.min_amount, self.max_amount
+        return has_terms(
+            self.type, self.price, self.min_amount, self.max_amount, self.persons_min
         )
 
     @property
@@ -115,11 +125,14 @@ class VoucherProduct(models.Model):
         """For how many persons an experience may be bought; always at least one.
 
         Smart Gift counts one where it says nothing, and a product that names only
-        its smallest party is sold for that.
+        its smallest party is sold for that. A party that would cost more than an amount
+        can be is not offered.
         """
         lowest = max(self.persons_min or 1, 1)
-        highest = max(min(self.persons_max or lowest, MAX_PERSONS), lowest)
-        return range(lowest, highest + 1)
+        highest = min(self.persons_max or lowest, MAX_PERSONS)
+        if self.price:
+            highest = min(highest, int(MAX_AMOUNT // self.price))
+        return range(lowest, max(highest, lowest) + 1)
 
 
 class CatalogueSync(models.Model):

@@ -137,6 +137,8 @@ class Redemption(Swept, Timestamped):
     leg = models.PositiveSmallIntegerField(default=1, editable=False)
     number_encrypted = models.TextField(editable=False)
     fingerprint = models.CharField(max_length=64, editable=False, db_index=True)
+    #: While ``FINGERPRINT_KEY`` is being changed: what the new key makes of the number.
+    fingerprint_next = models.CharField(max_length=64, blank=True, editable=False)
     display_code = models.CharField(_("voucher"), max_length=8, editable=False)
     type = models.CharField(
         _("type"),

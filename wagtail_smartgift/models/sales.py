@@ -103,6 +103,8 @@ class VoucherOrderItem(models.Model):
     #: The voucher's number: ours, or the one that Smart Gift answered.
     number_encrypted = models.TextField(blank=True, editable=False)
     fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+    #: While ``FINGERPRINT_KEY`` is being changed: what the new key makes of the number.
+    fingerprint_next = models.CharField(max_length=64, blank=True, editable=False)
     display_code = models.CharField(_("voucher"), max_length=8, blank=True)
 
     class Meta:

@@ -28,6 +28,7 @@ from wagtail_smartgift.codes import UndecryptableError
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import StoredAnswer
+from wagtail_smartgift.redaction import Secret, SecretBytes
 from wagtail_smartgift.services import journal, vault
 from wagtail_smartgift.services.timebox import REQUEST_SECONDS
 
@@ -86,8 +87,9 @@ def claim(
 ) -> Claim | Answer:
     """Claim ``key`` for a request, or return what it was answered before.
 
-    ``caller`` is whatever tells one credential from another. A ``query`` is as much
-    part of what was asked for as the body.
+    ``caller`` is the credential itself: it tells one from another, and its digests are
+    keyed with it, so they outlive every change of the keys in the settings. A ``query``
+    is as much part of what was asked for as the body.
 
     Raises:
         PaymentError: ``malformed`` (no key can look like this), ``in_progress``
@@ -96,8 +98,9 @@ def claim(
     """
     if not KEY.fullmatch(key):
         raise PaymentError("malformed")
-    digest = _digest("key", caller, path, key)
-    body_digest = _digest("body", canonical(body), query)
+    caller, body = Secret(caller), SecretBytes(body)
+    digest = _digest(caller, "key", path, key)
+    body_digest = _digest(caller, "body", canonical(body), query)
     now = timezone.now()
     StoredAnswer.objects.filter(key_digest=digest, expires_at__lte=now).delete()
     new = _insert(digest, body_digest)
@@ -118,16 +121,20 @@ def claim(
 
 def canonical(body: bytes) -> str:
     """Return a JSON body with its members in order; what is no JSON as it is."""
+    body = SecretBytes(body)
     try:
-        return json.dumps(json.loads(body), sort_keys=True, separators=(",", ":"))
+        return Secret(
+            json.dumps(json.loads(body), sort_keys=True, separators=(",", ":"))
+        )
     except (ValueError, RecursionError):
-        return body.decode("latin-1")
+        return Secret(body.decode("latin-1"))
 
 
-def _digest(*parts: str) -> str:
-    # Keyed, since a voucher number in a body must not be found by trying them all.
-    message = "\0".join(parts).encode()
-    return hmac.new(get_conf().fingerprint_key, message, hashlib.sha256).hexdigest()
+def _digest(caller: str, *parts: str) -> str:
+    # Keyed, since a voucher number in a body must not be found by trying them all. A
+    # digest that changed with a setting would let a repeat be done a second time.
+    message = SecretBytes("\0".join(parts).encode())
+    return hmac.new(caller.encode(), message, hashlib.sha256).hexdigest()
 
 
 def _insert(digest: str, body_digest: str) -> Claim | None:

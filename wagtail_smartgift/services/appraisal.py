@@ -8,7 +8,7 @@ from wagtail_smartgift.choices import ProductType
 from wagtail_smartgift.client import VoucherState
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import PaymentSession
-from wagtail_smartgift.money import PENNY
+from wagtail_smartgift.money import MAX_AMOUNT, PENNY
 
 
 class Unusable(Exception):
@@ -76,7 +76,8 @@ def _experience(
     if not selected or not set(selected) <= set(offered):
         raise UnknownExperience
     worth = value_of(session, state, selected)
-    if worth is None or worth <= 0:
+    # More than an amount can be is a mistake of the hook's, and no database keeps it.
+    if worth is None or not 0 < worth <= MAX_AMOUNT:
         raise Unusable
     return Appraisal(
         type=ProductType.EXPERIENCE,

@@ -14,6 +14,7 @@ from wagtail_smartgift.client import RefusalReason, Refused, SmartGiftError
 from wagtail_smartgift.client import VoucherState as Answer
 from wagtail_smartgift.codes import MAX_VOUCHER_NUMBER_LENGTH
 from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.redaction import Secret
 from wagtail_smartgift.selectors import Shop, shop_for
 from wagtail_smartgift.services import gateway, guessing, holds, vault
 from wagtail_smartgift.services.timebox import PATIENCE, Postponed
@@ -45,6 +46,7 @@ def look_up(*, voucher_no: str, site: Site | None, client: str) -> Balance:
             ``voucher_not_usable`` (the one answer for unknown, foreign, expired,
             empty).
     """
+    voucher_no = Secret(voucher_no)
     number = vault.normalise(voucher_no)
     if not number:
         raise PaymentError(
@@ -53,11 +55,11 @@ def look_up(*, voucher_no: str, site: Site | None, client: str) -> Balance:
     with guessing.look_up_by(client):
         if len(number) > MAX_VOUCHER_NUMBER_LENGTH:
             raise PaymentError("voucher_not_usable")
-        return _read(_ask(shop_for(site), number))
+        return _read(_ask(shop_for(site), number, client))
 
 
-def _ask(shop: Shop, number: str) -> Answer:
-    connection = gateway.connect(shop.account, patience=PATIENCE)
+def _ask(shop: Shop, number: str, client: str) -> Answer:
+    connection = gateway.connect(shop.account, patience=PATIENCE, asker=client)
     try:
         state = connection.check(
             voucher_no=number, site_id=shop.site_id, lane=Lane.LOOKUP

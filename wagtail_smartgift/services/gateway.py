@@ -16,13 +16,15 @@ def connect(
     account: Account,
     *,
     patience: float = 2.0,
+    asker: str = "",
     observe: Callable[[ApiCall], None] | None = None,
 ) -> SmartGiftClient:
     """Return a client that asks the shared quota before each call.
 
-    ``patience`` is how many seconds a call may wait for its place. ``observe`` is told
-    of every attempt, as the quota is. Connections are shared by everybody in this
-    process who talks to the same account.
+    ``patience`` is how many seconds a call may wait for its place, ``asker`` for whom
+    the calls are made (empty: for the shop as a whole). ``observe`` is told of every
+    attempt, as the quota is. Connections are shared by everybody in this process who
+    talks to the same account.
     """
     timeout = float(get_conf().timeout)
     with _lock:
@@ -34,7 +36,7 @@ def connect(
                 timeout=timeout,
                 observe=budget.observer(account),
             )
-    client = client.with_gate(budget.gate(account, patience=patience))
+    client = client.with_gate(budget.gate(account, patience=patience, asker=asker))
     return client if observe is None else client.with_observer(observe)
 
 

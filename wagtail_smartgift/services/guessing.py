@@ -1,4 +1,6 @@
-"""Bounds on guessing voucher numbers. Failures are counted, customers are not.
+"""Bounds on guessing voucher numbers, and on what one payment may ask for.
+
+Failures are counted, customers are not:
 
 - A stranger's balance look-ups: a number a minute, and few failures, for each client.
 - A payment: some failed numbers altogether, then no new number is tried for it.
@@ -7,7 +9,8 @@
   addresses uses up the guessers' budget and never a paying customer's.
 
 A number that can be used resets nothing. Numbers that a payment has already are no
-guesses. The doors only say who calls: a page's form and the API are bound alike.
+guesses. But each hold costs the shop calls of its quota, so whoever adds and removes
+the same good voucher over and over is stopped as well. The doors only say who calls: a page's form and the API are bound alike.
 """
 
 from collections.abc import Iterator
@@ -21,6 +24,7 @@ from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession
 from wagtail_smartgift.services import counters
 from wagtail_smartgift.services.counters import Counted, Counter, Full
+from wagtail_smartgift.services.timebox import Postponed
 
 
 MINUTE = 60
@@ -108,6 +112,29 @@ def tried_for(session: PaymentSession) -> Iterator[None]:
                 failed_lookups=F("failed_lookups") + 1
             )
             counters.count(_ALL_FAILURES)
+        raise
+
+
+@contextmanager
+def asked_by_customer(session: PaymentSession) -> Iterator[None]:
+    """Let a payment's customer have Smart Gift asked for a hold, within the limit.
+
+    Calls that the quota kept back were never made and do not count.
+
+    Raises:
+        PaymentError: ``throttled``.
+    """
+    limits = get_conf().throttles
+    holds = Counter("holds", limits.session_holds_window, str(session.pk))
+    try:
+        counted = counters.count(holds, limit=limits.session_holds)
+    except Full as error:
+        raise PaymentError("throttled", retry_after=error.retry_after) from None
+    try:
+        yield
+    except (PaymentError, Postponed) as error:
+        if error.code == "busy":
+            counted.take_back()
         raise
 
 

@@ -64,11 +64,14 @@ def add(
         raise
 
 
-def ensure(worker: Worker, session: PaymentSession, row: Redemption) -> None:
+def ensure(
+    worker: Worker, session: PaymentSession, row: Redemption, *, anew: bool = False
+) -> None:
     """See that a counted voucher is held long enough and was looked at.
 
     A hold that is too short for a redeem is exchanged for a new one; one that
-    lapsed is taken again.
+    lapsed is taken again. With ``anew`` a voucher is looked at in any case: once,
+    since one that was taken here has been.
 
     Raises:
         VoucherHeld, HoldRefused: it could not be taken again.
@@ -80,7 +83,7 @@ def ensure(worker: Worker, session: PaymentSession, row: Redemption) -> None:
         holds.release(worker, row, status=S.LAPSED)
     if row.status != S.HELD:
         _take_again(worker, row)
-    if row.baseline is None:
+    if anew or row.baseline is None:
         reappraise(worker, session, row)
 
 

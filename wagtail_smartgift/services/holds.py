@@ -36,7 +36,7 @@ from wagtail_smartgift.conf import Account
 from wagtail_smartgift.models import PaymentSession, Redemption
 from wagtail_smartgift.services import journal, outbox, vault
 from wagtail_smartgift.services.timebox import Postponed
-from wagtail_smartgift.services.worker import Worker
+from wagtail_smartgift.services.worker import ForeignRow, Worker, account_of
 
 
 logger = logging.getLogger(__name__)
@@ -159,8 +159,12 @@ def rivals(fingerprint: str, *, but: Redemption | None = None) -> list[Redemptio
 
 def held_by_rivals(fingerprint: str, *, but: Redemption | None = None) -> "VoucherHeld":
     """Return the refusal for a voucher that another session has, with its end."""
+    now = timezone.now()
     ends = [hold_ends(rival) for rival in rivals(fingerprint, but=but)]
-    return VoucherHeld(max(filter(None, ends), default=None))
+    # One that is over and still there is not ours to end, so nobody knows when it will.
+    return VoucherHeld(
+        max((end for end in ends if end is not None and end > now), default=None)
+    )
 
 
 def claim_again(row: Redemption, stay: Stay) -> None:
@@ -403,10 +407,17 @@ def hold_ends(row: Redemption) -> datetime | None:
 def lapse(row: Redemption) -> bool:
     """Move a hold past its deadline to ``lapsed``; anybody who meets one may.
 
+    But for a row of another key or address: on a copy of the production database it
+    may be the original's, whose picture must not change here.
+
     Returns whether this call did it.
     """
     ends = hold_ends(row)
     if row.status not in {S.HELD, S.HOLDING} or ends is None or ends > timezone.now():
+        return False
+    try:
+        account_of(row.session)
+    except ForeignRow:
         return False
     try:
         with transaction.atomic(durable=True):

@@ -19,9 +19,11 @@ from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession, SessionSecret
 from wagtail_smartgift.money import parse_amount
+from wagtail_smartgift.redaction import Secret
 from wagtail_smartgift.references import WRONG_REFERENCE, is_reference
 from wagtail_smartgift.selectors import shop_for
 from wagtail_smartgift.services import journal, sessions
+from wagtail_smartgift.services.worker import ForeignRow, account_of
 
 
 #: Characters of JSON that a shop may attach to a session.
@@ -45,7 +47,8 @@ def open_session(
 
     Raises:
         PaymentError: ``invalid``, ``currency_mismatch``, ``session_not_open`` (the
-            amounts of a closed session cannot change).
+            amounts of a closed session cannot change), ``smartgift_unavailable``
+            (nor can those of a session of another key or address).
     """
     if not is_reference(reference):
         raise PaymentError("invalid", fields={"reference": WRONG_REFERENCE})
@@ -106,6 +109,12 @@ def _update(session: PaymentSession, values: Mapping[str, Any]) -> PaymentSessio
     if session.status != SessionStatus.OPEN:
         if amounts != (session.amount_due, session.amount_eligible):
             raise PaymentError("session_not_open")
+        return session
+    try:
+        account_of(session)
+    except ForeignRow:
+        if amounts != (session.amount_due, session.amount_eligible):
+            raise PaymentError("smartgift_unavailable") from None
         return session
     try:
         with transaction.atomic(durable=True):
@@ -171,7 +180,7 @@ def issue_secret(session: PaymentSession) -> str:
 
     Opening the session anew prolongs none of the earlier ones.
     """
-    secret = f"sgs_{secrets.token_urlsafe(32)}"
+    secret = Secret(f"sgs_{secrets.token_urlsafe(32)}")
     SessionSecret.objects.create(
         session=session,
         digest=_digest(secret),
@@ -186,6 +195,7 @@ def session_for_secret(secret: str) -> PaymentSession:
     Raises:
         PaymentError: ``unauthenticated`` or ``session_expired``.
     """
+    secret = Secret(secret)
     found = (
         SessionSecret.objects.select_related("session")
         .filter(digest=_digest(secret))
@@ -199,5 +209,6 @@ def session_for_secret(secret: str) -> PaymentSession:
 
 
 def _digest(secret: str) -> str:
+    secret = Secret(secret)
     # 256 random bits need no slow hash.
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -5,6 +5,7 @@ as the caller's time allows; whatever is left, the sweep finishes. The table of
 which verb does what in which status is in ``docs/reference/payments.md``.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ from wagtail_smartgift.choices import (
 )
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession, Redemption
+from wagtail_smartgift.redaction import hidden
 from wagtail_smartgift.references import is_reference
 from wagtail_smartgift.services import (
     holding,
     holds,
     journal,
+    keys,
     opening,
     progress,
     refunding,
@@ -37,8 +40,15 @@ from wagtail_smartgift.services import (
 )
 from wagtail_smartgift.services.claims import Claimed
 from wagtail_smartgift.services.timebox import OutOfTime, Postponed, TimeBox
-from wagtail_smartgift.services.worker import ForeignRow, Worker, at_work
+from wagtail_smartgift.services.worker import (
+    ForeignRow,
+    Worker,
+    account_of,
+    at_work,
+)
 
+
+logger = logging.getLogger(__name__)
 
 Status = SessionStatus
 #: Seconds that a request waits for another one on the same session.
@@ -85,6 +95,20 @@ def _working(session: PaymentSession) -> Iterator[tuple[Worker, PaymentSession]]
         raise PaymentError(error.code, retry_after=error.retry_after) from None
     except journal.Stale:
         raise PaymentError("session_busy", retry_after=1) from None
+    except keys.WrongFingerprintKey:
+        logger.error(
+            "No voucher can be taken: FINGERPRINT_KEY is not the key that the stored "
+            "vouchers were fingerprinted with. Put that one back, or run smartgift_rekey."
+        )
+        raise PaymentError("smartgift_unavailable", retry_after=60) from None
+
+
+def _refuse_foreign(session: PaymentSession) -> None:
+    """Refuse to write into a session of another key or address, even a wish."""
+    try:
+        account_of(session)
+    except ForeignRow:
+        raise PaymentError("smartgift_unavailable") from None
 
 
 def _require_open(session: PaymentSession) -> None:
@@ -103,6 +127,7 @@ def add_voucher(
     experiences: Sequence[int] | None = None,
 ) -> Added:
     """Hold a voucher for a session and check what is on it."""
+    voucher_no = hidden(voucher_no)
     session = _find(reference)
     _require_open(session)
     with _working(session) as (worker, session):
@@ -153,7 +178,7 @@ def release_holds(*, reference: str) -> ledger.Session:
 
 
 def prepare(*, reference: str) -> ledger.Session:
-    """See that every voucher is held for long enough to be redeemed."""
+    """See that every voucher is held for long enough, and holds what it is to pay."""
     session = _find(reference)
     if (answer := _answer_to_prepare(session)) is not None:
         return answer
@@ -178,7 +203,7 @@ def _answer_to_prepare(session: PaymentSession) -> ledger.Session | None:
 
 def _prepare(worker: Worker, session: PaymentSession, row: Redemption) -> None:
     try:
-        holding.ensure(worker, session, row)
+        holding.ensure(worker, session, row, anew=True)
     except holds.VoucherHeld as error:
         raise PaymentError("voucher_held", retry_after=error.retry_after) from None
     except holds.HoldRefused:
@@ -293,18 +318,21 @@ def cancel(*, reference: str) -> ledger.Session:
             _undertake(
                 worker, session, status=Status.CANCELLING, next_look_at=timezone.now()
             )
-    session = _find(reference)
+            session = worker.session()
+    # Answered by what was seen under the claim: since then the sweep may have brought
+    # it to rest, and a wish that nobody wrote down must not look as if it was done.
     if session.status == Status.CONFIRMING:
         return _cancel_later(session)
     if session.status == Status.REFUNDING:
         raise PaymentError("session_busy", retry_after=5)
     if session.status == Status.NEEDS_ATTENTION:
         raise PaymentError("needs_attention")
-    return ledger.describe(session)
+    return get_session(reference=reference)
 
 
 def _cancel_later(session: PaymentSession) -> ledger.Session:
     """Write the wish down; it is undone once what is in doubt has settled."""
+    _refuse_foreign(session)
     try:
         with transaction.atomic(durable=True):
             fresh = sessions.lock(

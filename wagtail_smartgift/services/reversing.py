@@ -253,6 +253,8 @@ def _add_rest(row: Redemption, amount: Decimal, hold: dict[str, Any]) -> None:
     Without one it claims the voucher at once, so that no other session of this shop
     comes between.
     """
+    # Read after this transaction's first write, when no change of keys can come between.
+    row.refresh_from_db(fields=["fingerprint", "number_encrypted"])
     legs = Redemption.objects.filter(
         session_id=row.session_id, fingerprint=row.fingerprint
     )

@@ -59,7 +59,7 @@ S = OrderStatus
 
 def send(order: VoucherOrder, account: Account, box: TimeBox) -> bool:
     """Send a queued order once; return whether it may be sent again at once."""
-    client = gateway.connect(account, patience=box.patience)
+    client = gateway.connect(account, patience=box.patience, asker=str(order.pk))
     try:
         request = _request(order)
     except codes.UndecryptableError:
@@ -224,8 +224,14 @@ def _keep_answered_codes(order: VoucherOrder, answered: tuple[str, ...]) -> None
                 item.number_encrypted = vault.seal(number)
                 item.fingerprint = print_
                 item.display_code = codes.display_code(number)
+                item.fingerprint_next = ""
                 item.save(
-                    update_fields=["number_encrypted", "fingerprint", "display_code"]
+                    update_fields=[
+                        "number_encrypted",
+                        "fingerprint",
+                        "fingerprint_next",
+                        "display_code",
+                    ]
                 )
     except IntegrityError:
         logger.exception(
@@ -285,7 +291,12 @@ def _drop_codes(order: VoucherOrder) -> bool:
             journal.append(
                 order, journal.PLACE, Outcome.FAILED, reason=journal.CODE_REFUSED
             )
-            order.items.update(number_encrypted="", fingerprint="", display_code="")
+            order.items.update(
+                number_encrypted="",
+                fingerprint="",
+                fingerprint_next="",
+                display_code="",
+            )
     return moved
 
 

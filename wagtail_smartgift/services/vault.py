@@ -6,6 +6,7 @@ Binds ``codes`` to the configured keys, so that no other module handles keys.
 from wagtail_smartgift import codes
 from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.models import Redemption
+from wagtail_smartgift.redaction import Secret
 
 
 #: Characters of what is typed or scanned that are looked at. Normalising takes time
@@ -18,18 +19,20 @@ def normalise(number: str) -> str:
 
     Of a text that no voucher number can be, so much is kept that it is refused.
     """
-    number = number[:_LONGEST_TYPED].encode(errors="replace").decode()
+    number = Secret(number[:_LONGEST_TYPED].encode(errors="replace").decode())
     hook = get_conf().hook("normalise_voucher_number")
     return codes.normalise_voucher_number(hook(number) if hook else number)
 
 
 def fingerprint(number: str, *, account: Account) -> str:
+    number = Secret(number)
     return codes.fingerprint(
         number, account=account.alias, key=get_conf().fingerprint_key
     )
 
 
 def seal(text: str) -> str:
+    text = Secret(text)
     return codes.encrypt(text, keys=get_conf().encryption_keys)
 
 

@@ -1,6 +1,7 @@
 """The vouchers of an open session: adding, changing, removing, letting go."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
@@ -28,6 +29,7 @@ from wagtail_smartgift.services import (
     holding,
     holds,
     journal,
+    keys,
     sessions,
     vault,
 )
@@ -89,7 +91,7 @@ def add(worker: Worker, session: PaymentSession, wish: Wish) -> bool:
     row = _present(session, wish)
     if row is not None and row.status != S.HOLDING:
         return _add(worker, session, wish, row)
-    with guessing.tried_for(session):
+    with guessing.tried_for(session), guessing.asked_by_customer(session):
         return _add(worker, session, wish, row)
 
 
@@ -143,6 +145,17 @@ def _change(
         chosen = _chosen(row, wish.experiences)
         if chosen != row.experiences:
             changes |= {"experiences": chosen, "baseline": None}
+    looks = row.status != S.HELD or changes.get("baseline", row.baseline) is None
+    with guessing.asked_by_customer(session) if looks else nullcontext():
+        _write_change(worker, session, row, changes)
+
+
+def _write_change(
+    worker: Worker,
+    session: PaymentSession,
+    row: Redemption,
+    changes: dict[str, object],
+) -> None:
     with transaction.atomic(durable=True):
         fresh = sessions.lock(
             session.pk, expected={SessionStatus.OPEN}, last_active_at=timezone.now()
@@ -174,6 +187,7 @@ def _insert(session: PaymentSession, wish: Wish) -> Redemption:
     Raises:
         VoucherHeld: another session of this shop has it.
         PaymentError: nothing is left for a voucher to pay.
+        WrongFingerprintKey: whether another one has it cannot be seen.
     """
     try:
         return _insert_once(session, wish)
@@ -214,6 +228,7 @@ def _insert_once(session: PaymentSession, wish: Wish) -> Redemption:
             hold_sent_at=timezone.now(),
         )
         journal.append(row, Operation.HOLD, Outcome.REQUESTED)
+        keys.require_ours()
         return row
 
 

@@ -54,7 +54,9 @@ class Worker:
         """
         self.box.spend()
         self.claim.renew()
-        return gateway.connect(self.account, patience=self.box.patience)
+        return gateway.connect(
+            self.account, patience=self.box.patience, asker=str(self.session_id)
+        )
 
     def session(self) -> PaymentSession:
         """Read the session as it is now."""

@@ -53,6 +53,7 @@ def voucher_field(
     """
     request: HttpRequest = context["request"]
     may_change = session.status == SessionStatus.OPEN
+    may_add = may_change and session.amount_covered < session.amount_eligible
     return {
         # For csrf_token and for a host's own template.
         "request": request,
@@ -61,7 +62,8 @@ def voucher_field(
         "rows": [_row(voucher, session.now) for voucher in session.redemptions],
         "notice": field.take_notice(request, session.reference),
         "may_change": may_change,
-        "may_add": may_change and session.amount_covered < session.amount_eligible,
+        "may_add": may_add,
+        "pause": field.pause_of(session) if may_change else None,
         "token": field.token_for(session.reference),
         "next": next or request.get_full_path(),
         "anchor": field.ANCHOR,

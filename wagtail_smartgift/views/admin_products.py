@@ -18,6 +18,7 @@ from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.utils.functional import cached_property
+from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -31,6 +32,7 @@ from wagtail.permission_policies import ModelPermissionPolicy
 from wagtail.permissions import page_permission_policy
 
 from wagtail_smartgift import selectors
+from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
 from wagtail_smartgift.models.pages import index_page_models, voucher_page_models
 from wagtail_smartgift.services import voucher_pages
@@ -116,6 +118,17 @@ class ProductIndexView(generic.IndexView):
 
     #: product's pk -> its pages, for the products on show.
     dressed: dict[int, list[AbstractVoucherPage]]
+
+    def get_page_subtitle(self) -> str:
+        """Say how old all of this is: pages go on from it when Smart Gift is away."""
+        ages = [
+            _("%(account)s: read %(age)s ago")
+            % {"account": account.alias, "age": timesince(synced)}
+            if (synced := selectors.synced_at(account))
+            else _("%(account)s: never read") % {"account": account.alias}
+            for account in get_conf().accounts.values()
+        ]
+        return ", ".join(ages)
 
     @cached_property
     def columns(self) -> list[Any]:

@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.encoding import iri_to_uri
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
+from django.views.debug import SafeExceptionReporterFilter
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import (
@@ -28,9 +29,17 @@ from django.views.decorators.http import require_POST
 
 from wagtail_smartgift import payments, voucher_field
 from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.redaction import Secret
 
 
 Step = Callable[[HttpRequest, str], str]
+
+
+class _AlwaysActive(SafeExceptionReporterFilter):
+    """Keeps what was typed out of error pages, Django's debug page included."""
+
+    def is_active(self, request: HttpRequest | None) -> bool:
+        return True
 
 
 def _form_target(step: Step) -> Callable[[HttpRequest], HttpResponse]:
@@ -48,6 +57,7 @@ def _form_target(step: Step) -> Callable[[HttpRequest], HttpResponse]:
     @require_POST
     @wraps(step)
     def view(request: HttpRequest) -> HttpResponse:
+        request.exception_reporter_filter = _AlwaysActive()  # Django's own place for it
         try:
             reference, good = voucher_field.reference_in(
                 request.POST.get("session", "")
@@ -109,8 +119,9 @@ def remove_voucher(request: HttpRequest, reference: str) -> str:
 
 def _amount(request: HttpRequest) -> str | None:
     """Read what people type for an amount: ``£ 12,50`` is 12.50."""
-    typed = "".join(request.POST.get("amount", "").split()).lstrip("£€$")
-    return typed.replace(",", ".") or None
+    # Somebody may have typed the voucher's number here.
+    typed = Secret("".join(request.POST.get("amount", "").split()).lstrip("£€$"))
+    return Secret(typed.replace(",", ".")) or None
 
 
 def _redemption(request: HttpRequest) -> UUID:

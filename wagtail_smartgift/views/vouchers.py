@@ -7,6 +7,7 @@ the catalogue; nothing here calls Smart Gift. A choice goes to the shop's basket
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -18,14 +19,15 @@ from django.http import (
     HttpResponsePermanentRedirect,
 )
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model
 from wagtail.images.models import Filter
 from wagtail.models import Site
 
-from wagtail_smartgift import selectors
+from wagtail_smartgift import health, selectors
 from wagtail_smartgift.choices import Availability, ProductType
-from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.forms import PurchaseForm
 from wagtail_smartgift.models import (
     AbstractVoucherIndexPage,
@@ -181,6 +183,7 @@ def _product(
             "form": form,
             # Somebody filled the form in while it still could be bought.
             "too_late": chosen and form is None,
+            "as_of": _as_of(shop.account),
             "noindex": not (
                 product and product.is_listed and availability == Availability.ON_SALE
             ),
@@ -192,6 +195,15 @@ def _product(
     if context["noindex"]:
         response.headers["X-Robots-Tag"] = "noindex"
     return response
+
+
+def _as_of(account: Account) -> datetime | None:
+    """Return when prices were read, once that is so long ago that it should be said."""
+    synced = selectors.synced_at(account)
+    if synced is None:
+        return None
+    age = (timezone.now() - synced).total_seconds()
+    return timezone.localtime(synced) if age > health.STALE_CATALOGUE else None
 
 
 def _site(request: HttpRequest) -> Site | None:

@@ -26,6 +26,8 @@ from wagtail_smartgift.models import VoucherProduct
 
 KEY = "basket"
 MOST_OF_ONE_THING = 20
+#: Well below what the columns of an order hold, with its delivery.
+MOST = Decimal("500000.00")
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,12 @@ class Basket:
 
     @property
     def has_problems(self) -> bool:
-        return any(line.problem for line in self.lines)
+        return self.is_too_much or any(line.problem for line in self.lines)
+
+    @property
+    def is_too_much(self) -> bool:
+        """Whether it comes to more than an order can be; SQLite would store it."""
+        return self.total > MOST
 
     def add(self, product: Product, quantity: int = 1) -> None:
         key = str(product.pk)

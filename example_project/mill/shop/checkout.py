@@ -213,13 +213,15 @@ def cancel(order: Order) -> None:
     Raises:
         PaymentError: it cannot be cancelled just now.
     """
+    if not order.can_cancel:
+        return
     if order.status == S.CONFIRMING:
         # The plugin notes it and undoes the payment as soon as it is settled.
         payments.cancel(reference=order.reference)
         settle(order)
         return
     # From the status that was judged, and no other: it may have been paid meanwhile.
-    if not order.can_cancel or not order.move(order.status, to=S.CANCELLING):
+    if not order.move(order.status, to=S.CANCELLING):
         return
     try:
         payments.cancel(reference=order.reference)

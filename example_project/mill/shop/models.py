@@ -163,10 +163,10 @@ class Order(models.Model):
     def can_cancel(self) -> bool:
         if self.status == OrderStatus.PAID:
             return not self.issued_total and not self.refunded
-        return self.status in {
-            OrderStatus.AWAITING_PAYMENT,
-            OrderStatus.CONFIRMING,
-        }
+        if self.status == OrderStatus.CONFIRMING:
+            # It may be paid at any moment, and gift vouchers are issued then.
+            return not self.issued_total
+        return self.status == OrderStatus.AWAITING_PAYMENT
 
 
 class OrderLine(models.Model):

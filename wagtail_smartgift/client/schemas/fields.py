@@ -29,7 +29,9 @@ def _text(value: object) -> object:
 
 def storable(text: str) -> str:
     """Leave out what no database stores: NUL, and halves of surrogate pairs."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
+    # What was hidden from error pages stays so.
+    kind = type(text)
+    return kind(text.replace("\0", "").encode("utf-8", "replace").decode())
 
 
 def _optional_text(value: object) -> object:

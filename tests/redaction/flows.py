@@ -1,0 +1,363 @@
+"""What happens in a shop, told with secrets that are known.
+
+A flow is a function of a ``Shop``; ``@flow`` is all it takes to have it watched. Flows do
+not check what they achieve: other tests do. They have to reach as many corners as can be.
+"""
+
+from collections.abc import Callable
+from uuid import uuid4
+
+from django.conf import settings
+from django.core.checks import run_checks
+from django.test import Client
+
+from wagtail_smartgift import payments, sales
+from wagtail_smartgift.models import Redemption, VoucherOrderItem
+from wagtail_smartgift.sandbox import Fault
+from wagtail_smartgift.services import reconciliation
+
+from .shop import KEYS, NUMBER, ORDER, OTHER, SERVER_KEY, TEA, WRONG, Shop
+
+
+Flow = Callable[[Shop], None]
+FLOWS: dict[str, Flow] = {}
+
+
+def flow(told: Flow) -> Flow:
+    FLOWS[told.__name__] = told
+    return told
+
+
+# -- Python -----------------------------------------------------------------------------
+
+
+@flow
+def a_payment_from_beginning_to_end(shop: Shop) -> None:
+    shop.open()
+    shop.add(NUMBER, amount="30.00")
+    shop.add(OTHER)
+    shop.verb(payments.prepare, reference="order-1")
+    shop.verb(payments.confirm, reference="order-1", amount_remaining="0.00")
+    shop.verb(payments.refund, reference="order-1", amount="10.00")
+    shop.verb(payments.refund, reference="order-1")
+    shop.verb(payments.cancel, reference="order-1")
+    shop.verb(payments.get_session, reference="order-1")
+
+
+@flow
+def a_voucher_comes_and_goes(shop: Shop) -> None:
+    shop.open()
+    [voucher] = shop.add(NUMBER).redemptions
+    shop.verb(payments.change_voucher, reference="order-1", redemption_id=voucher.id)
+    shop.verb(payments.release_holds, reference="order-1")
+    shop.verb(payments.prepare, reference="order-1")
+    shop.verb(payments.remove_voucher, reference="order-1", redemption_id=voucher.id)
+    shop.verb(payments.cancel, reference="order-1")
+
+
+@flow
+def an_experience_pays(shop: Shop) -> None:
+    shop.open()
+    shop.add(TEA, experiences=[1])
+    shop.add(TEA, experiences=[4096])
+    shop.verb(payments.confirm, reference="order-1")
+    shop.verb(payments.refund, reference="order-1")
+
+
+@flow
+def every_refusal(shop: Shop) -> None:
+    shop.add(NUMBER)
+    shop.open()
+    for number in (
+        WRONG,
+        f"{NUMBER}{'9' * 99}",
+        "",
+        f" {NUMBER}\u0000",
+        f"{NUMBER}\ud800",
+    ):
+        shop.add(number)
+    shop.add(NUMBER, amount="not an amount")
+    shop.add(NUMBER, experiences=[3])
+    shop.add(NUMBER)
+    shop.open("order-2")
+    shop.add(NUMBER, reference="order-2")
+    shop.sandbox.hold_by_till(OTHER)
+    shop.add(OTHER)
+    shop.verb(payments.confirm, reference="order-1", amount_remaining="1.00")
+    shop.verb(payments.refund, reference="order-1")
+    shop.verb(payments.remove_voucher, reference="order-1", redemption_id=uuid4())
+
+
+@flow
+def answers_that_are_no_answers(shop: Shop) -> None:
+    for operation, modes in {
+        "hold": ("lost_after", "garbage"),
+        "check": ("status", "html"),
+        "redeem": ("lost_before", "lost_after", "half_body"),
+        "release": ("lost_before", "garbage"),
+        "reverse": ("lost_after", "status"),
+    }.items():
+        for mode in modes:
+            reference = f"{operation}-{mode}"
+            shop.open(reference)
+            shop.sandbox.faults.add(Fault(operation, mode, times=1))
+            shop.add(NUMBER, reference=reference, amount="1.00")
+            shop.verb(payments.confirm, reference=reference)
+            shop.verb(payments.cancel, reference=reference)
+            shop.sandbox.faults.clear()
+            for _pass in range(2):
+                shop.pass_time(400)
+                reconciliation.reconcile()
+
+
+@flow
+def refusals_that_quote_what_was_sent(shop: Shop) -> None:
+    shop.open()
+    shop.add(NUMBER)
+    for operation in ("check", "redeem", "hold", "release"):
+        for number in (NUMBER, OTHER):
+            shop.sandbox.faults.add(
+                Fault(
+                    operation,
+                    "refused",
+                    message=f"No {number} with {KEYS['the API key']} here.",
+                    voucher_no=number,
+                    times=None,
+                )
+            )
+    shop.add(OTHER)
+    shop.verb(payments.prepare, reference="order-1")
+    shop.verb(payments.confirm, reference="order-1")
+    shop.verb(payments.cancel, reference="order-1")
+
+
+@flow
+def nobody_at_the_other_end(shop: Shop) -> None:
+    shop.open()
+    shop.add(NUMBER)
+    shop.sandbox.faults.add(Fault("*", "unauthorised", times=None))
+    shop.verb(payments.prepare, reference="order-1")
+    shop.sandbox.faults.clear()
+    shop.sandbox.faults.add(Fault("*", "rate_limited", times=None))
+    shop.verb(payments.confirm, reference="order-1")
+    shop.sandbox.faults.clear()
+    account = {"API_KEY": KEYS["the API key"], "BASE_URL": "http://127.0.0.1:9"}
+    shop.configure(ACCOUNTS={"default": {**account, "SITE_ID": "1"}})
+    shop.open("order-2")
+    shop.add(OTHER, reference="order-2")
+    shop.verb(payments.confirm, reference="order-1")
+    shop.run("smartgift_sync")
+
+
+@flow
+def keys_that_do_not_open(shop: Shop) -> None:
+    shop.open()
+    shop.add(NUMBER)
+    shop.verb(sales.place_order, reference="order-1", **ORDER)
+    shop.know_own_numbers()
+    shop.configure(ENCRYPTION_KEYS=[KEYS["the old encryption key"]])
+    shop.verb(payments.confirm, reference="order-1")
+    shop.verb(sales.get_order, reference="order-1")
+    shop.pass_time(400)
+    reconciliation.reconcile()
+    shop.run("smartgift_rekey")
+
+
+# -- selling ----------------------------------------------------------------------------
+
+
+@flow
+def vouchers_are_sold(shop: Shop) -> None:
+    shop.run("smartgift_sync")
+    order = sales.place_order(reference="order-1", **ORDER)
+    shop.know_own_numbers()
+    # The shop's own Python is given the number, and its repr keeps it.
+    shop.watch.look("repr: place_order", repr(order))
+    shop.verb(sales.get_order, reference="order-1")
+    shop.verb(sales.place_order, reference="order-1", **{**ORDER, "items": []})
+    shop.verb(sales.place_order, reference="order-2", **ORDER, payment_method=999)
+
+
+@flow
+def sales_without_an_answer(shop: Shop) -> None:
+    shop.run("smartgift_sync")
+    for number, mode in enumerate(("lost_after", "lost_before", "garbage", "refused")):
+        shop.sandbox.faults.add(
+            Fault("pos-sale", mode, times=1, message=KEYS["the API key"], field="items")
+        )
+        shop.verb(sales.place_order, reference=f"order-{number}", **ORDER)
+        shop.know_own_numbers()
+        for _pass in range(3):
+            shop.pass_time(200)
+            reconciliation.reconcile()
+
+
+# -- JSON -------------------------------------------------------------------------------
+
+OPENING = ("a client secret",)
+
+
+@flow
+def the_json_api_of_a_customer(shop: Shop) -> None:
+    opened = shop.api(
+        "POST",
+        "server/payment-sessions",
+        {"reference": "order-1", "amount_due": "80.00", "metadata": {"a": 1}},
+        but=OPENING,
+        **{"Idempotency-Key": "opening"},
+    )
+    secret = opened.json()["client_secret"]
+    path = "payment-session/redemptions"
+    for number in (NUMBER, WRONG, OTHER, "", 5):
+        for _twice in range(2):
+            shop.api(
+                "POST",
+                path,
+                {"voucher_no": number},
+                token=secret,
+                **{"Idempotency-Key": f"add {number}"[-8:]},
+            )
+    shop.api("POST", path, {"voucher_no": NUMBER, "amount": "x"}, token=secret)
+    shop.api("POST", path, {"voucher_no": [NUMBER]}, token=secret)
+    shop.api("GET", "payment-session", token=secret)
+    for voucher in shop.api("GET", "payment-session", token=secret).json()[
+        "redemptions"
+    ]:
+        shop.api("DELETE", f"{path}/{voucher['id']}", token=secret)
+    shop.api("GET", "payment-session", token=f"{secret}x")
+    shop.pass_time(90_000)
+    shop.api("GET", "payment-session", token=secret)
+
+
+@flow
+def the_json_api_of_a_server(shop: Shop) -> None:
+    path = "server/payment-sessions"
+    body = {"reference": "order-1", "amount_due": "80.00"}
+    shop.api("POST", path, body, but=OPENING)
+    shop.add(NUMBER)
+    for verb in ("prepare", "confirm", "refund", "cancel"):
+        shop.api("POST", f"{path}/order-1/{verb}", {})
+        shop.api("POST", f"{path}/order-1/{verb}", {}, token=f"{SERVER_KEY}x")
+    shop.api("GET", f"{path}/order-1")
+    shop.api("GET", f"{path}/{NUMBER}".replace(NUMBER, "nobody"))
+    shop.api("GET", "health")
+    shop.api("GET", "openapi.json", token=None)
+    shop.api("GET", "vouchers", token=None)
+    shop.api("POST", path, {**body, "voucher_no": NUMBER})
+
+
+@flow
+def a_sale_by_json(shop: Shop) -> None:
+    shop.run("smartgift_sync")
+    order = {"reference": "order-1", **ORDER}
+    for _twice in range(2):
+        key = {"Idempotency-Key": "sale"}
+        # The contract: the server that sells is told the numbers of what it sold.
+        shop.api("POST", "server/voucher-orders", order, **key)
+    numbers = ("the number of item 0",)
+    shop.know_own_numbers()
+    shop.api("GET", "server/voucher-orders/order-1", but=numbers)
+    shop.api("GET", "server/voucher-orders/order-1", token=None)
+
+
+@flow
+def balances(shop: Shop) -> None:
+    for number in (NUMBER, WRONG, TEA, "x" * 99, "", 7):
+        shop.api("POST", "balance", {"voucher_no": number}, token=None)
+    shop.sandbox.faults.add(Fault("check", "status", times=2))
+    shop.api("POST", "balance", {"voucher_no": OTHER}, token=None)
+    for _guess in range(9):
+        shop.api("POST", "balance", {"voucher_no": WRONG}, token=None)
+
+
+# -- pages ------------------------------------------------------------------------------
+
+
+@flow
+def the_forms_of_a_page(shop: Shop) -> None:
+    shop.open()
+    client = Client()
+
+    def show() -> str:
+        page = client.get("/pay/order-1/")
+        shop.answered("the payment page", page)
+        return str(page.text)
+
+    def send(action: str, **values: object) -> None:
+        token = show().partition('name="session" value="')[2].partition('"')[0]
+        answer = client.post(
+            f"/smartgift/payment/vouchers/{action}",
+            {"session": token, "next": "/pay/order-1/", **values},
+        )
+        shop.answered(f"form {action}", answer)
+        show()
+
+    for number in (NUMBER, WRONG, OTHER, ""):
+        send("", voucher_no=number)
+    row = Redemption.objects.filter(status="held").first()
+    assert row is not None
+    send("change/", redemption=str(row.pk), amount="5")
+    send("remove/", redemption=str(row.pk))
+    send("remove/", redemption=NUMBER)
+    # A number that was typed into the wrong field, and a form that is not ours.
+    send("", voucher_no=OTHER, amount=NUMBER)
+    answer = client.post("/smartgift/payment/vouchers/", {"voucher_no": NUMBER})
+    shop.answered("a forged form", answer)
+
+
+# -- commands, checks and staff ------------------------------------------------------------
+
+
+@flow
+def commands_and_checks(shop: Shop) -> None:
+    shop.open()
+    shop.add(NUMBER)
+    shop.verb(payments.confirm, reference="order-1")
+    shop.open("order-2")
+    shop.add(OTHER, reference="order-2")
+    shop.run("smartgift_sync")
+    shop.run("smartgift_reconcile")
+    for row in Redemption.objects.filter(status="held"):
+        Redemption.objects.filter(pk=row.pk).update(number_encrypted="no token")
+    shop.run("smartgift_rekey", "--dry-run")
+    shop.run("smartgift_rekey")
+    shop.run("smartgift_reconcile")
+    shop.run("check", "--deploy", "--database", "default")
+    for found in run_checks(databases=["default"]):
+        shop.watch.look("output: checks", f"{found} {found.hint} {found.obj}")
+    shop.run("smartgift_sync", "--account", "nobody")
+
+
+@flow
+def staff_look_around(shop: Shop) -> None:
+    shop.run("smartgift_sync")
+    shop.open()
+    shop.add(NUMBER)
+    shop.verb(payments.confirm, reference="order-1")
+    shop.verb(sales.place_order, reference="order-1", **ORDER)
+    shop.know_own_numbers()
+    seen = shop.walk_the_admin()
+    assert any("smartgift" in address for address in seen)
+    for model in (Redemption, VoucherOrderItem):
+        for row in model.objects.all():
+            shop.watch.look("repr: a row", f"{row!r} {row}")
+
+
+@flow
+def settings_that_are_wrong(shop: Shop) -> None:
+    for wrong in (
+        {"SERVER_KEYS": SERVER_KEY},
+        {"ACCOUNTS": {"default": {"API_KEY": KEYS["the API key"], "BASE_URL": "x"}}},
+        {"WEBHOOK_ENDPOINTS": [{"url": "http://x", "secret": SERVER_KEY}]},
+        {"WEBHOOK_ENDPOINTS": [SERVER_KEY]},
+        {"WEBHOOK_SECRETS": [SERVER_KEY]},
+        {"ENCRYPTION_KEYS": KEYS["the encryption key"]},
+        {"FINGERPRINT_KEY": [KEYS["the fingerprint key"]]},
+    ):
+        before = settings.WAGTAIL_SMARTGIFT
+        shop.configure(**wrong)
+        for found in run_checks():
+            shop.watch.look("output: checks", f"{found} {found.hint}")
+        shop.run("smartgift_reconcile")
+        shop.api("GET", "health")
+        settings.WAGTAIL_SMARTGIFT = before
