@@ -289,7 +289,8 @@ def _judge(
 
     connection.close()
     return {
-        "checkouts": campaign.done,
+        "checkouts": campaign.total,
+        "finished": campaign.done,
         "seconds": round(shopped, 1),
         "kills": len(campaign.killed) - SWEEPERS,
         "calls": len(evidence.testimony),
