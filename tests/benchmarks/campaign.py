@@ -367,8 +367,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for kind, found in results.items():
             print(f"\n{kind}: {found['seconds']} s; orders: {found['orders']}")
             print(f"to a person: {found['attention']}")
-            for one in found["discrepancies"] + found["undecided"]:
-                print(f"- {one}")
+            for text in found["discrepancies"]:
+                print(f"- {text}")
+            for case in found["undecided"]:
+                print(f"- {case['code']} without proof: {case['where']}")
+                print("\n".join(f"    {line}" for line in case["story"]))
             for one in found["database_errors"]:
                 print(f"({found['failed']} verbs ended with {one})")
     wrong = any(one["discrepancies"] or one["undecided"] for one in results.values())

@@ -229,6 +229,8 @@ class Case:
     where: str
     #: Why no machine could know; empty: one could have.
     proof: str
+    #: The journal and the ledger, where there is no proof.
+    story: tuple[str, ...] = ()
 
 
 def proofs(evidence: Evidence) -> Iterator[Case]:
@@ -237,12 +239,34 @@ def proofs(evidence: Evidence) -> Iterator[Case]:
         number = vault.voucher_number(row)
         prove = _PROOFS.get(row.attention_code)
         proof = "" if prove is None else prove(row, number, evidence)
-        yield Case(row.attention_code, f"{row.session} {number}", proof)
+        story = () if proof else _story(row, number, evidence)
+        yield Case(row.attention_code, f"{row.session} {number}", proof, story)
     for session in PaymentSession.objects.filter(status=SessionStatus.NEEDS_ATTENTION):
         if not session.redemptions.filter(status=S.NEEDS_ATTENTION).exists():
             yield Case(session.attention_code, str(session), "")
     for order in VoucherOrder.objects.filter(status=OrderStatus.NEEDS_ATTENTION):
         yield Case(order.attention_code, str(order), _of_unknown_sale(order))
+
+
+def _story(row: Redemption, number: str, evidence: Evidence) -> tuple[str, ...]:
+    """Return what happened on both sides, in the order of time."""
+    lines = [
+        (
+            event.created_at,
+            f"here: {event.operation} {event.outcome} -> {event.status} "
+            f"{event.reason} {event.amount} {event.balance} {event.held_until}",
+        )
+        for event in row.events.order_by("id")
+    ]
+    lines += [
+        (
+            entry.at,
+            f"there: {entry.event} {entry.amount} by {entry.by} {entry.redemptions} "
+            f"{evidence.lines.get(entry.request_id, {}).get('fault')}",
+        )
+        for entry in evidence.history[number]
+    ]
+    return tuple(f"{at:%H:%M:%S.%f} {text}" for at, text in sorted(lines))
 
 
 def _of_lost_ids(row: Redemption, number: str, evidence: Evidence) -> str:
