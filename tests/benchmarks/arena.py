@@ -93,8 +93,7 @@ def in_cell(
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", f"tests.benchmarks.{module}"]
         + [json.dumps(order)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         check=False,
         cwd=REPOSITORY,
         env=environment,

@@ -275,9 +275,7 @@ def _of_lost_ids(row: Redemption, number: str, evidence: Evidence) -> str:
         if entry.event != "redeem" or entry.by != "api":
             continue
         ours = entry.amount == stands(row)[1]
-        if ours and evidence.was_lost(
-            entry.request_id, path="/redeem", voucher=number
-        ):
+        if ours and evidence.was_lost(entry.request_id, path="/redeem", voucher=number):
             return "the only answer with its ids was lost"
     return ""
 

@@ -61,9 +61,7 @@ def make_sandbox(products: int) -> Any:
     return sandbox
 
 
-def run(
-    *, products: int, loop: int, pages: int, rounds: int
-) -> list[dict[str, Any]]:
+def run(*, products: int, loop: int, pages: int, rounds: int) -> list[dict[str, Any]]:
     """Measure on an empty database."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
@@ -80,9 +78,7 @@ def run(
     ):
         account, watch = get_conf().account("default"), Stopwatch()
 
-        def measure(
-            what: str, before: Callable[[], object], **expected: int
-        ) -> None:
+        def measure(what: str, before: Callable[[], object], **expected: int) -> None:
             sample, away = Sample(), []
             for turn in range(rounds + 1):
                 before()

@@ -112,7 +112,9 @@ def run(*, sizes: list[int], rounds: int) -> list[dict[str, Any]]:
 
     arena.create_tables()
     with (
-        arena.smart_gift(make_sandbox, len(sizes) * (rounds + COUNTED + WARM)) as remote,
+        arena.smart_gift(
+            make_sandbox, len(sizes) * (rounds + COUNTED + WARM)
+        ) as remote,
         arena.settings_for(remote.url, RATE_LIMIT=RATE_LIMIT),
     ):
         account = get_conf().account("default")
@@ -154,9 +156,7 @@ def make_sandbox(vouchers: int) -> Any:
     return sandbox
 
 
-def one_of_each(
-    run: Callable[..., Any], samples: dict[str, Sample], turn: int
-) -> None:
+def one_of_each(run: Callable[..., Any], samples: dict[str, Sample], turn: int) -> None:
     """Hold and confirm a voucher for a new session, sell one, and sweep."""
     from tests.money.acts import ORDER
     from wagtail_smartgift import payments, sales
