@@ -199,8 +199,10 @@ def fill(size: int) -> None:
     there = Redemption.objects.count()
     for start in range(there, size, CHUNK):
         _fill(start, min(size, start + CHUNK))
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    if connection.vendor == "postgresql":
+        # Its autovacuum would do so; SQLite is hardly ever told to.
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
 
 
 def _fill(start: int, end: int) -> None:
@@ -226,7 +228,7 @@ def _fill(start: int, end: int) -> None:
             currency="GBP",
             amount_due=Decimal("30.00"),
             amount_eligible=Decimal("30.00"),
-            status="confirmed" if status == "redeemed" else "cancelled",
+            status=STANDS[status],
             last_active_at=at,
             created_at=at,
         )
@@ -308,7 +310,14 @@ def _fill(start: int, end: int) -> None:
 
 
 #: How redemptions of former years ended, and the steps of the usual one.
-ENDS = ("redeemed",) * 7 + ("released", "reversed", "refused")
+ENDS = ("redeemed",) * 6 + ("reversed", "refused", "lapsed", "lapsed")
+#: What became of their payments: an open one was left by its customer.
+STANDS = {
+    "redeemed": "confirmed",
+    "reversed": "cancelled",
+    "refused": "open",
+    "lapsed": "open",
+}
 STEPS = (
     ("hold", "requested", "holding"),
     ("hold", "succeeded", "held"),
