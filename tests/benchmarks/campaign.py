@@ -231,6 +231,10 @@ def prepare(url: str) -> None:
 
 def run(**order: Any) -> dict[str, Any]:
     """Run a campaign and return what it found."""
+    # Once, before any fork.
+    from wagtail_smartgift import payments, sales  # noqa: F401
+    from wagtail_smartgift.services import reconciliation  # noqa: F401
+
     arena.create_tables()
     with (
         tempfile.TemporaryDirectory() as folder,
