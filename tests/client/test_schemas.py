@@ -18,6 +18,7 @@ from wagtail_smartgift.client import (
 )
 from wagtail_smartgift.client.schemas.reading import (
     read_catalogue,
+    read_catalogue_news,
     read_check,
     read_done,
     read_errors,
@@ -162,6 +163,43 @@ def test_a_repeated_product_counts_once_and_a_contradiction_fails():
     assert len(read_catalogue([make_product(), make_product()])) == 1
     with pytest.raises(ValueError, match="same id"):
         read_catalogue([make_product(), make_product(title="Another")])
+
+
+def test_what_is_known_of_a_catalogue_is_not_read_again():
+    body = {"data": [make_product(id=1), make_product(id=2)]}
+    first = read_catalogue_news(body, {})
+    assert list(first.news) == read_catalogue(body)
+    known = {digest: number for number, digest in first.digests.items()}
+
+    again = read_catalogue_news(body, known)
+
+    assert again.digests == first.digests
+    assert again.news == ()
+    changed = {"data": [make_product(id=1), make_product(id=2, title="Another")]}
+    (news,) = read_catalogue_news(changed, known).news
+    assert (news.id, news.title) == (2, "Another")
+
+
+@pytest.mark.parametrize("field", ["title", "value", "status", "image", "updated_at"])
+def test_a_digest_tells_what_is_read_of_a_product(field):
+    one = read_catalogue_news([make_product()], {}).digests
+
+    assert read_catalogue_news([make_product(**{field: "77"})], {}).digests != one
+    assert read_catalogue_news([make_product(nothing_of_ours=1)], {}).digests == one
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_news_of_a_catalogue_are_read_whole_or_not_at_all(known):
+    good = make_product(id=1)
+    before = read_catalogue_news([good], {}).digests.items()
+    seen = {digest: number for number, digest in before} if known else {}
+
+    for bad in ("text", make_product(id=2, title=None), make_product(title="X", id=1)):
+        with pytest.raises(ValueError):  # noqa: PT011 - of any kind
+            read_catalogue_news([good, bad], seen)
+    # The same again, also in other words, is no contradiction.
+    same = [good, good, make_product(id="1")]
+    assert list(read_catalogue_news(same, seen).digests) == [1]
 
 
 # --- Payment methods --------------------------------------------------------------------

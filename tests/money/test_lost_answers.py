@@ -115,6 +115,58 @@ def test_a_voucher_that_expired_meanwhile_is_for_a_person(
     assert row().attention_code == "unreadable"
 
 
+def test_a_till_after_a_redeem_that_used_our_hold_up_hides_nothing(
+    confirm, finish, sandbox, books
+):
+    confirm({"mode": "lost_after"})
+    sandbox.spend_by_till(HUNDRED, "10.00")
+
+    assert finish().status == "confirmed"
+    assert (row().proof, row().redemption_ids) == ("hold", [])
+    assert books(HUNDRED) == 30
+    assert redeems(sandbox) == 1
+
+
+def test_a_till_after_an_experience_that_used_our_hold_up_hides_nothing(
+    session, finish, sandbox
+):
+    sandbox.add_voucher("PARTS", experiences=experiences())
+    payments.add_voucher(reference=REF, voucher_no="PARTS", experiences=[1])
+    # The replay gets no answer either, so the balance has to tell.
+    for _turn in range(2):
+        sandbox.faults.add(Fault(operation="redeem", mode="lost_after"))
+    payments.confirm(reference=REF)
+    sandbox.spend_by_till("PARTS", bits=2)
+
+    assert finish().status == "confirmed"
+    assert (row().proof, row().redemption_ids) == ("hold", [])
+    assert sandbox.voucher("PARTS").remaining_bits == 4
+
+
+@pytest.mark.parametrize("spent", ["10.00", "40.00"])
+def test_a_hold_that_is_not_seen_to_be_over_proves_nothing_of_another_amount(
+    confirm, finish, sandbox, books, spent
+):
+    # The older answers do not tell of holds at all.
+    sandbox.behaviour.update({"held_until": "absent", "docs_version": "V1"})
+    confirm({"mode": "lost_after"})
+    sandbox.spend_by_till(HUNDRED, spent)
+
+    assert finish().status == "needs_attention"
+    assert row().attention_code == "balance_moved"
+
+
+def test_less_than_ours_proves_nothing_even_when_our_hold_is_gone(
+    confirm, finish, sandbox, books
+):
+    confirm({"mode": "lost_before"})
+    sandbox.release_by_till(HUNDRED)
+    sandbox.spend_by_till(HUNDRED, "10.00")
+
+    assert finish().status == "needs_attention"
+    assert (row().attention_code, books(HUNDRED)) == ("balance_moved", 0)
+
+
 def test_a_balance_that_rose_meanwhile_is_for_a_person(confirm, finish, sandbox):
     confirm({"mode": "lost_before"})
     sandbox.top_up(HUNDRED, "5.00")

@@ -20,6 +20,7 @@ from wagtail_smartgift.client.errors import (
     Unauthorised,
 )
 from wagtail_smartgift.client.schemas.answers import (
+    Catalogue,
     CatalogueVoucher,
     Experience,
     HoldReceipt,
@@ -44,6 +45,7 @@ __all__ = [
     "ApiCall",
     "Applied",
     "CallNotAllowed",
+    "Catalogue",
     "CatalogueVoucher",
     "Experience",
     "Filters",

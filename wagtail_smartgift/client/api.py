@@ -160,6 +160,24 @@ class SmartGiftClient:
         """
         return self._call(_VOUCHERS, None, reading.read_catalogue, lane=lane)
 
+    def catalogue(
+        self, *, known: Mapping[str, int], lane: int = 3
+    ) -> answers.Catalogue:
+        """Return what the whole catalogue lists, and the products not ``known``.
+
+        ``known`` is the id of each known product by its digest, from an earlier
+        answer; most of a large catalogue is the same as last time, and need not be
+        read again.
+
+        Raises:
+            SmartGiftError: also when a single product is not understood.
+        """
+
+        def read(body: object) -> answers.Catalogue:
+            return reading.read_catalogue_news(body, known)
+
+        return self._call(_VOUCHERS, None, read, lane=lane)
+
     def payment_methods(self, *, lane: int = 3) -> list[answers.PaymentMethod]:
         """Return the ways of paying that an order may name.
 

@@ -234,6 +234,11 @@ class Redemption(Swept, Timestamped):
                 condition=Q(status=RedemptionStatus.HELD),
                 name="smartgift_redemption_held",
             ),
+            models.Index(
+                fields=["hold_sent_at"],
+                condition=Q(status=RedemptionStatus.HOLDING),
+                name="smartgift_redemption_asked",
+            ),
         ]
 
     def __str__(self) -> str:

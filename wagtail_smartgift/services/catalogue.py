@@ -28,7 +28,11 @@ from wagtail_smartgift.choices import Lane
 from wagtail_smartgift.conf import Account
 from wagtail_smartgift.models import CatalogueSync, VoucherProduct
 from wagtail_smartgift.services import gateway, outbox
-from wagtail_smartgift.services.catalogue_reading import read_product
+from wagtail_smartgift.services.catalogue_reading import (
+    kept_digest,
+    known_digest,
+    read_product,
+)
 
 
 logger = logging.getLogger(__name__)
@@ -93,20 +97,24 @@ def sync(
         ).values_list("remote_id", "digest", "gone_at")
     }
     try:
-        listed = _ask(account, known, allow_empty=allow_empty, patience=patience)
+        answer = _ask(account, known, allow_empty=allow_empty, patience=patience)
     except CatalogueSyncError as error:
         _record(account, failed_at=timezone.now(), failure=str(error)[:255])
         logger.warning("Catalogue of %s left as it is: %s", account.alias, error)
         raise
     now = timezone.now()
-    returned = {i for i in listed if i in known and known[i][1] is not None}
-    changed = {
-        i
-        for i, values in listed.items()
-        if i in known and i not in returned and known[i][0] != values["digest"]
+    listed = answer.digests
+    news = {
+        voucher.id: {
+            **read_product(voucher),
+            "digest": kept_digest(listed[voucher.id]),
+        }
+        for voucher in answer.news
     }
-    added = listed.keys() - known.keys()
-    _write(account, {i: listed[i] for i in added | changed | returned}, now, progress)
+    returned = {i for i in news if i in known and known[i][1] is not None}
+    added = news.keys() - known.keys()
+    changed = news.keys() - added - returned
+    _write(account, news, now, progress)
     missing = [i for i in known.keys() - listed.keys() if known[i][1] is None]
     gone = _mark_gone(account, missing, now)
     result = SyncResult(
@@ -156,26 +164,32 @@ def _ask(
     *,
     allow_empty: bool,
     patience: float,
-) -> dict[int, dict[str, Any]]:
+) -> smartgift.Catalogue:
+    """Ask what is listed, and about all that is new, changed, or was gone."""
+    unchanged = {
+        digest: remote_id
+        for remote_id, (kept, gone_at) in known.items()
+        if gone_at is None and (digest := known_digest(kept)) is not None
+    }
     try:
-        vouchers = gateway.connect(account, patience=patience).vouchers(
-            lane=Lane.CATALOGUE
+        answer = gateway.connect(account, patience=patience).catalogue(
+            known=unchanged, lane=Lane.CATALOGUE
         )
     except smartgift.SmartGiftError as error:
         raise CatalogueSyncError(_advice(account, error)) from error
-    if any(voucher.id > 2**63 - 1 for voucher in vouchers):
+    if any(remote_id > 2**63 - 1 for remote_id in answer.digests):
         raise CatalogueSyncError(
             _("Smart Gift's answer has a product number that is not one.")
         )
     had_some = any(gone_at is None for _digest, gone_at in known.values())
-    if not vouchers and had_some and not allow_empty:
+    if not answer.digests and had_some and not allow_empty:
         raise CatalogueSyncError(
             _(
                 "Smart Gift lists no products, but there were some. If there really "
                 "are none any more, run smartgift_sync --allow-empty."
             )
         )
-    return {voucher.id: read_product(voucher) for voucher in vouchers}
+    return answer
 
 
 def _write(

@@ -4,10 +4,7 @@ What Smart Gift sends is untrusted text. Nothing here touches the database; what
 comes in, what goes out fits the columns and is safe to print.
 """
 
-import hashlib
-import json
 import re
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,8 +15,8 @@ from wagtail_smartgift.choices import ProductStatus, ProductType
 from wagtail_smartgift.client import CatalogueVoucher
 
 
-#: Part of every digest: raised when the reading below changes, so that the next sync
-#: rewrites every row.
+#: Before every digest that is kept: raised when the reading here, or the client's,
+#: changes, so that the next sync rewrites every row.
 REVISION = 1
 
 MAX_TITLE = 255
@@ -33,6 +30,13 @@ _TAGS = {
     *("p", "br", "strong", "b", "em", "i", "u"),
     *("ul", "ol", "li", "h3", "h4", "blockquote", "a"),
 }
+_CLEANER = nh3.Cleaner(
+    tags=_TAGS,
+    attributes={"a": {"href"}},
+    url_schemes={"http", "https", "mailto", "tel"},
+    link_rel="noopener nofollow",
+)
+_TYPES, _STATUSES = frozenset(ProductType.values), frozenset(ProductStatus.values)
 _NOT_IN_URL = re.compile(r"[\s<>\"'\\]")
 _BLOCKS = re.compile(
     r"<\s*(p|br|div|ul|ol|li|h[1-6]|table|blockquote)\b", re.IGNORECASE
@@ -40,15 +44,17 @@ _BLOCKS = re.compile(
 
 
 def read_product(voucher: CatalogueVoucher) -> dict[str, Any]:
-    """Return the columns of a product, its digest among them."""
+    """Return the columns of a product that tell what it is."""
     word = voucher.status.strip().lower()
-    values: dict[str, Any] = {
+    return {
         "title": _shorten(" ".join(voucher.title.split()), MAX_TITLE)
         or f"#{voucher.id}",
         "description_html": sanitise(voucher.selling_description),
-        "type": _choice(ProductType, voucher.type.strip().lower()),
+        "type": _choice(_TYPES, voucher.type, unknown=ProductType.UNKNOWN),
         # The older answers have no status: everything they list was on sale.
-        "status": _choice(ProductStatus, word) if word else ProductStatus.ACTIVE,
+        "status": _choice(_STATUSES, word, unknown=ProductStatus.UNKNOWN)
+        if word
+        else ProductStatus.ACTIVE.value,
         "remote_status": word[:64],
         "price": voucher.value,
         "min_amount": voucher.min,
@@ -63,8 +69,17 @@ def read_product(voucher: CatalogueVoucher) -> dict[str, Any]:
         "remote_created_at": _aware(voucher.created_at),
         "remote_updated_at": _aware(voucher.updated_at),
     }
-    values["digest"] = _digest(values)
-    return values
+
+
+def kept_digest(digest: str) -> str:
+    """Return a digest as our rows keep it."""
+    return f"{REVISION}-{digest}"
+
+
+def known_digest(kept: str) -> str | None:
+    """Return a kept digest as it came; None where it was read another way."""
+    revision, _dash, digest = kept.partition("-")
+    return digest if revision == str(REVISION) else None
 
 
 def sanitise(text: str) -> str:
@@ -75,13 +90,7 @@ def sanitise(text: str) -> str:
     text = text[:MAX_DESCRIPTION].replace("\r\n", "\n").replace("\r", "\n")
     parts = (part.strip() for part in re.split(r"\n\s*\n", text))
     html = "".join(_as_block(part) for part in parts if part)
-    return nh3.clean(
-        html,
-        tags=_TAGS,
-        attributes={"a": {"href"}},
-        url_schemes={"http", "https", "mailto", "tel"},
-        link_rel="noopener nofollow",
-    ).strip()
+    return _CLEANER.clean(html).strip()
 
 
 def _as_block(part: str) -> str:
@@ -94,8 +103,9 @@ def _shorten(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
-def _choice(choices: Any, word: str) -> str:
-    return word if word in choices.values else choices.UNKNOWN
+def _choice(choices: frozenset[str], word: str, *, unknown: str) -> str:
+    word = word.strip().lower()
+    return word if word in choices else str(unknown)
 
 
 def _count(number: int | None) -> int | None:
@@ -121,8 +131,3 @@ def _image_url(address: str) -> str:
     if len(address) > MAX_IMAGE_URL or _NOT_IN_URL.search(address):
         return ""
     return address
-
-
-def _digest(values: Mapping[str, Any]) -> str:
-    content = json.dumps([REVISION, values], sort_keys=True, default=str)
-    return hashlib.sha256(content.encode()).hexdigest()

@@ -10,8 +10,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -21,6 +23,8 @@ from wagtail_smartgift.models import PaymentSession
 
 #: Seconds beyond one call's deadline after which its worker is taken for dead.
 MARGIN = 15
+#: Seconds for which a claim is as good as just prolonged; far less than the margin.
+_FRESH = 1.0
 #: Seconds between two attempts to get a claim that somebody else has.
 _PAUSE = 0.05
 
@@ -34,24 +38,45 @@ def claim_seconds() -> float:
     return get_conf().timeout + MARGIN
 
 
-@dataclass(frozen=True)
+@dataclass
 class Claim:
     """This worker's right to work on a session."""
 
     session_id: uuid.UUID
     worker: str
+    #: When it was last taken or prolonged.
+    renewed_at: datetime | None = None
 
     def renew(self) -> None:
-        """Prolong before a remote call, so that the claim outlives it.
+        """Prolong before a step, and see that nobody else has taken over.
 
         Raises:
             Claimed: it ran out and somebody else took over.
         """
+        now = timezone.now()
         renewed = PaymentSession.objects.filter(
             pk=self.session_id, claimed_by=self.worker
-        ).update(claimed_until=timezone.now() + timedelta(seconds=claim_seconds()))
+        ).update(claimed_until=now + timedelta(seconds=claim_seconds()))
         if not renewed:
             raise Claimed
+        # Within a step that is rolled back it was not prolonged.
+        transaction.on_commit(partial(setattr, self, "renewed_at", now))
+
+    def keep(self) -> None:
+        """Prolong before a remote call, so that the claim outlives it.
+
+        One that was prolonged a moment ago still does, and nobody can have taken it.
+
+        Raises:
+            Claimed: it ran out and somebody else took over.
+        """
+        age = (
+            None
+            if self.renewed_at is None
+            else (timezone.now() - self.renewed_at).total_seconds()
+        )
+        if age is None or not 0 <= age < _FRESH:
+            self.renew()
 
     def give_back(self) -> None:
         PaymentSession.objects.filter(
@@ -80,12 +105,13 @@ def claimed(session_id: uuid.UUID, *, wait: float = 0) -> Iterator[Claim]:
 
 def _take(claim: Claim) -> bool:
     now = timezone.now()
-    return bool(
-        PaymentSession.objects.filter(
-            Q(claimed_until__isnull=True) | Q(claimed_until__lt=now),
-            pk=claim.session_id,
-        ).update(
-            claimed_by=claim.worker,
-            claimed_until=now + timedelta(seconds=claim_seconds()),
-        )
+    taken = PaymentSession.objects.filter(
+        Q(claimed_until__isnull=True) | Q(claimed_until__lt=now),
+        pk=claim.session_id,
+    ).update(
+        claimed_by=claim.worker,
+        claimed_until=now + timedelta(seconds=claim_seconds()),
     )
+    if taken:
+        claim.renewed_at = now
+    return bool(taken)

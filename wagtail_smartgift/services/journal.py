@@ -216,7 +216,7 @@ def disagreeing(session_id: UUID) -> Redemption | None:
         redemption__session_id=session_id
     ).order_by("id"):
         journals[event.redemption_id].append(event)
-    for row in Redemption.objects.filter(session_id=session_id):
+    for row in Redemption.objects.filter(session_id=session_id).order_by():
         folded = fold(journals[row.pk])
         standing = bool(row.proof) and row.status != S.REVERSED
         taken = row.amount if standing else Decimal("0.00")

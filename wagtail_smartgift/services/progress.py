@@ -6,7 +6,7 @@ matter who took the one before, or whether they lived to tell.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -92,14 +92,16 @@ def _schedule(session_id: UUID, error: Postponed) -> None:
 
 def _confirming(worker: Worker, session: PaymentSession) -> None:
     try:
-        for row in sessions.rows(session):
-            if row.status == S.REDEEMING:
-                spending.settle(worker, row)
+        rows = sessions.rows(session)
+        in_doubt = [row for row in rows if row.status == S.REDEEMING]
+        for row in in_doubt:
+            spending.settle(worker, row)
         if session.cancel_requested:
             _to_cancelling(worker, session)
             return
         if not session.undo_reason:
-            _forward(worker, session)
+            # Settling takes time: what was read before may be past.
+            _forward(worker, session, sessions.rows(session) if in_doubt else rows)
             _rest(session, SessionStatus.CONFIRMED, "session.confirmed")
             return
     except redeeming.NotRedeemed as error:
@@ -116,21 +118,23 @@ def _confirming(worker: Worker, session: PaymentSession) -> None:
     _backward(worker, session)
 
 
-def _forward(worker: Worker, session: PaymentSession) -> None:
+def _forward(
+    worker: Worker, session: PaymentSession, rows: Sequence[Redemption]
+) -> None:
     """Hold everything well enough, then redeem one after the other.
 
     Raises:
         NotRedeemed: one of them cannot be had, so the others are not taken either.
     """
-    if sessions.fallen_out(session):
+    if sessions.fallen_out(rows):
         # It was refused, and whoever learnt it did not live to undo the others.
         raise redeeming.NotRedeemed("hold_lost")
     if _is_too_old(session) and _is_unpaid(session):
         raise redeeming.NotRedeemed("hold_lost")
-    for row in sessions.rows(session):
+    for row in rows:
         if row.status in COUNTED_REDEMPTION_STATUSES and row.amount > 0:
             spending.keep(worker, session, row)
-    for row in sessions.rows(session):
+    for row in rows:
         if row.status in COUNTED_REDEMPTION_STATUSES and row.amount == 0:
             holding.drop(worker, row)
         elif row.status in COUNTED_REDEMPTION_STATUSES:

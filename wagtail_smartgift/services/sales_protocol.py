@@ -212,6 +212,8 @@ def _keep_answered_codes(order: VoucherOrder, answered: tuple[str, ...]) -> None
     inferred: they come in the order of the items. Numbers that could not be matched
     are not stored at all, since a wrong one is worse than none.
     """
+    if not answered:
+        return
     items = list(_items(order))
     ours = {item.fingerprint for item in items if item.fingerprint}
     account = get_conf().account(order.account)

@@ -1,6 +1,6 @@
 """The rows of a session as a whole: locking, allocating, moving on."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -41,9 +41,9 @@ def lock(
     return PaymentSession.objects.get(pk=session_id)
 
 
-def fallen_out(session: PaymentSession) -> bool:
+def fallen_out(rows: Sequence[Redemption]) -> bool:
     """Tell whether a voucher that was to pay has been refused since the allocation."""
-    return any(row.status in _OUT and row.amount for row in rows(session))
+    return any(row.status in _OUT and row.amount for row in rows)
 
 
 def touch(session_id: UUID) -> PaymentSession:

@@ -220,23 +220,28 @@ def _settle_by_balance(worker: Worker, row: Redemption) -> None:
     _write_look(row, state)
     known = capabilities.of(worker.account)
     fallen = (row.baseline or 0) - state.remaining_value
+    ours = held and not is_fenced(row) and _is_our_doing(state, known)
     if fallen == 0:
         _not_fallen(worker, row, known, held=held, asked_at=asked_at)
-    elif (
-        fallen == redeeming.value_of(row)
-        and held
-        and not is_fenced(row)
-        and _is_our_doing(state, known)
-    ):
-        used_up = state.held is False
-        _write_applied(
-            row,
-            Proof.HOLD if used_up else Proof.BALANCE,
-            seen=state.remaining_value,
-        )
+    elif ours and state.held is False and _has_lost_ours(row, state):
+        _write_applied(row, Proof.HOLD, seen=state.remaining_value)
+    elif ours and fallen == redeeming.value_of(row):
+        _write_applied(row, Proof.BALANCE, seen=state.remaining_value)
     else:
         # It moved while nothing of ours kept others away, or by another amount.
         _to_person(row, "balance_moved")
+
+
+def _has_lost_ours(row: Redemption, state: VoucherState) -> bool:
+    """Tell whether what we asked for is gone from the voucher, others' share aside.
+
+    A hold that is over before its time was used up by our redeem: nothing else ends
+    one that we did not give back. From then on a till may have taken more.
+    """
+    before, now = row.baseline or Decimal(0), state.remaining_value
+    if row.is_experience:
+        return not int(now) & sum(row.experiences)
+    return before - now >= row.amount
 
 
 def _wait_longer(row: Redemption, error: Postponed) -> None:

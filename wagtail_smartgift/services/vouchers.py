@@ -7,7 +7,6 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -216,7 +215,7 @@ def _insert_once(session: PaymentSession, wish: Wish) -> Redemption:
                 fields={"voucher_no": _("Nothing is left for a voucher to pay.")},
             )
         legs = [row.leg for row in rows if row.fingerprint == wish.fingerprint]
-        last = fresh.redemptions.aggregate(last=Max("position"))["last"] or 0
+        last = max((row.position for row in rows), default=0)
         row = Redemption.objects.create(
             session=fresh,
             position=last + 1,

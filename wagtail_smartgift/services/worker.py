@@ -53,7 +53,7 @@ class Worker:
             Claimed: somebody else took the session over.
         """
         self.box.spend()
-        self.claim.renew()
+        self.claim.keep()
         return gateway.connect(
             self.account, patience=self.box.patience, asker=str(self.session_id)
         )

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -49,6 +50,16 @@ class CatalogueVoucher(Answer):
     image: OptionalText = ""
     created_at: OptionalWhen = None
     updated_at: OptionalWhen = None
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What ``/vouchers`` lists, as far as it is not known yet."""
+
+    #: Each listed product's digest: of everything about it that is read.
+    digests: Mapping[int, str]
+    #: The products whose digests were not known.
+    news: tuple[CatalogueVoucher, ...]
 
 
 class PaymentMethod(Answer):

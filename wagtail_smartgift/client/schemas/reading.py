@@ -4,6 +4,8 @@ A reader raises ``ValueError`` for what it does not understand. Which reader bel
 which call, and what that means for the money, is for the caller to say.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -12,6 +14,7 @@ from pydantic import TypeAdapter
 
 from wagtail_smartgift.client import inferred
 from wagtail_smartgift.client.schemas.answers import (
+    Catalogue,
     CatalogueVoucher,
     HoldReceipt,
     PaymentMethod,
@@ -26,6 +29,10 @@ from wagtail_smartgift.money import parse_provider_money
 
 #: Characters of an id that is text; Smart Gift's are numbers.
 _LONGEST_ID = 64
+
+
+#: Bytes of a digest; 60 characters leave its keeper room for a mark of its own.
+_DIGEST_BYTES = 30
 
 
 Json = Mapping[str, Any]
@@ -45,6 +52,43 @@ def read_catalogue(body: object) -> list[CatalogueVoucher]:
         ValueError: the answer, or one product in it, is not understood.
     """
     return _unique(_items(body, lists=(), model=CatalogueVoucher))
+
+
+def read_catalogue_news(body: object, known: Mapping[str, int]) -> Catalogue:
+    """Read all of ``/vouchers`` or nothing, and products that are known not again.
+
+    ``known`` is the id of each product by its digest. A product with a known digest
+    was understood when it was new, so it is understood now.
+
+    Raises:
+        ValueError: the answer, or one product in it, is not understood.
+    """
+    digests: dict[int, str] = {}
+    unread: dict[str, object] = {}
+    for item in _listed(body, lists=()):
+        digest = _digest(item)
+        if digest in known:
+            digests[known[digest]] = digest
+        else:
+            unread[digest] = item
+    news = []
+    vouchers = _validated(list(unread.values()), CatalogueVoucher)
+    for digest, voucher in zip(unread, vouchers, strict=True):
+        if digests.setdefault(voucher.id, digest) == digest:
+            news.append(voucher)
+        else:
+            # Twice with one id; refused unless it is the same in other words.
+            read_catalogue(body)
+    return Catalogue(digests=digests, news=tuple(news))
+
+
+def _digest(item: object) -> str:
+    """Digest what is read of a product, as it was sent."""
+    if not isinstance(item, Mapping):
+        raise ValueError("a product is not an object")
+    values = [item.get(name) for name in CatalogueVoucher.model_fields]
+    content = json.dumps(values, default=str).encode()
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def read_payment_methods(body: object) -> list[PaymentMethod]:
@@ -152,6 +196,10 @@ _Item = TypeVar("_Item", CatalogueVoucher, PaymentMethod)
 
 
 def _items(body: object, *, lists: Sequence[str], model: type[_Item]) -> list[_Item]:
+    return _validated(_listed(body, lists=lists), model)
+
+
+def _listed(body: object, *, lists: Sequence[str]) -> list[object]:
     if inferred.has_more_pages(body):
         raise ValueError("one page of several")
     found = unwrap(body)
@@ -162,7 +210,11 @@ def _items(body: object, *, lists: Sequence[str], model: type[_Item]) -> list[_I
     found = as_list(found) if found else found
     if not isinstance(found, list):
         raise ValueError("not a list")
-    return TypeAdapter(list[model]).validate_python(found)  # type: ignore[valid-type] # which of the two models is known only here
+    return found
+
+
+def _validated(items: list[object], model: type[_Item]) -> list[_Item]:
+    return TypeAdapter(list[model]).validate_python(items)  # type: ignore[valid-type] # which of the two models is known only here
 
 
 def _unique(items: list[_Item]) -> list[_Item]:

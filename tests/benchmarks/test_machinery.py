@@ -1,0 +1,115 @@
+"""The benchmarks run, and what they must find wrong they do find.
+
+Tiny sizes, and no times: those depend on the machine. Each benchmark runs as its
+command does, in processes of its own.
+"""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.benchmarks import campaign, catalogue, overhead, quota, strategies
+from tests.benchmarks.quota_cell import Cell
+
+
+NAMES = ("campaign", "catalogue", "overhead", "quota", "strategies", "vouchers")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_tells_what_it_measures(name):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", f"tests.benchmarks.{name}", "--help"],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    assert "usage: " in done.stdout
+
+
+def printed(main, capsys, *arguments):
+    """Run a benchmark's command; return its exit code and what it printed as JSON."""
+    code = main([*arguments, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_a_campaign_finds_nothing(capsys):
+    code, results = printed(
+        campaign.main,
+        capsys,
+        *("--checkouts", "16", "--processes", "3", "--kills", "0.1"),
+    )
+
+    found = results["sqlite"]
+    assert (code, found["discrepancies"], found["undecided"]) == (0, [], [])
+    assert found["kills"] >= 1
+    assert found["spoilt"] > 0
+    assert sum(found["orders"].values()) >= 14
+    # Whatever needs a person has its proof.
+    assert all(one["cases"] == one["proved"] for one in found["attention"].values())
+
+
+def test_ours_neither_debits_twice_nor_lies(capsys):
+    code, results = printed(
+        strategies.main,
+        capsys,
+        *("--trials", "6", "--models", "ends-accepted", "--amounts", "small"),
+    )
+
+    ours = results[-1]
+    assert (code, ours["strategy"]) == (0, "ours")
+    assert (ours["double"], ours["taken_untold"], ours["untaken_told"]) == (0, 0, 0)
+    assert ours["paid"] + ours["person"] >= 4
+    assert all(one["calls"] >= one["trials"] for one in results)
+
+
+def test_our_own_queries_do_not_grow(capsys):
+    _code, results = printed(overhead.main, capsys, "--sizes", "3,40", "--rounds", "1")
+
+    few, many = (
+        {one["what"]: one for one in results if one["size"] == size} for size in (3, 40)
+    )
+    assert {name: one["calls"] for name, one in few.items()} == {
+        "hold": 2,
+        "confirm": 1,
+        "sale": 1,
+        "idle sweep": 0,
+    }
+    for name, one in many.items():
+        assert one["queries"] == few[name]["queries"]
+        assert one["median"] > 0
+
+
+def test_a_sync_of_what_is_known_asks_once(capsys):
+    _code, results = printed(
+        catalogue.main,
+        capsys,
+        *("--products", "120", "--loop", "5", "--pages", "1", "--rounds", "1"),
+    )
+
+    queries = {one["what"]: one["queries"] for one in results}
+    # What is known, and the time of the sync in a transaction of its own.
+    assert queries["nothing changed"] <= 4
+    assert queries["nothing changed"] < queries["1 % changed"]
+    assert queries["a get-or-create loop"] >= 5 * 2
+    assert queries["a page for each"] > 20
+
+
+def test_the_quota_of_redemptions_alone_is_used_up():
+    cell = Cell(
+        limiter="own",
+        database="sqlite",
+        processes=1,
+        scenario="redemptions",
+        limit=60,
+        span=2.0,
+        windows=1,
+        busy=4,
+    )
+
+    found = quota.figures(cell, quota.measure(cell))
+
+    assert (found["errors"], found["refused"]) == (0, 0)
+    assert found["redemptions"] > 0
