@@ -424,12 +424,12 @@ def test_a_check_tells_of_the_wrong_key(vouchers, configure):
         return [
             item.id
             for item in run_checks(databases=["default"])
-            if item.id == "wagtail_smartgift.W020"
+            if item.id == "wagtail_smartgift.W014"
         ]
 
     assert found() == []
     configure(FINGERPRINT_KEY=OTHER_PRINT)
-    assert found() == ["wagtail_smartgift.W020"]
+    assert found() == ["wagtail_smartgift.W014"]
 
 
 def test_the_first_voucher_writes_the_key_down(session, sandbox):

@@ -138,7 +138,7 @@ def _unprobed(conf: Conf) -> Messages:
 def _other_fingerprint_key() -> Messages:
     if _has_table(KeyCheck) and not keycheck.is_ours():
         yield warning(
-            "W020",
+            "W014",
             f"{SETTING}['FINGERPRINT_KEY'] is not the key that the stored vouchers were "
             "fingerprinted with: no voucher can be used in a payment.",
             "Run smartgift_rekey to have them fingerprinted with the new key, or put the "
