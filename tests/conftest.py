@@ -5,10 +5,27 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
 
 from tests.receivers import Receiver, running_receiver
+from wagtail_smartgift.conf import SETTING
 from wagtail_smartgift.sandbox import Sandbox
 from wagtail_smartgift.testing import running_sandbox
+
+
+@pytest.fixture(autouse=True)
+def _settings_as_they_were() -> Iterator[None]:
+    """End each test with the settings that it began with.
+
+    A sandbox and ``settings`` that are left in the order in which they were entered put
+    the sandbox's settings back for good.
+    """
+    before = django_settings._wrapped
+    yield
+    if django_settings._wrapped is not before:
+        django_settings._wrapped = before
+        setting_changed.send(sender=None, setting=SETTING, value=None, enter=False)
 
 
 @pytest.fixture

@@ -170,8 +170,11 @@ def test_each_answer_is_seen(probe, sandbox, behaviour, changed):
     report = probe()
 
     found = answers(report)
-    # Without the end of a hold its length is only known by its age.
-    assert found == {**USUAL, **changed}
+    expected = {**USUAL, **changed}
+    # Read off the end of the hold, so a second more or less on a busy machine.
+    read, real = found.pop("hold_seconds"), expected.pop("hold_seconds")
+    assert read == real or abs(read - real) <= 2
+    assert found == expected
     assert report.everything_is_back
     assert is_back(sandbox)
 

@@ -58,7 +58,9 @@ def vouchers(session, sandbox, configure):
         delivery={"method": "1", "price": "0.00"},
     )
     claim = answers.claim(caller="somebody", path="/", key="a", body=b"{}")
-    answers.settle(claim, answers.Answer(200, "application/json", '{"a": 1}'))
+    answers.settle(
+        claim, answers.Answer(200, "application/json", '{"a": 1}', language="en")
+    )
 
 
 def rekey(*arguments):

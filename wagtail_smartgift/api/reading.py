@@ -13,6 +13,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja.parser import Parser
 
+from wagtail_smartgift.redaction import hidden
+
 
 class Unreadable(ValueError):
     """A body that is not read; ``str()`` of it may be shown to the caller."""
@@ -39,7 +41,9 @@ def read_json(request: HttpRequest) -> Any:
 
 
 def _once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
+    # A body may have a voucher number in it: no error page shows it.
+    pairs = hidden(pairs)
+    members = {str(name): part for name, part in pairs}
     if len(members) != len(pairs):
         raise Unreadable(_("An object has two members of the same name."))
     return members

@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
                 ('refusals_count', models.BooleanField(editable=False, null=True)),
                 ('reset_always', models.BooleanField(editable=False, null=True)),
                 ('steps', models.JSONField(default=list, editable=False)),
-                ('fingerprint', models.CharField(blank=True, editable=False, max_length=64)),
+                ('probed_with', models.CharField(blank=True, editable=False, max_length=64)),
                 ('owed', models.JSONField(default=list, editable=False)),
             ],
             options={

@@ -68,7 +68,7 @@ class CapabilityRecord(AccountBound):
     #: What was asked and came of it, in order; nothing secret is in it.
     steps = models.JSONField(default=list, editable=False)
     #: The voucher that was tried with, by its keyed fingerprint.
-    fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+    probed_with = models.CharField(max_length=64, blank=True, editable=False)
     #: Ids of redemptions that are still to be reversed: pennies of that voucher.
     owed = models.JSONField(default=list, editable=False)
 

@@ -116,7 +116,7 @@ def _set_up(
         fingerprint=fingerprint, status__in=LIVE_REDEMPTION_STATUSES
     ).exists():
         raise NotProbed("A payment of this shop is using that voucher at the moment.")
-    record = CapabilityRecord(fingerprint=fingerprint)
+    record = CapabilityRecord(probed_with=fingerprint)
     record.bind_to(account)
     lab = Lab(
         account=account,
@@ -174,7 +174,7 @@ def _settle_earlier_runs(lab: Lab) -> bool:
     """Give back what an earlier run with this voucher could not; tell if there was any."""
     found = False
     for earlier in CapabilityRecord.objects.filter(
-        CapabilityRecord.bound_to([lab.account]), fingerprint=lab.record.fingerprint
+        CapabilityRecord.bound_to([lab.account]), probed_with=lab.record.probed_with
     ).exclude(owed=[]):
         left = _give_back(lab, earlier.owed)
         CapabilityRecord.objects.filter(pk=earlier.pk).update(owed=left)
