@@ -314,6 +314,15 @@ def certificate(tmp_path_factory):
     return path
 
 
+def _request(connection):
+    """Read a request whole: what is left unread breaks the connection at its end."""
+    text = connection.recv(65536).decode()
+    length = int(text.lower().partition("content-length: ")[2].partition("\r\n")[0])
+    while len(text.partition("\r\n\r\n")[2]) < length:
+        text += connection.recv(65536).decode()
+    return text
+
+
 @pytest.fixture
 def secure(certificate):
     """A receiver over TLS: its port, and what it saw of each request."""
@@ -332,7 +341,7 @@ def secure(certificate):
                 return
             try:
                 with context.wrap_socket(raw, server_side=True) as connection:
-                    text = connection.recv(65536).decode()
+                    text = _request(connection)
                     seen.append(text.partition("Host: ")[2].partition("\r\n")[0])
                     connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
             except OSError:

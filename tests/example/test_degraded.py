@@ -55,22 +55,3 @@ def test_the_field_works_again_when_smart_gift_is_back(
 
     assert "Thank you, Jane" in visitor.text
     assert redeemed(number) == [50]
-
-
-def test_bought_vouchers_wait_and_the_buyer_is_told(visitor, shop, sandbox, away):
-    visitor.open("/gift-vouchers/").open(
-        visitor.page.find("a", string=lambda text: text and "gift voucher" in text)[
-            "href"
-        ].removeprefix(shop.url)
-    )
-    visitor.press("Add to basket", amount="50.00").order().pay()
-
-    assert "They are being issued." in visitor.text
-    assert "there is nothing for you to do" in visitor.text
-
-    sandbox.faults.clear()
-    close_breaker(shop)
-    shop.execute(
-        "UPDATE wagtail_smartgift_voucherorder SET next_look_at = '2020-01-01'"
-    )
-    visitor.reload_until("A voucher number is as good as money.")
