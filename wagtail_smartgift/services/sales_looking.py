@@ -51,7 +51,7 @@ def look(order: VoucherOrder, account: Account, box: TimeBox) -> bool:
     except codes.UndecryptableError:
         hand_over(order, journal.UNDECRYPTABLE)
         return False
-    client = gateway.connect(account, patience=box.patience)
+    client = gateway.connect(account, patience=box.patience, asker=str(order.pk))
     # Before the question: a sale that is made after it is not in the answer.
     asked_at = timezone.now()
     try:

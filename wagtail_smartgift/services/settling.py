@@ -62,7 +62,7 @@ def settle(worker: Worker, row: Redemption) -> None:
         Postponed: Smart Gift could not be asked.
     """
     _note_death(row)
-    if _may_replay(row):
+    if _may_replay(row, capabilities.of(worker.account)):
         _replay(worker, row)
         return
     settled_at = _sent_at(row) + timedelta(seconds=get_conf().settle)
@@ -120,7 +120,7 @@ def is_fenced(row: Redemption) -> bool:
     return bool(row.hold_sent_at and row.sent_at and row.hold_sent_at > row.sent_at)
 
 
-def _may_replay(row: Redemption) -> bool:
+def _may_replay(row: Redemption, known: Capabilities) -> bool:
     enough = get_conf().timeout + _REPLAY_MARGIN
     return (
         not fits_twice(row)
@@ -128,6 +128,8 @@ def _may_replay(row: Redemption) -> bool:
         and holds.seconds_left(row) >= enough
         # After a refusal that did not say "spent", the balance must tell.
         and not _was_replayed_in_vain(row)
+        # Where holds keep nobody out, a till may be why it is spent.
+        and not known.holds_are_porous
     )
 
 
