@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja.parser import Parser
 
-from wagtail_smartgift.redaction import hidden
+from wagtail_smartgift.redaction import hidden_object
 
 
 class Unreadable(ValueError):
@@ -42,9 +42,9 @@ def read_json(request: HttpRequest) -> Any:
 
 def _once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     # A body may have a voucher number in it: no error page shows it.
-    pairs = hidden(pairs)
-    members = {str(name): part for name, part in pairs}
-    if len(members) != len(pairs):
+    named, members = len(pairs), hidden_object(dict(pairs))
+    del pairs
+    if len(members) != named:
         raise Unreadable(_("An object has two members of the same name."))
     return members
 

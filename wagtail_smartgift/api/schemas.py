@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field, StrictBool, WithJsonSchema
+from pydantic import ConfigDict, Field, StrictBool, WithJsonSchema, model_validator
 from typing_extensions import Self
 
 from wagtail_smartgift import ledger, representations
@@ -38,12 +38,19 @@ from wagtail_smartgift.choices import (
     SessionStatus,
 )
 from wagtail_smartgift.exceptions import ERROR_CODES
+from wagtail_smartgift.redaction import Secret
 
 
 class Body(Schema):
     """What comes in: nothing unknown, nothing guessed."""
 
     model_config = ConfigDict(extra="forbid", strict=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_is_no_object(cls, value: Any) -> Any:
+        # A hidden text is of a class of ours, which pydantic would read attributes of.
+        return str(value) if isinstance(value, Secret) else value
 
 
 class Nothing(Body):
