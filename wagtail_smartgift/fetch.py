@@ -23,6 +23,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, make_headers, parse_url
 
 from wagtail_smartgift import wire
+from wagtail_smartgift.redaction import SecretBytes
 
 
 #: ``name``: nobody has that name, or it cannot be one. ``address``: one that must not be
@@ -93,6 +94,7 @@ def post(
     Raises:
         FetchError: there was no answer; the request may have arrived all the same.
     """
+    body = SecretBytes(body)
     try:
         target = parse_url(url)
     except LocationParseError:

@@ -55,3 +55,25 @@ def test_the_field_works_again_when_smart_gift_is_back(
 
     assert "Thank you, Jane" in visitor.text
     assert redeemed(number) == [50]
+
+
+def test_bought_vouchers_wait_and_the_buyer_is_told(
+    visitor, shop, sandbox, new_voucher, away
+):
+    visitor.order_hamper()
+    open_breaker(visitor, new_voucher)
+    visitor.press("Cancel this order")
+
+    visitor.open("/gift-vouchers/the-old-mill-gift-voucher/")
+    visitor.press("Add to basket", amount="50").order().pay()
+
+    assert "They are being issued." in visitor.text
+    assert "there is nothing for you to do" in visitor.text
+    assert "pos-sale" not in [line.operation for line in sandbox.log()[-3:]]
+
+    sandbox.faults.clear()
+    close_breaker(shop)
+    shop.execute(
+        "UPDATE wagtail_smartgift_voucherorder SET next_look_at = '2020-01-01'"
+    )
+    visitor.reload_until("A voucher number is as good as money.")

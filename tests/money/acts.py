@@ -35,7 +35,7 @@ from wagtail_smartgift.services import (
 )
 from wagtail_smartgift.services import payments as verbs
 
-from . import webhook_acts
+from . import key_acts, webhook_acts
 from .world import (
     MOST_PASSES,
     World,
@@ -366,6 +366,12 @@ ACTS: dict[str, Callable[..., Any]] = {
         make_the_index,
         come_to_rest,
         dying_sweep,
+        key_acts.with_keys,
+        key_acts.rekey,
+        key_acts.count_writes,
+        key_acts.unguarded,
+        key_acts.keyed,
+        key_acts.forget_keys,
         webhook_acts.cause_webhooks,
         webhook_acts.send_webhooks,
         webhook_acts.webhook_rows,

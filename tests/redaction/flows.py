@@ -11,6 +11,8 @@ from django.conf import settings
 from django.core.checks import run_checks
 from django.test import Client
 
+from tests import inbox
+from tests.receivers import running_receiver
 from wagtail_smartgift import payments, sales
 from wagtail_smartgift.models import Redemption, VoucherOrderItem
 from wagtail_smartgift.sandbox import Fault
@@ -305,6 +307,64 @@ def the_forms_of_a_page(shop: Shop) -> None:
     shop.answered("a forged form", answer)
 
 
+# -- webhooks ---------------------------------------------------------------------------
+
+
+@flow
+def what_the_shop_tells(shop: Shop) -> None:
+    """Messages in: good ones, forged ones, and ones with a number where none belongs."""
+    secret = KEYS["the webhook secret"]
+    sender = inbox.Shop()
+    shop.open()
+    shop.add(NUMBER)
+    shop.run("smartgift_sync")
+    sale = {"reference": "order-9", **ORDER, "to": OTHER}
+    for number, (event, data) in enumerate(
+        (
+            ("order.confirmed", {"reference": "order-1"}),
+            ("order.confirmed", {"reference": "order-1"}),
+            ("order.refunded", {"reference": "order-1", "amount": "5.00"}),
+            ("order.cancelled", {"reference": "nobody", "note": NUMBER}),
+            ("order.paid", {"reference": "order-8", **ORDER}),
+            ("order.paid", sale),
+            ("something.else", {"voucher_no": NUMBER}),
+        )
+    ):
+        for _twice in range(2):
+            answer = sender.tell(event, data, secret=secret, webhook_id=f"msg-{number}")
+            shop.answered(f"webhook {event}", answer)
+    shop.know_own_numbers()
+    answer = sender.tell("order.confirmed", {"voucher_no": NUMBER})
+    shop.answered("a forged webhook", answer)
+    shop.answered("a broken webhook", sender.say(f'{{"voucher_no": "{NUMBER}"'))
+    shop.run("smartgift_replay")
+    shop.pass_time(400)
+    reconciliation.reconcile()
+    shop.walk_the_admin()
+
+
+@flow
+def what_the_shop_is_told(shop: Shop) -> None:
+    """Webhooks out: to somebody who listens, who fails, and who is not there."""
+    with running_receiver() as receiver:
+        listening = receiver.as_endpoint()
+        nobody = {**listening, "url": "http://127.0.0.1:9/"}
+        shop.watch.secrets["the endpoint's secret"] = listening["secret"]
+        shop.configure(WEBHOOK_ENDPOINTS=[listening, nobody])
+        shop.run("smartgift_sync")
+        shop.open()
+        shop.add(NUMBER)
+        shop.verb(payments.confirm, reference="order-1")
+        shop.verb(sales.place_order, reference="order-1", **ORDER)
+        shop.know_own_numbers()
+        for _pass in range(3):
+            shop.pass_time(4000)
+            reconciliation.reconcile()
+        shop.run("smartgift_replay")
+        shop.run("smartgift_doctor")
+        shop.walk_the_admin()
+
+
 # -- commands, checks and staff ------------------------------------------------------------
 
 
@@ -326,6 +386,23 @@ def commands_and_checks(shop: Shop) -> None:
     for found in run_checks(databases=["default"]):
         shop.watch.look("output: checks", f"{found} {found.hint} {found.obj}")
     shop.run("smartgift_sync", "--account", "nobody")
+
+
+@flow
+def commands_about_one_voucher(shop: Shop) -> None:
+    """The number is typed by the operator, and printed by nobody."""
+    shop.open()
+    shop.add(NUMBER, amount="1.00")
+    for number in (NUMBER, OTHER, WRONG, TEA, f"{NUMBER}{'9' * 99}"):
+        shop.run("smartgift_check", number)
+    shop.sandbox.faults.add(Fault("check", "status", times=None))
+    shop.run("smartgift_check", OTHER)
+    shop.sandbox.faults.clear()
+    shop.run("smartgift_doctor")
+    shop.run("smartgift_doctor", "--offline")
+    shop.run("smartgift_probe", WRONG, "--yes")
+    shop.run("smartgift_probe", OTHER, "--yes")
+    shop.run("smartgift_doctor")
 
 
 @flow

@@ -34,9 +34,9 @@ import wagtail_smartgift
 
 
 PACKAGE = Path(wagtail_smartgift.__file__).resolve().parent
-#: The other side of the wire knows every number, and has to; and what hides a text has
-#: it in its hands.
-NOT_OURS = (PACKAGE / "sandbox", PACKAGE / "redaction.py")
+#: The other side of the wire knows every number, and has to; what hides a text has it in
+#: its hands; and a host's tests show what they like.
+NOT_OURS = (PACKAGE / "sandbox", PACKAGE / "redaction.py", PACKAGE / "testing.py")
 #: Secrets that are made on the way, by their looks.
 SHAPES = {
     "a hold token": ("hold_token_", re.compile(r"hold_token_[A-Za-z0-9]{24}")),

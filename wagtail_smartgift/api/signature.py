@@ -21,6 +21,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from wagtail_smartgift.conf import get_conf, is_webhook_secret
 from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.redaction import Secret, SecretBytes
 from wagtail_smartgift.services.answers import KEY
 
 
@@ -72,7 +73,7 @@ def read_body(request: HttpRequest) -> bytes:
     if len(announced) > 15 or (announced.isdecimal() and int(announced) > LARGEST_BODY):
         raise too_large
     try:
-        body: bytes = request.body
+        body = SecretBytes(request.body)
     except RequestDataTooBig:
         raise too_large from None
     except UnreadablePostError:
@@ -124,7 +125,7 @@ def _is_signed(request: HttpRequest, body: bytes, secrets: list[str]) -> bool:
     if not headers[SIGNATURE]:
         return False
     try:
-        text = body.decode()
+        text = Secret(body.decode())
     except UnicodeDecodeError:
         return False  # Only text can be signed.
     # All are tried, so that time does not tell which one it was.

@@ -11,12 +11,14 @@ from django.utils.dateparse import parse_date, parse_datetime, parse_duration
 
 from wagtail_smartgift.conf import SETTING, Account, get_conf
 from wagtail_smartgift.models.settings import DEFAULT_ACCOUNT
+from wagtail_smartgift.redaction import Secret
 
 
 def add_voucher_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "voucher_no",
         metavar="VOUCHER_NO",
+        type=Secret,
         help="The voucher's number, or - to read it from standard input, so that it is "
         "not in the history of the shell. It is never printed.",
     )
@@ -35,8 +37,8 @@ def add_voucher_arguments(parser: ArgumentParser) -> None:
 
 def read_voucher_no(given: str) -> str:
     """Return the number that was given, or the first line of standard input for -."""
-    number = sys.stdin.readline() if given == "-" else given
-    number = number.strip()
+    given = Secret(given)
+    number = Secret((sys.stdin.readline() if given == "-" else given).strip())
     if not number:
         raise CommandError("There is no voucher number.")
     return number

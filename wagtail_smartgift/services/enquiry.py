@@ -12,6 +12,7 @@ from wagtail_smartgift.choices import Lane
 from wagtail_smartgift.client import Refused, SmartGiftError, VoucherState
 from wagtail_smartgift.conf import Account
 from wagtail_smartgift.models import Redemption, VoucherOrderItem
+from wagtail_smartgift.redaction import Secret
 from wagtail_smartgift.services import gateway, holds, vault
 
 
@@ -57,6 +58,7 @@ class Answer:
 
 def ask(*, account: Account, site_id: str, voucher_no: str) -> Answer:
     """Ask both sides about a voucher. One call, among the balance look-ups."""
+    voucher_no = Secret(voucher_no)
     number = vault.normalise(voucher_no)
     fingerprint = vault.fingerprint(number, account=account)
     state, problem, words = None, "", ""

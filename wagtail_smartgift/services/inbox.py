@@ -34,6 +34,7 @@ from wagtail_smartgift.codes import UndecryptableError
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError, SmartGiftPluginError
 from wagtail_smartgift.models import InboxEvent, InboxMessage
+from wagtail_smartgift.redaction import SecretBytes
 from wagtail_smartgift.services import answers, inbox_work, journal, nudges, vault
 
 
@@ -153,7 +154,8 @@ def receive(delivery: Delivery) -> Receipt:
 
 def _digest(body: bytes) -> str:
     # Keyed, since a body may hold what can be found by trying.
-    message = b"inbox\0" + answers.canonical(body).encode()
+    body = SecretBytes(body)
+    message = SecretBytes(b"inbox\0" + answers.canonical(body).encode())
     return hmac.new(get_conf().fingerprint_key, message, hashlib.sha256).hexdigest()
 
 

@@ -14,6 +14,7 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 from wagtail_smartgift import ledger, representations
 from wagtail_smartgift.conf import WebhookEndpoint
 from wagtail_smartgift.models import OutboxEvent
+from wagtail_smartgift.redaction import Secret
 from wagtail_smartgift.services import vault
 
 
@@ -21,13 +22,16 @@ def write(
     event: OutboxEvent, data: ledger.Session | ledger.Order | ledger.CatalogueNews
 ) -> None:
     """Keep what is said of ``event``, unless that was written before."""
-    text = json.dumps(
-        {
-            "type": event.type,
-            "timestamp": representations.zulu(event.created_at),
-            "data": representations.of(data),
-        },
-        separators=(",", ":"),
+    # The shop is told the numbers of what it sold.
+    text = Secret(
+        json.dumps(
+            {
+                "type": event.type,
+                "timestamp": representations.zulu(event.created_at),
+                "data": representations.of(data),
+            },
+            separators=(",", ":"),
+        )
     )
     OutboxEvent.objects.filter(pk=event.pk, message_encrypted="").update(
         message_encrypted=vault.seal(text)

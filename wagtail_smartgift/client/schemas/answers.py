@@ -4,9 +4,9 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from wagtail_smartgift.client import inferred
 from wagtail_smartgift.client.schemas.fields import (
@@ -23,6 +23,7 @@ from wagtail_smartgift.client.schemas.fields import (
     whole_number,
 )
 from wagtail_smartgift.money import parse_provider_money
+from wagtail_smartgift.redaction import Secret
 
 
 class CatalogueVoucher(Answer):
@@ -127,7 +128,9 @@ class VoucherState(Answer):
 class HoldReceipt(Answer):
     """The right to redeem or release a held voucher; a secret."""
 
-    hold_token: str = Field(min_length=1, repr=False)
+    hold_token: Annotated[str, Field(min_length=1), AfterValidator(Secret)] = Field(
+        repr=False
+    )
 
 
 class RedeemReceipt(Answer):

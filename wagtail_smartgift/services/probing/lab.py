@@ -7,7 +7,7 @@ that was lost is neither a yes nor a no, and no redeem is ever sent again.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
@@ -77,7 +77,7 @@ class Tried(Generic[_T]):
 class Held:
     """A hold of ours. ``sent_at`` is from before it was asked for (monotonic)."""
 
-    token: str
+    token: str = field(repr=False)
     sent_at: float
     #: Smart Gift confirmed that it was given back, and did not say that it was over.
     given_back: bool = False

@@ -15,6 +15,7 @@ from wagtail_smartgift.client import RefusalReason
 from wagtail_smartgift.codes import MAX_VOUCHER_NUMBER_LENGTH
 from wagtail_smartgift.conf import Account
 from wagtail_smartgift.models import CapabilityRecord, Redemption
+from wagtail_smartgift.redaction import Secret
 from wagtail_smartgift.services import vault
 from wagtail_smartgift.services.probing import (
     of_holds,
@@ -82,6 +83,7 @@ def probe(
     Raises:
         NotProbed: the voucher, the key or the site number will not do.
     """
+    voucher_no = Secret(voucher_no)
     record, lab = _set_up(account, site_id, voucher_no, sleep)
     before = _first_look(lab)
     record.save()
