@@ -1,12 +1,15 @@
 """``smartgift_replay``: which messages, what came of them, and the exit status."""
 
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from tests.inbox import SECRET, Shop, message
 from wagtail_smartgift import payments
+from wagtail_smartgift.models import InboxMessage
 
 
 @pytest.fixture
@@ -87,21 +90,15 @@ def test_those_of_a_type(failed):
     ("since", "expected"),
     [
         ("1:00:00", [FAILED, FAILED, FAILED]),
-        ("3:00:00", [DONE, DONE, FAILED]),
-        ("1 00:00:00", [DONE, DONE, FAILED]),
-        ("2020-01-01", [DONE, DONE, FAILED]),
-        ("2020-01-01T10:00", [DONE, DONE, FAILED]),
-        ("2020-01-01T10:00:00Z", [DONE, DONE, FAILED]),
+        ("3:00:00", [FAILED, DONE, FAILED]),
+        ("1 00:00:00", [FAILED, DONE, FAILED]),
+        ("2020-01-01", [FAILED, DONE, FAILED]),
+        ("2020-01-01T10:00", [FAILED, DONE, FAILED]),
+        ("2020-01-01T10:00:00Z", [FAILED, DONE, FAILED]),
         ("2099-01-01", [FAILED, FAILED, FAILED]),
     ],
 )
 def test_those_since(failed, since, expected):
-    from datetime import timedelta
-
-    from django.utils import timezone
-
-    from wagtail_smartgift.models import InboxMessage
-
     InboxMessage.objects.update(received_at=timezone.now() - timedelta(hours=2))
 
     replay("in", "--since", since)
@@ -138,6 +135,19 @@ def test_without_a_way_all_that_failed_is_replayed(failed):
     assert "There is nothing to send again." in out
     assert "Not done: 1." in err
     assert went_wrong
+
+
+def test_an_old_confirmation_is_replayed_by_its_id_alone(failed):
+    InboxMessage.objects.update(received_at=timezone.now() - timedelta(hours=2))
+
+    for arguments in ((), ("in",), ("in", "--type", "order.confirmed")):
+        _out, err, _went_wrong = replay(*arguments)
+        assert statuses()[0] == FAILED
+        assert "Left alone: 1 order.confirmed" in err
+
+    _out, err, went_wrong = replay("in", "--id", "msg-1")
+    assert statuses()[0] == DONE
+    assert (err, went_wrong) == ("", False)
 
 
 def test_nothing_to_replay(shop):

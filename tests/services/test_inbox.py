@@ -15,6 +15,7 @@ from wagtail_smartgift.models import (
     CatalogueSync,
     InboxEvent,
     InboxMessage,
+    PaymentSession,
     SmartGiftSettings,
     VoucherOrder,
     VoucherProduct,
@@ -118,6 +119,19 @@ def test_confirmed_redeems_nothing_where_the_card_pays_another_amount(
 def test_cancelled_gives_everything_back(shop, confirmed, books):
     assert shop.tell("order.cancelled", REFERENCE).json()["status"] == "processed"
 
+    assert (status(), books(HUNDRED)) == ("cancelled", 0)
+
+
+def test_cancelled_with_its_amount_while_it_is_being_confirmed(shop, held, books):
+    """As a worker leaves it that died after it had begun."""
+    PaymentSession.objects.update(
+        status="confirming", confirm_began_at=timezone.now(), next_look_at=None
+    )
+
+    answer = shop.tell("order.cancelled", {**REFERENCE, "amount": "80.00"})
+    reconciliation.reconcile()
+
+    assert (answer.json()["status"], answer.json()["code"]) == ("processed", None)
     assert (status(), books(HUNDRED)) == ("cancelled", 0)
 
 

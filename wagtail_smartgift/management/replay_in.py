@@ -51,6 +51,12 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
     missing = set(options["id"]) - {row.webhook_id for row in rows}
     for webhook_id in sorted(missing):
         command.stderr.write(f"No failed message has the id {webhook_id!r}.")
+    outdated = 0 if options["id"] else replaying.count_outdated()
+    if outdated:
+        command.stderr.write(
+            f"Left alone: {outdated} order.confirmed, so old that the orders may have "
+            "been paid another way. Look at each, and replay it by its --id."
+        )
     if not rows and not missing:
         command.stdout.write("There is no failed message.")
     failed = len(missing)

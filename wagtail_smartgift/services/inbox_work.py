@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
@@ -71,7 +72,11 @@ def _cancel(message: InboxMessage, data: Data, attempt: Attempt) -> None:
     reference, amount = data["reference"], data.get("amount")
     session = payments.get_session(reference=reference)
     over = session.status in {SessionStatus.CANCELLING, SessionStatus.CANCELLED}
-    if amount is not None and not over and Decimal(amount) != session.amount_covered:
+    covered = session.amount_covered
+    if session.status == SessionStatus.CONFIRMING:
+        # Not all of it is redeemed yet, and all of it is to come back.
+        covered = session.amount_due - session.amount_remaining
+    if amount is not None and not over and Decimal(amount) != covered:
         raise PaymentError("amount_changed")
     payments.cancel(reference=reference)
 
@@ -130,7 +135,10 @@ def _answer_the_others(message: InboxMessage, attempt: Attempt, began: Any) -> N
     now = timezone.now()
     with transaction.atomic(durable=True):
         InboxMessage.objects.filter(
-            type=message.type, status=InboxStatus.RECEIVED, received_at__lte=began
+            Q(account="") | InboxMessage.bound_to(get_conf().accounts.values()),
+            type=message.type,
+            status=InboxStatus.RECEIVED,
+            received_at__lte=began,
         ).update(
             status=InboxStatus.PROCESSED,
             code="",

@@ -5,15 +5,15 @@ in its row and not begun again.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from wagtail.log_actions import log
 
-from wagtail_smartgift.choices import InboxStatus, InboxStep
+from wagtail_smartgift.choices import InboxStatus, InboxStep, ShopEvent
 from wagtail_smartgift.models import InboxMessage
 from wagtail_smartgift.services import inbox, nudges
 
@@ -32,8 +32,13 @@ def failed(
     type: str = "",
     since: datetime | None = None,
 ) -> list[InboxMessage]:
-    """Return messages that can be replayed, the oldest first; all without a choice."""
+    """Return messages that can be replayed, the oldest first; all without a choice.
+
+    Confirmations that nobody waits for any more are only among them by their ids.
+    """
     rows = _replayable().order_by("received_at", "pk")
+    if not webhook_ids:
+        rows = rows.exclude(_outdated())
     if webhook_ids:
         rows = rows.filter(webhook_id__in=webhook_ids)
     if type:
@@ -41,6 +46,21 @@ def failed(
     if since is not None:
         rows = rows.filter(received_at__gte=since)
     return list(rows)
+
+
+def count_outdated() -> int:
+    """Count the confirmations that are replayed by their ids only."""
+    return _replayable().filter(_outdated()).count()
+
+
+def _outdated() -> Q:
+    """Select confirmations of orders that may have been paid another way since.
+
+    A voucher that is redeemed for one of these is charged to a customer who has long
+    paid by card, or never got anything.
+    """
+    since = timezone.now() - timedelta(seconds=inbox.PATIENCE_TO_CONFIRM)
+    return Q(type=ShopEvent.ORDER_CONFIRMED, received_at__lt=since)
 
 
 def is_replayable(message: InboxMessage) -> bool:
