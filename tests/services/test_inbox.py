@@ -135,6 +135,14 @@ def test_cancelled_with_its_amount_while_it_is_being_confirmed(shop, held, books
     assert (status(), books(HUNDRED)) == ("cancelled", 0)
 
 
+def test_money_waits_for_messages_for_some_seconds_only(shop, queue, monkeypatch):
+    for number in range(3):
+        shop.tell("order.confirmed", REFERENCE, webhook_id=f"msg-{number}")
+    monkeypatch.setattr(inbox, "PASS_SECONDS", 0.0)
+
+    assert [inbox.process_due() for _pass in range(4)] == [1, 1, 1, 0]
+
+
 def test_cancelled_with_an_amount_that_is_not_all_of_it(shop, confirmed, books):
     answer = shop.tell("order.cancelled", {**REFERENCE, "amount": "20.00"})
 

@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import json
 import logging
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -53,6 +54,8 @@ PASSING = frozenset(
 )
 #: Seconds that a message is retried before it counts as failed.
 PATIENCE = 24 * 3600
+#: Seconds of one pass of the sweep in which messages are begun.
+PASS_SECONDS = 10.0
 #: A confirmation comes while a customer waits: the payment itself gives up as soon.
 PATIENCE_TO_CONFIRM = 900
 #: "Confirmed" may come after "refunded", but not days after.
@@ -236,9 +239,18 @@ def process(message_id: int) -> bool:
 
 
 def process_due(*, limit: int = 100) -> int:
-    """Work on the messages that are due, in the order in which they came."""
+    """Work on the messages that are due, in the order in which they came.
+
+    None is begun after ``PASS_SECONDS``: redeems that nobody knows the outcome of wait
+    behind them, and can be found out only while their holds last.
+    """
     due = _due(timezone.now()).order_by("received_at", "pk")
-    return sum(process(pk) for pk in list(due.values_list("pk", flat=True)[:limit]))
+    began, done = time.monotonic(), 0
+    for pk in list(due.values_list("pk", flat=True)[:limit]):
+        done += process(pk)
+        if time.monotonic() - began >= PASS_SECONDS:
+            break
+    return done
 
 
 def count_foreign() -> int:
