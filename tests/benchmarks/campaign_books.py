@@ -311,23 +311,26 @@ def _of_rest(row: Redemption, number: str, evidence: Evidence) -> str:
 
 
 def _of_refused_reversal(row: Redemption, number: str, evidence: Evidence) -> str:
-    """The ids are refused after a lost answer, and the balance tells nothing."""
+    """The ids are refused after a lost answer, and the balance tells nothing.
+
+    What this shop itself took since is in its own books; what a till took is not.
+    """
     ids = {int(one) for one in row.redemption_ids}
-    given_back = [
-        entry
-        for entry in evidence.history[number]
-        if entry.event == "reverse" and ids & set(entry.redemptions)
-    ]
-    for entry in given_back:
-        lost = evidence.was_lost(
-            entry.request_id, path="/redeem/reverse", voucher=number
-        )
-        others = any(
-            later.event == "redeem" and later.id > entry.id
-            for later in evidence.history[number]
-        )
-        if lost and others:
-            return "its answer was lost, and somebody spent the balance since"
+    history = evidence.history[number]
+    ours = [entry for entry in history if ids & set(entry.redemptions)]
+    lost = any(
+        entry.event == "reverse"
+        and evidence.was_lost(entry.request_id, path="/redeem/reverse", voucher=number)
+        for entry in ours
+    )
+    others = any(
+        entry.event in {"redeem", "top_up"}
+        and entry.by != "api"
+        and entry.id > ours[0].id
+        for entry in history
+    )
+    if lost and others:
+        return "its answer was lost, and a till moved the balance since"
     return ""
 
 

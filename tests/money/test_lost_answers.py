@@ -204,6 +204,53 @@ def test_a_reversal_that_is_refused_is_for_a_person(confirm, finish, sandbox, bo
     assert books(HUNDRED) == 30
 
 
+def pay_with_the_same(reference, amount):
+    payments.open_session(reference=reference, amount_due=amount)
+    payments.add_voucher(reference=reference, voucher_no=HUNDRED)
+    assert payments.confirm(reference=reference).status == "confirmed"
+
+
+def test_a_lost_reversal_is_seen_beside_what_another_payment_took(
+    confirm, finish, sandbox, books
+):
+    confirm()
+    pay_with_the_same("order-2", "20.00")
+    sandbox.faults.add(Fault(operation="reverse", mode="lost_after"))
+
+    payments.cancel(reference=REF)
+
+    assert finish().status == "cancelled"
+    assert books(HUNDRED) == 20
+
+
+def test_what_another_payment_gave_back_is_not_taken_for_a_reversal(
+    confirm, finish, world, sandbox, books
+):
+    pay_with_the_same("order-2", "30.00")
+    confirm()
+    assert payments.cancel(reference="order-2").status == "cancelled"
+    sandbox.faults.add(Fault(operation="reverse", mode="lost_before"))
+    payments.cancel(reference=REF)
+    sandbox.faults.add(
+        Fault(
+            operation="reverse",
+            mode="refused",
+            field="redemptions",
+            message="Please provide a valid list of redemptions to reverse",
+            times=None,
+        )
+    )
+
+    # The voucher holds what it held before, and yet nothing was given back of it.
+    assert finish().status == "needs_attention"
+    first = Redemption.objects.get(session__reference=REF)
+    assert (first.status, first.attention_code) == (
+        "needs_attention",
+        "reverse_refused_ids",
+    )
+    assert books(HUNDRED) == 30
+
+
 @pytest.mark.parametrize("mode", ["lost_before", "lost_after", "rate_limited"])
 def test_a_lost_release_keeps_nobody_waiting(session, sandbox, mode):
     payments.add_voucher(reference=REF, voucher_no=FIFTY)

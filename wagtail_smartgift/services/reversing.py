@@ -26,7 +26,7 @@ from wagtail_smartgift.client import (
     SmartGiftError,
 )
 from wagtail_smartgift.conf import get_conf
-from wagtail_smartgift.models import Redemption
+from wagtail_smartgift.models import Redemption, RedemptionEvent
 from wagtail_smartgift.services import (
     holds,
     journal,
@@ -332,8 +332,33 @@ def _is_back(worker: Worker, row: Redemption) -> bool:
     if row.is_experience:
         bits = sum(row.experiences)
         return bool(int(state.remaining_value) & bits == bits)
-    # What it held before it was redeemed is on it again, or more.
-    return row.baseline is not None and state.remaining_value >= row.baseline
+    # What it held before it was redeemed is on it again, or more; but for what other
+    # payments of this shop have taken and given back since.
+    return row.baseline is not None and (
+        state.remaining_value >= row.baseline + _moved_by_others_here(row)
+    )
+
+
+def _moved_by_others_here(row: Redemption) -> Decimal:
+    """Return what our other redemptions have done to the voucher since this redeem."""
+    redeem = journal.last_step(row.pk, Operation.REDEEM)
+    if redeem is None:
+        return ZERO
+    events = RedemptionEvent.objects.filter(
+        redemption__fingerprint=row.fingerprint,
+        id__gt=redeem.pk,
+        operation__in=(Operation.REDEEM, Operation.REVERSE),
+        outcome=Outcome.SUCCEEDED,
+    )
+    # A late answer is about a redeem of long ago.
+    events = events.exclude(redemption=row).exclude(reason="late_answer")
+    return sum(
+        (
+            (event.amount or ZERO) * (1 if event.operation == Operation.REVERSE else -1)
+            for event in events
+        ),
+        ZERO,
+    )
 
 
 def _write_failure(row: Redemption, reason: str, **changes: Any) -> None:
