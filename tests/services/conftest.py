@@ -4,6 +4,7 @@ import pytest
 
 from wagtail_smartgift import payments
 from wagtail_smartgift.sandbox import Sandbox
+from wagtail_smartgift.signals import SIGNALS
 
 
 def taken(sandbox: Sandbox, number: str) -> Decimal:
@@ -25,3 +26,18 @@ def session(db, sandbox):
 def books(sandbox):
     """Return a function: what is redeemed of a voucher, by the sandbox's books."""
     return lambda number: taken(sandbox, number)
+
+
+@pytest.fixture
+def heard():
+    """A host that listens to every signal: the events that it was told, in order."""
+    told = []
+
+    def listen(event, **kwargs):
+        told.append(event)
+
+    for signal in SIGNALS.values():
+        signal.connect(listen)
+    yield told
+    for signal in SIGNALS.values():
+        signal.disconnect(listen)

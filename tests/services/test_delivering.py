@@ -689,7 +689,7 @@ def test_a_message_that_cannot_be_written_breaks_no_payment_and_no_signal(
     assert sweep().webhooks == 1
 
 
-def test_an_event_that_cannot_be_described_stops_no_other(session, caplog):
+def test_an_event_that_cannot_be_described_stops_no_other(session, heard, caplog):
     make_events(2)
     first = OutboxEvent.objects.order_by("created_at").first()
     OutboxEvent.objects.filter(pk=first.pk).update(

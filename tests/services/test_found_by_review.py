@@ -88,7 +88,9 @@ def test_nobody_waits_long_for_the_quota_while_the_journals_clocks_run():
     assert request.seconds + request.patience + get_conf().timeout <= 40
 
 
-def test_no_event_of_a_foreign_row_is_sent(session, sandbox, configure, settings):
+def test_no_event_of_a_foreign_row_is_sent(
+    session, sandbox, heard, configure, settings
+):
     payments.confirm(reference=REF)
     assert OutboxEvent.objects.filter(dispatched_at=None).count() == 1
     account = settings.WAGTAIL_SMARTGIFT["ACCOUNTS"]["default"]

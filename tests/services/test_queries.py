@@ -13,8 +13,8 @@ from tests.benchmarks import overhead
 from tests.money.acts import ORDER
 from wagtail_smartgift import payments, sales
 from wagtail_smartgift.conf import get_conf
-from wagtail_smartgift.models import PaymentSession
-from wagtail_smartgift.services import catalogue, claims
+from wagtail_smartgift.models import OutboxEvent, PaymentSession
+from wagtail_smartgift.services import catalogue, claims, outbox
 from wagtail_smartgift.services.reconciliation import reconcile
 
 
@@ -129,6 +129,25 @@ PARTIAL = (
     "smartgift_order_due",
     "smartgift_outbox_due",
 )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_that_nobody_listens_to_is_done_when_it_is_written(shop):
+    ask(shop, 0)
+
+    assert OutboxEvent.objects.exists()
+    assert not OutboxEvent.objects.filter(dispatched_at=None).exists()
+    assert not OutboxEvent.objects.filter(attempts__gt=0).exists()
+    assert outbox.dispatch_due() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_that_somebody_listens_to_is_told_once(shop, heard):
+    ask(shop, 0)
+
+    assert heard.count("session.confirmed") == 1
+    assert heard.count("voucher_order.placed") == 1
+    assert set(OutboxEvent.objects.values_list("attempts", flat=True)) == {1}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -247,7 +247,7 @@ def confirm(*, reference: str, amount_remaining: object = None) -> ledger.Sessio
             remaining = sessions.reallocate(fresh)
             if expected is not None and expected != remaining:
                 raise PaymentError("amount_changed")
-        _drive_confirmation(worker)
+        _drive_confirmation(worker, fresh)
         session = worker.session()
     if session.status == Status.OPEN:
         raise PaymentError(session.undo_reason or "hold_lost")
@@ -262,14 +262,14 @@ def _answer_to_confirm(session: PaymentSession) -> ledger.Session | None:
     return None
 
 
-def _drive_confirmation(worker: Worker) -> None:
+def _drive_confirmation(worker: Worker, session: PaymentSession) -> None:
     """Go as far as the request's time allows.
 
     Where nothing was asked of Smart Gift's money yet, the session is opened again
     and the shop told so; else it is pending, and the sweep goes on.
     """
     try:
-        progress.advance(worker)
+        progress.advance(worker, session)
     except OutOfTime:
         return
     except Postponed:
@@ -419,7 +419,7 @@ def _undertake(
         )
         if claim is not None:
             claim.note_refund(fresh.refund_target)
-    _quietly(lambda: progress.advance(worker))
+    _quietly(lambda: progress.advance(worker, fresh))
 
 
 def _quietly(drive: Callable[[], None]) -> None:

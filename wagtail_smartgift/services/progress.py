@@ -43,15 +43,16 @@ CONFIRM_MINUTES = 15
 _PAUSE = 5
 
 
-def advance(worker: Worker) -> None:
+def advance(worker: Worker, session: PaymentSession | None = None) -> None:
     """Take every step that can be taken now.
 
-    Returns when the session rests (open, confirmed, cancelled, or with a person).
+    ``session`` is its row, where the caller has just written it. Returns when the
+    session rests (open, confirmed, cancelled, or with a person).
 
     Raises:
         Postponed: something has to be waited for; the sweep goes on from here.
     """
-    session = worker.session()
+    session = session or worker.session()
     step = _STEPS.get(SessionStatus(session.status))
     if step is None:
         return
