@@ -147,7 +147,9 @@ def test_an_event_that_somebody_listens_to_is_told_once(shop, heard):
 
     assert heard.count("session.confirmed") == 1
     assert heard.count("voucher_order.placed") == 1
-    assert set(OutboxEvent.objects.values_list("attempts", flat=True)) == {1}
+    # The sync was before anybody listened.
+    events = OutboxEvent.objects.exclude(type="catalogue.synced")
+    assert set(events.values_list("attempts", flat=True)) == {1}
 
 
 @pytest.mark.django_db(transaction=True)
