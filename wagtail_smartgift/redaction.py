@@ -9,7 +9,7 @@ every function of this package (``tests/redaction``).
 Knows no Django, so that the client can use it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 
@@ -57,8 +57,22 @@ def hidden_items(values: Mapping[str, Any], names: Collection[str]) -> dict[str,
 
 
 def hidden_object(pairs: dict[str, Any]) -> dict[str, Any]:
-    """Hide the texts of a JSON object whose inner objects have been hidden before."""
-    return {
-        name: part if isinstance(part, dict) else hidden(part)
-        for name, part in pairs.items()
-    }
+    """Hide the texts of a JSON object whose inner objects have been hidden before.
+
+    They are not looked at again, in lists neither: what is nested deeply would be walked
+    once for each of its levels, and a body of a megabyte take minutes.
+    """
+    return {name: _hidden_part(part) for name, part in pairs.items()}
+
+
+def hidden_members(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Hide the members of such an object, their names as well."""
+    return {Secret(name): _hidden_part(part) for name, part in pairs}
+
+
+def _hidden_part(part: Any) -> Any:
+    if isinstance(part, dict):
+        return part
+    if isinstance(part, list):
+        return [_hidden_part(item) for item in part]
+    return hidden(part)

@@ -4,12 +4,15 @@ Each is refused by a problem document with a documented code, and nothing happen
 """
 
 import json
+import time
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from tests.api.conftest import API, SERVER_KEY, Api, assert_problem
 from tests.factories import make_product
+from wagtail_smartgift.api import events, reading
+from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import GuessCounter, PaymentSession, StoredAnswer
 
 
@@ -115,6 +118,31 @@ def test_metadata_may_not_be_a_pit(server, sandbox):
     assert_problem(server.post(OPEN, nested(800)), "invalid", 422)
     assert not PaymentSession.objects.exists()
     assert server.post(OPEN, nested(32)).status_code == 201
+
+
+def read_request(body):
+    reading.read_json(RequestFactory().post("/", body, content_type=JSON))
+
+
+def read_message(body):
+    with pytest.raises(PaymentError) as refusal:
+        events.read_event(body)
+    assert refusal.value.code == "malformed"
+
+
+@pytest.mark.parametrize("read", [read_request, read_message])
+def test_depth_makes_no_body_slow_to_read(read):
+    """A body of a megabyte took a minute: each level looked at all that was in it."""
+    texts = json.dumps(["a"] * 20_000)
+
+    def seconds(depth):
+        body = ('{"a":[' * depth + texts + "]}" * depth).encode()
+        began = time.process_time()
+        read(body)
+        return time.process_time() - began
+
+    flat = min(seconds(1) for _again in range(3))
+    assert seconds(200) < 20 * flat
 
 
 def test_a_thousand_unknown_fields_make_no_thousand_errors(server):

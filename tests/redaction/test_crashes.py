@@ -15,7 +15,7 @@ from django.views.debug import ExceptionReporter
 
 from wagtail_smartgift import payments
 from wagtail_smartgift.client._transport import Transport
-from wagtail_smartgift.redaction import Secret, SecretBytes, hidden
+from wagtail_smartgift.redaction import Secret, SecretBytes, hidden, hidden_object
 from wagtail_smartgift.services import answers, counters, journal, opening
 
 from .shop import KEYS, NUMBER, OTHER, SERVER_KEY, Shop
@@ -150,3 +150,11 @@ def test_hiding_goes_all_the_way_down() -> None:
 
     assert NUMBER not in repr(hidden(whole))
     assert hidden(whole)["a"][1]["b"][1:] == [5, None]
+
+
+def test_what_is_nested_is_hidden_once() -> None:
+    inner = hidden_object({"b": NUMBER})
+    whole = hidden_object({"a": [[inner, NUMBER]], "c": inner})
+
+    assert whole["a"][0][0] is whole["c"] is inner
+    assert NUMBER not in repr(whole)

@@ -31,7 +31,7 @@ from wagtail_smartgift.api.schemas import Body, PlaceOrder, Refund
 from wagtail_smartgift.choices import ShopEvent
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models.webhooks import LONGEST_TYPE
-from wagtail_smartgift.redaction import SecretBytes, hidden
+from wagtail_smartgift.redaction import SecretBytes, hidden_members
 from wagtail_smartgift.references import WRONG_REFERENCE, is_reference
 
 
@@ -150,10 +150,11 @@ def read_event(body: bytes) -> Event:
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse a member that is there twice: readers differ in which one they believe."""
-    # A message may have a voucher number where none belongs: no error page shows it.
-    pairs = hidden(pairs)
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    # A message may have a voucher number where none belongs, as a name too: no error
+    # page shows it.
+    members, found = len(pairs), hidden_members(pairs)
+    del pairs
+    if len(found) < members:
         raise ValueError("a member is there twice")
     return found
 

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja.parser import Parser
 
+from wagtail_smartgift.api.envelope import is_ours
 from wagtail_smartgift.redaction import hidden_object
 
 
@@ -60,7 +61,7 @@ class StrictParser(Parser):
         self._others = others
 
     def parse_body(self, request: HttpRequest) -> Any:
-        if not getattr(request, "is_smartgift_call", False):
+        if not is_ours(request):
             return self._others.parse_body(request)
         return read_json(request)
 
