@@ -19,6 +19,7 @@ from wagtail_smartgift.models import (
     CapabilityRecord,
     CatalogueSync,
     Heartbeat,
+    InboxMessage,
     OutboxEvent,
     PaymentSession,
     SmartGiftSettings,
@@ -346,6 +347,19 @@ def test_secrets_that_no_key_opens(healthy, configure):
     [found] = lines_about("encryption", lines, "fault")
     assert "1 of 1 voucher numbers, 1 of 1 hold tokens" in found
     assert "ENCRYPTION_KEYS" in found
+    assert failure
+
+
+def test_secrets_of_every_kind_are_tried(healthy):
+    message = InboxMessage.objects.create(
+        webhook_id="msg_1", type="order.paid", status="failed", payload_encrypted="x"
+    )
+    assert message.payload_encrypted
+
+    lines, failure = examine("--offline")
+
+    [found] = lines_about("encryption", lines, "fault")
+    assert "1 of 1 messages of the shop" in found
     assert failure
 
 

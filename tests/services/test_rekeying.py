@@ -218,7 +218,7 @@ def test_what_a_request_writes_meanwhile_stays(vouchers, configure, monkeypatch)
         return reencrypt(token, keys=keys)
 
     monkeypatch.setattr(codes, "reencrypt", slowly)
-    column = SealedColumn(Redemption, "hold_token_encrypted")
+    column = SealedColumn(Redemption, "hold_token_encrypted", "hold tokens")
     tally = rekeying.reencrypt(column)
 
     assert (tally.changed, tally.busy) == (1, 1)

@@ -21,6 +21,8 @@ class SealedColumn:
 
     model: type[models.Model]
     field: str
+    #: What is in it, for whoever looks after the shop: "3 of 5 voucher numbers".
+    content: str
 
     def __str__(self) -> str:
         return f"{self.model._meta.verbose_name} ({self.field})"
@@ -42,16 +44,18 @@ class FingerprintColumn:
         return self.sealed.model
 
 
-_REDEMPTION_NUMBER = SealedColumn(Redemption, "number_encrypted")
-_ITEM_NUMBER = SealedColumn(VoucherOrderItem, "number_encrypted")
+_REDEMPTION_NUMBER = SealedColumn(Redemption, "number_encrypted", "voucher numbers")
+_ITEM_NUMBER = SealedColumn(
+    VoucherOrderItem, "number_encrypted", "numbers of sold vouchers"
+)
 
 SEALED_COLUMNS: tuple[SealedColumn, ...] = (
     _REDEMPTION_NUMBER,
-    SealedColumn(Redemption, "hold_token_encrypted"),
+    SealedColumn(Redemption, "hold_token_encrypted", "hold tokens"),
     _ITEM_NUMBER,
-    SealedColumn(StoredAnswer, "answer_encrypted"),
-    SealedColumn(InboxMessage, "payload_encrypted"),
-    SealedColumn(OutboxEvent, "message_encrypted"),
+    SealedColumn(StoredAnswer, "answer_encrypted", "stored answers"),
+    SealedColumn(InboxMessage, "payload_encrypted", "messages of the shop"),
+    SealedColumn(OutboxEvent, "message_encrypted", "webhooks to the shop"),
 )
 
 FINGERPRINT_COLUMNS: tuple[FingerprintColumn, ...] = (

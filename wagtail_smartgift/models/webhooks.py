@@ -1,10 +1,13 @@
 """Webhooks: what a shop told us, stored before anything is done about it."""
 
+from collections.abc import Iterable
+
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_smartgift.choices import InboxStatus, InboxStep
+from wagtail_smartgift.conf import Account
 from wagtail_smartgift.models.base import AccountBound, Claimable, JournalEvent
 
 
@@ -87,6 +90,15 @@ class InboxMessage(AccountBound, Claimable):
 
     def __str__(self) -> str:
         return f"{self.type} {self.webhook_id}"
+
+    @staticmethod
+    def bound_to(accounts: Iterable[Account], *, prefix: str = "") -> models.Q:
+        """Select the messages of these accounts, and those that came to no account.
+
+        A site whose account is not configured says so when the message is worked on.
+        """
+        nobodys = models.Q(**{f"{prefix}account": ""})
+        return nobodys | AccountBound.bound_to(accounts, prefix=prefix)
 
 
 class InboxEvent(JournalEvent):

@@ -271,7 +271,7 @@ def _due(now: datetime) -> "QuerySet[InboxMessage]":
 
 def ours() -> Q:
     """Select the messages for the keys and addresses that are configured now."""
-    return Q(account="") | InboxMessage.bound_to(get_conf().accounts.values())
+    return InboxMessage.bound_to(get_conf().accounts.values())
 
 
 def _claim(message_id: int) -> Claim | None:

@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
@@ -135,7 +134,7 @@ def _answer_the_others(message: InboxMessage, attempt: Attempt, began: Any) -> N
     now = timezone.now()
     with transaction.atomic(durable=True):
         InboxMessage.objects.filter(
-            Q(account="") | InboxMessage.bound_to(get_conf().accounts.values()),
+            InboxMessage.bound_to(get_conf().accounts.values()),
             type=message.type,
             status=InboxStatus.RECEIVED,
             received_at__lte=began,

@@ -1,6 +1,6 @@
 """What the database tells: is the work done, and what waits for somebody?"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 
 from django.db.models import Q
@@ -13,11 +13,10 @@ from wagtail_smartgift.models import (
     CatalogueSync,
     OutboxEvent,
     PaymentSession,
-    Redemption,
     VoucherOrder,
     VoucherOrderEvent,
-    VoucherOrderItem,
 )
+from wagtail_smartgift.models.sealed import SEALED_COLUMNS, SealedColumn
 from wagtail_smartgift.services import sales_journal, vault
 from wagtail_smartgift.services.doctor.findings import (
     Finding,
@@ -133,18 +132,13 @@ def attention() -> Iterator[Finding]:
 
 def secrets() -> Iterator[Finding]:
     """Try to read stored secrets with the keys that are configured."""
-    kinds: list[tuple[str, Iterable[str]]] = [
-        ("voucher numbers", _sample(Redemption, "number_encrypted")),
-        ("hold tokens", _sample(Redemption, "hold_token_encrypted")),
-        ("numbers of sold vouchers", _sample(VoucherOrderItem, "number_encrypted")),
-    ]
     unreadable, tried = [], 0
-    for name, sealed in kinds:
-        texts = list(sealed)
+    for column in SEALED_COLUMNS:
+        texts = _sample(column)
         tried += len(texts)
         closed = sum(not _opens(text) for text in texts)
         if closed:
-            unreadable.append(f"{closed} of {len(texts)} {name}")
+            unreadable.append(f"{closed} of {len(texts)} {column.content}")
     if unreadable:
         yield fault(
             "encryption",
@@ -155,10 +149,10 @@ def secrets() -> Iterator[Finding]:
         yield ok("encryption", f"the configured keys open all {tried} that were tried")
 
 
-def _sample(model: type, column: str) -> set[str]:
+def _sample(column: SealedColumn) -> set[str]:
     """Return the newest and the oldest values: keys change once in a while."""
-    rows = model._default_manager.exclude(**{column: ""})  # type: ignore[attr-defined] # every model has one
-    texts = rows.values_list(column, flat=True)
+    rows = column.model._default_manager.exclude(**{column.field: ""})
+    texts = rows.values_list(column.field, flat=True)
     return {*texts.order_by("-pk")[:_SAMPLE], *texts.order_by("pk")[:_SAMPLE]}
 
 
