@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import F
 
 from wagtail_smartgift import ledger, payments, sales
 from wagtail_smartgift.choices import SessionStatus
@@ -176,7 +177,7 @@ def _dawdle(*, locked: bool) -> None:
     def slow_record(row: Any, *args: Any, **values: Any) -> Any:
         time.sleep(moment)
         if not locked:
-            now = Redemption.objects.get(pk=row.pk)
+            now = _as_it_is(Redemption, row.pk)
             row.version, row.status = now.version, now.status
             values.pop("expected", None)
         return record(row, *args, **values)
@@ -184,7 +185,7 @@ def _dawdle(*, locked: bool) -> None:
     def slow_update(order: Any, *conditions: Any, **changes: Any) -> bool:
         time.sleep(moment)
         if not locked:
-            now = VoucherOrder.objects.get(pk=order.pk)
+            now = _as_it_is(VoucherOrder, order.pk)
             order.version, order.status, conditions = now.version, now.status, ()
         return update(order, *conditions, **changes)
 
@@ -195,6 +196,15 @@ def _dawdle(*, locked: bool) -> None:
         journal._OWNS_MONEY = frozenset()
         claims._take = lambda claim: True
         claims.Claim.renew = lambda self: None  # type: ignore[method-assign]
+
+
+def _as_it_is(model: Any, pk: Any) -> Any:
+    """Read a row within a transaction that is about to write it.
+
+    SQLite lets nobody write who has read before somebody else wrote: the write first.
+    """
+    model.objects.filter(pk=pk).update(version=F("version"))
+    return model.objects.get(pk=pk)
 
 
 def _disclaim() -> None:
