@@ -45,10 +45,10 @@ def gate(
 ) -> Callable[[str, int], None]:
     """Return what the client asks before each attempt: ``ask(operation, lane)``.
 
-    ``asker`` tells for whom the calls are made (a payment, a visitor), so that a number
-    that Smart Gift stumbles over is not taken for an outage. It returns when there is a place and raises as soon as it is sure that there will
+    What is returned waits for a place, and raises as soon as it is sure that there will
     be none within ``patience`` seconds. A ``RATE_LIMIT`` of 0 lets everything pass
-    unseen.
+    unseen. ``asker`` tells for whom the calls are made (a payment, a visitor), so that a
+    number that Smart Gift stumbles over is not taken for an outage.
 
     Raises (when asked):
         CallNotAllowed: with the seconds after which to ask again.

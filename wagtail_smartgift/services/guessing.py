@@ -10,7 +10,8 @@ Failures are counted, customers are not:
 
 A number that can be used resets nothing. Numbers that a payment has already are no
 guesses. But each hold costs the shop calls of its quota, so whoever adds and removes
-the same good voucher over and over is stopped as well. The doors only say who calls: a page's form and the API are bound alike.
+the same good voucher over and over is stopped as well. The doors only say who calls: a
+page's form and the API are bound alike.
 """
 
 from collections.abc import Iterator

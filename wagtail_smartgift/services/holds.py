@@ -151,7 +151,7 @@ def _is_soon(held_until: datetime, state: VoucherState | None) -> bool:
 
 def rivals(fingerprint: str, *, but: Redemption | None = None) -> list[Redemption]:
     """Return the rows that use this voucher in this shop now (one at the most)."""
-    rows = Redemption.objects.filter(
+    rows = Redemption.objects.select_related("session").filter(
         fingerprint=fingerprint, status__in=LIVE_REDEMPTION_STATUSES
     )
     return list(rows if but is None else rows.exclude(pk=but.pk))

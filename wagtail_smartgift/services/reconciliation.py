@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from wagtail_smartgift import health
-from wagtail_smartgift.choices import RedemptionStatus, SessionStatus
+from wagtail_smartgift.choices import OrderStatus, RedemptionStatus, SessionStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.ledger import PENDING
 from wagtail_smartgift.models import (
@@ -99,7 +99,7 @@ def reconcile(*, batch: int = BATCH) -> Report:
     inbox.prune()
     report.attention = (
         PaymentSession.objects.filter(status=SessionStatus.NEEDS_ATTENTION).count()
-        + VoucherOrder.objects.filter(status="needs_attention").count()
+        + VoucherOrder.objects.filter(status=OrderStatus.NEEDS_ATTENTION).count()
     )
     _beat()
     # Last: other people's servers take their time.
@@ -110,7 +110,10 @@ def reconcile(*, batch: int = BATCH) -> Report:
 
 
 def _beat() -> None:
-    """Write down that a pass came to its end: the doctor asks when the last one did."""
+    """Write down that a pass has looked after the money: the doctor asks when that was.
+
+    Before mail and webhooks: a slow receiver must not look like a sweep that is dead.
+    """
     now = timezone.now()
     if not Heartbeat.objects.filter(name=health.SWEEP).update(at=now):
         # Two first passes at once: either's time will do.
@@ -126,7 +129,7 @@ def _lapse(report: Report, batch: int) -> None:
     over = Q(status=S.HELD, held_until__lte=now) | Q(
         status=S.HOLDING, hold_sent_at__lte=oldest
     )
-    rows = Redemption.objects.filter(
+    rows = Redemption.objects.select_related("session").filter(
         over, _unclaimed("session__", now), _bound("session__")
     )
     for row in rows.order_by("held_until")[:batch]:

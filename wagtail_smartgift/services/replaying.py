@@ -37,10 +37,10 @@ def failed(
     Confirmations that nobody waits for any more are only among them by their ids.
     """
     rows = _replayable().order_by("received_at", "pk")
-    if not webhook_ids:
-        rows = rows.exclude(_outdated())
     if webhook_ids:
         rows = rows.filter(webhook_id__in=webhook_ids)
+    else:
+        rows = rows.exclude(_outdated())
     if type:
         rows = rows.filter(type=type)
     if since is not None:

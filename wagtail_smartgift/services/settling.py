@@ -62,7 +62,8 @@ def settle(worker: Worker, row: Redemption) -> None:
         Postponed: Smart Gift could not be asked.
     """
     _note_death(row)
-    if _may_replay(row, capabilities.of(worker.account)):
+    known = capabilities.of(worker.account)
+    if _may_replay(row, known):
         _replay(worker, row)
         return
     settled_at = _sent_at(row) + timedelta(seconds=get_conf().settle)
@@ -71,7 +72,7 @@ def settle(worker: Worker, row: Redemption) -> None:
         raise NotSettledYet
     if patience.is_early(row):
         raise NotSettledYet
-    _settle_by_balance(worker, row)
+    _settle_by_balance(worker, row, known)
 
 
 def _note_death(row: Redemption) -> None:
@@ -201,7 +202,7 @@ def _write_applied(
         outbox.emit("voucher.redeemed", session=row.session, redemption=row)
 
 
-def _settle_by_balance(worker: Worker, row: Redemption) -> None:
+def _settle_by_balance(worker: Worker, row: Redemption, known: Capabilities) -> None:
     # Before the question: whatever comes after it is not in the answer.
     asked_at = timezone.now()
     try:
@@ -220,7 +221,6 @@ def _settle_by_balance(worker: Worker, row: Redemption) -> None:
     # Asked after the answer: a hold that ended on the way kept nobody out.
     held = holds.seconds_left(row) > 0
     _write_look(row, state)
-    known = capabilities.of(worker.account)
     fallen = (row.baseline or 0) - state.remaining_value
     ours = held and not is_fenced(row) and _is_our_doing(state, known)
     if fallen == 0:
