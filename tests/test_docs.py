@@ -219,7 +219,7 @@ def test_templates_blocks_and_properties_are_documented():
     blocks = {
         name
         for part, path in templates.items()
-        if not part.startswith("admin/")
+        if not part.startswith("desk/")
         for name in re.findall(r"{% block (\w+) %}", path.read_text("utf-8"))
     }
     # The host's own blocks.
@@ -233,7 +233,7 @@ def test_templates_blocks_and_properties_are_documented():
     missing = {
         name
         for name in {*templates, *blocks, *properties}
-        if not name.startswith("admin/") and f"`{name}`" not in text
+        if not name.startswith("desk/") and f"`{name}`" not in text
     }
     assert missing == set()
 

@@ -8,12 +8,10 @@ from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 
 from wagtail_smartgift.services import delivering, replaying
-from wagtail_smartgift.views.admin_deliveries import DeliveryViewSet
-from wagtail_smartgift.views.admin_inbox import InboxViewSet
-from wagtail_smartgift.views.admin_products import ProductChooserViewSet, ProductViewSet
-
-
-deliveries = DeliveryViewSet()
+from wagtail_smartgift.views.desk.deliveries import DeliveryViewSet
+from wagtail_smartgift.views.desk.group import GiftVouchersGroup
+from wagtail_smartgift.views.desk.inbox import InboxViewSet
+from wagtail_smartgift.views.desk.products import ProductChooserViewSet
 
 
 @hooks.register("register_icons")
@@ -21,28 +19,40 @@ def register_icons(icons: list[str]) -> list[str]:
     return [*icons, "wagtail_smartgift/icons/smartgift.svg"]
 
 
+#: What groups can be given; none of it is a permission to write rows by hand.
+PERMISSIONS = (
+    "use_server_api",
+    "view_paymentsession",
+    "settle_paymentsession",
+    "report_paymentsession",
+    "desk_redemption",
+    "move_redemption",
+    "view_voucherorder",
+    "privacy_voucherorder",
+    "view_voucherproduct",
+    "sync_voucherproduct",
+    "view_inboxmessage",
+    "replay_inboxmessage",
+    "view_webhookdelivery",
+    "replay_webhookdelivery",
+)
+
+
 @hooks.register("register_permissions")
 def register_permissions() -> QuerySet[Permission]:
     return Permission.objects.filter(
-        content_type__app_label="wagtail_smartgift",
-        codename__in=[
-            "use_server_api",
-            "view_inboxmessage",
-            "replay_inboxmessage",
-            "view_webhookdelivery",
-            "replay_webhookdelivery",
-        ],
+        content_type__app_label="wagtail_smartgift", codename__in=PERMISSIONS
     )
 
 
 @hooks.register("register_admin_viewset")
 def register_viewsets() -> list[Any]:
-    return [ProductViewSet(), ProductChooserViewSet(), InboxViewSet(), deliveries]
-
-
-@hooks.register("register_reports_menu_item")
-def register_reports() -> Any:
-    return deliveries.get_menu_item()
+    return [
+        GiftVouchersGroup(),
+        ProductChooserViewSet(),
+        InboxViewSet(),
+        DeliveryViewSet(),
+    ]
 
 
 @hooks.register("register_log_actions")

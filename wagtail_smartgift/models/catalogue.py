@@ -78,6 +78,9 @@ class VoucherProduct(models.Model):
     class Meta:
         verbose_name = _("voucher product")
         verbose_name_plural = _("voucher products")
+        permissions = [
+            ("sync_voucherproduct", "Can read the catalogue from Smart Gift now"),
+        ]
         ordering = ["title", "remote_id"]
         constraints = [
             models.UniqueConstraint(

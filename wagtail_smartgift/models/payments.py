@@ -80,6 +80,8 @@ class PaymentSession(AccountBound, Claimable, Swept, Timestamped):
         ordering = ["-created_at"]
         permissions = [
             ("use_server_api", "Can call the shop's side of the vouchers' JSON API"),
+            ("settle_paymentsession", "Can settle what needs a person"),
+            ("report_paymentsession", "Can see the reports of gift vouchers"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -198,6 +200,13 @@ class Redemption(Swept, Timestamped):
     class Meta:
         verbose_name = _("redemption")
         verbose_name_plural = _("redemptions")
+        permissions = [
+            ("desk_redemption", "Can look vouchers up at the voucher desk"),
+            (
+                "move_redemption",
+                "Can hold, redeem, reverse and refund at the voucher desk",
+            ),
+        ]
         ordering = ["session", "position"]
         constraints = [
             models.UniqueConstraint(

@@ -62,6 +62,12 @@ class VoucherOrder(AccountBound, Claimable, Swept, Timestamped):
     class Meta:
         verbose_name = _("voucher order")
         verbose_name_plural = _("voucher orders")
+        permissions = [
+            (
+                "privacy_voucherorder",
+                "Can export and erase a customer's personal data",
+            ),
+        ]
         ordering = ["-created_at"]
         constraints = [
             models.CheckConstraint(

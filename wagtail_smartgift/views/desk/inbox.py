@@ -22,13 +22,14 @@ from wagtail.admin.ui.tables import Column, DateColumn, StatusTagColumn, TitleCo
 from wagtail.admin.views import generic
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
-from wagtail.admin.viewsets.base import ViewSet
 from wagtail.permission_policies import ModelPermissionPolicy
 
-from wagtail_smartgift.choices import InboxStatus, ShopEvent
+from wagtail_smartgift.choices import InboxStatus, InboxStep, ShopEvent
 from wagtail_smartgift.exceptions import ERROR_CODES
-from wagtail_smartgift.models import InboxMessage
+from wagtail_smartgift.models import InboxMessage, WebhookDelivery
 from wagtail_smartgift.services import inbox, replaying
+from wagtail_smartgift.views.desk.base import GuardedViewSet, leads_to
+from wagtail_smartgift.views.desk.timeline import Moment, Timeline
 
 
 ICON = "mail"
@@ -96,6 +97,17 @@ class InboxIndexView(_Checked, generic.IndexView):
     paginate_by = 50
 
     @cached_property
+    def header_buttons(self) -> list[Any]:
+        return leads_to(
+            "smartgift_deliveries:index",
+            label=_("Webhooks sent"),
+            icon="smartgift",
+            model=WebhookDelivery,
+            request=self.request,
+            actions=("view", "replay"),
+        )
+
+    @cached_property
     def columns(self) -> list[Any]:
         return [
             TitleColumn(
@@ -127,7 +139,7 @@ class InboxDetailView(_Checked, generic.InspectView):
     page_title = gettext_lazy("Message of the shop")
     header_icon = ICON
     index_url_name = INDEX
-    template_name = "wagtail_smartgift/admin/inbox_detail.html"
+    template_name = "wagtail_smartgift/desk/inbox_detail.html"
     fields = [
         "type",
         "reference",
@@ -152,16 +164,19 @@ class InboxDetailView(_Checked, generic.InspectView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
-        context["timeline"] = [
-            {
-                "at": event.created_at,
-                "step": event.get_step_display(),
-                "attempt": event.attempt,
-                "reason": reason(event.reason),
-                "actor": event.actor,
-            }
+        context["timeline"] = Timeline(
+            Moment(
+                at=event.created_at,
+                what=event.get_step_display(),
+                outcome=reason(event.reason),
+                detail=_("Attempt %(number)d") % {"number": event.attempt}
+                if event.attempt
+                else "",
+                actor=event.actor,
+                is_trouble=event.step == InboxStep.FAILED,
+            )
             for event in self.object.events.order_by("pk")
-        ]
+        )
         if self.may_replay(self.object):
             context["replay_url"] = reverse(REPLAY, args=[self.object.pk])
         return context
@@ -174,7 +189,7 @@ class InboxReplayView(_Checked, WagtailAdminTemplateMixin, TemplateView):
     any_permission_required = None
     page_title = gettext_lazy("Replay this message")
     header_icon = "resubmit"
-    template_name = "wagtail_smartgift/admin/inbox_replay.html"
+    template_name = "wagtail_smartgift/desk/inbox_replay.html"
 
     @cached_property
     def message(self) -> InboxMessage:
@@ -227,25 +242,15 @@ class InboxReplayView(_Checked, WagtailAdminTemplateMixin, TemplateView):
             messages.info(request, _("The message is being replayed."))
 
 
-class InboxViewSet(ViewSet):
-    """Menu item and addresses of the above; stands alone or in a menu of its kind."""
+class InboxViewSet(GuardedViewSet):
+    """The addresses of the above."""
 
     name = "smartgift_inbox"
     url_prefix = "smartgift/messages"
     icon = ICON
     menu_label = gettext_lazy("Messages of the shop")
-    menu_order = 310
-    add_to_admin_menu = True
-
-    @property
-    def menu_item_class(self) -> Any:
-        def is_shown(_item: Any, request: HttpRequest) -> bool:
-            policy = InboxIndexView.permission_policy
-            allowed = policy.user_has_any_permission(request.user, ["view", "replay"])
-            return bool(allowed)
-
-        base: Any = super().menu_item_class
-        return type("InboxMenuItem", (base,), {"is_shown": is_shown})
+    policy = _Checked.permission_policy
+    actions = ("view", "replay")
 
     def get_urlpatterns(self) -> list[Any]:
         return [

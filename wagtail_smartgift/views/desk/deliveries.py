@@ -19,16 +19,20 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST
 from wagtail.admin.filters import WagtailFilterSet
-from wagtail.admin.menu import MenuItem
 from wagtail.admin.ui.tables import Column, DateColumn, Table, TitleColumn
 from wagtail.admin.views import generic
-from wagtail.admin.viewsets.base import ViewSet
 from wagtail.permission_policies import ModelPermissionPolicy
 
 from wagtail_smartgift.choices import DeliveryProblem
-from wagtail_smartgift.models import OutboxEvent, WebhookAttempt, WebhookDelivery
+from wagtail_smartgift.models import (
+    InboxMessage,
+    OutboxEvent,
+    WebhookAttempt,
+    WebhookDelivery,
+)
 from wagtail_smartgift.services import delivering
 from wagtail_smartgift.signals import SIGNALS
+from wagtail_smartgift.views.desk.base import GuardedViewSet, leads_to
 
 
 policy = ModelPermissionPolicy(WebhookDelivery)
@@ -67,7 +71,7 @@ class DeliveryIndexView(generic.IndexView):
     model = WebhookDelivery
     permission_policy = policy
     any_permission_required = MAY_LOOK
-    page_title = gettext_lazy("Voucher webhooks")
+    page_title = gettext_lazy("Webhooks sent")
     header_icon = "smartgift"
     index_url_name = "smartgift_deliveries:index"
     index_results_url_name = "smartgift_deliveries:index_results"
@@ -76,6 +80,17 @@ class DeliveryIndexView(generic.IndexView):
     search_fields = ["event__session__reference", "event__order__reference"]
     default_ordering = "-id"
     paginate_by = 50
+
+    @cached_property
+    def header_buttons(self) -> list[Any]:
+        return leads_to(
+            "smartgift_inbox:index",
+            label=_("Messages of the shop"),
+            icon="mail",
+            model=InboxMessage,
+            request=self.request,
+            actions=MAY_LOOK,
+        )
 
     @cached_property
     def columns(self) -> list[Any]:
@@ -112,10 +127,10 @@ class DeliveryInspectView(generic.InspectView):
     model = WebhookDelivery
     permission_policy = policy
     any_permission_required = MAY_LOOK
-    page_title = gettext_lazy("Voucher webhook")
+    page_title = gettext_lazy("Webhook sent")
     header_icon = "smartgift"
     index_url_name = "smartgift_deliveries:index"
-    template_name = "wagtail_smartgift/admin/delivery.html"
+    template_name = "wagtail_smartgift/desk/delivery.html"
 
     def get_fields(self) -> list[str]:
         return []
@@ -196,20 +211,15 @@ def replay(request: HttpRequest, pk: int) -> HttpResponse:
 REPLAY_URL = "smartgift_deliveries:replay"
 
 
-class DeliveryMenuItem(MenuItem):
-    def is_shown(self, request: HttpRequest) -> bool:
-        shown: bool = policy.user_has_any_permission(request.user, MAY_LOOK)
-        return shown
-
-
-class DeliveryViewSet(ViewSet):
-    """The addresses of the above, and the item in the menu of reports."""
+class DeliveryViewSet(GuardedViewSet):
+    """The addresses of the above."""
 
     name = "smartgift_deliveries"
     url_prefix = "smartgift/webhooks-out"
     icon = "smartgift"
-    menu_label = gettext_lazy("Voucher webhooks")
-    menu_item_class = DeliveryMenuItem
+    menu_label = gettext_lazy("Webhooks sent")
+    policy = policy
+    actions = MAY_LOOK
 
     def get_urlpatterns(self) -> list[Any]:
         return [

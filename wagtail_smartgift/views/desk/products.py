@@ -26,7 +26,6 @@ from wagtail.admin.forms.choosers import BaseFilterForm, SearchFilterMixin
 from wagtail.admin.ui.tables import Column, TitleColumn
 from wagtail.admin.views import generic
 from wagtail.admin.views.generic import chooser
-from wagtail.admin.viewsets.base import ViewSet
 from wagtail.admin.viewsets.chooser import ChooserViewSet
 from wagtail.permission_policies import ModelPermissionPolicy
 from wagtail.permissions import page_permission_policy
@@ -37,6 +36,7 @@ from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
 from wagtail_smartgift.models.pages import index_page_models, voucher_page_models
 from wagtail_smartgift.services import voucher_pages
 from wagtail_smartgift.templatetags.smartgift_catalogue import price_text
+from wagtail_smartgift.views.desk.base import GuardedViewSet
 
 
 class ProductPermissionPolicy(ModelPermissionPolicy):
@@ -80,7 +80,7 @@ def parents_for(user: Any) -> list[Parent]:
 class PagesColumn(Column):
     """Links to the pages about a product, and buttons to make those that miss."""
 
-    cell_template_name = "wagtail_smartgift/admin/pages_cell.html"
+    cell_template_name = "wagtail_smartgift/desk/pages_cell.html"
 
     def __init__(self, view: "ProductIndexView") -> None:
         super().__init__("pages", label=_("Pages"))
@@ -107,7 +107,7 @@ class ProductIndexView(generic.IndexView):
     model = VoucherProduct
     permission_policy = ProductPermissionPolicy(VoucherProduct)
     any_permission_required = ["view"]
-    page_title = gettext_lazy("Gift vouchers")
+    page_title = gettext_lazy("Products")
     header_icon = "smartgift"
     index_url_name = "smartgift_products:index"
     index_results_url_name = "smartgift_products:index_results"
@@ -204,24 +204,14 @@ def create_page(request: HttpRequest, product_pk: int, parent_pk: int) -> HttpRe
 CREATE_URL = "smartgift_products:create_page"
 
 
-class ProductViewSet(ViewSet):
+class ProductViewSet(GuardedViewSet):
     """Menu item and addresses of the above."""
 
     name = "smartgift_products"
     url_prefix = "smartgift/vouchers"
     icon = "smartgift"
-    menu_label = gettext_lazy("Gift vouchers")
-    menu_order = 300
-    add_to_admin_menu = True
-
-    @property
-    def menu_item_class(self) -> Any:
-        def is_shown(_item: Any, request: HttpRequest) -> bool:
-            policy = ProductIndexView.permission_policy
-            return policy.user_has_permission(request.user, "view")
-
-        base: Any = super().menu_item_class
-        return type("ProductMenuItem", (base,), {"is_shown": is_shown})
+    menu_label = gettext_lazy("Products")
+    policy = ProductIndexView.permission_policy
 
     def get_urlpatterns(self) -> list[Any]:
         return [
