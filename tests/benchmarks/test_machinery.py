@@ -76,7 +76,9 @@ def test_our_own_queries_do_not_grow(capsys):
         "confirm": 1,
         "sale": 1,
         "idle sweep": 0,
+        "yardstick": 0,
     }
+    assert few["hold"]["yardsticks"] > few["yardstick"]["yardsticks"] == 1
     for name, one in many.items():
         assert one["queries"] == few[name]["queries"]
         assert one["median"] > 0

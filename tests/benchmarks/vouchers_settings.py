@@ -6,6 +6,8 @@ from tests.settings import *  # noqa: F403 - all of them
 from tests.settings import INSTALLED_APPS
 
 
+# In memory, whatever database the tests are told of.
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 ROOT_URLCONF = "tests.benchmarks.vouchers_urls"
 WAGTAILAPI_LIMIT_MAX = None
 # What DEBUG would keep of every query is no part of what is measured.
