@@ -8,6 +8,8 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from wagtail.models import Site
 
@@ -151,16 +153,13 @@ def test_a_database_that_is_away(healthy, monkeypatch):
 
 
 def test_migrations_that_are_not_applied(healthy):
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM django_migrations WHERE app = %s AND name LIKE %s",
-            ["wagtail_smartgift", "0006%"],
-        )
+    [(app, newest)] = MigrationLoader(connection).graph.leaf_nodes("wagtail_smartgift")
+    MigrationRecorder(connection).record_unapplied(app, newest)
 
     lines, failure = examine()
 
     [found] = lines_about("database", lines, "fault")
-    assert "0006_" in found
+    assert newest in found
     assert "migrate" in found
     assert failure
 
