@@ -336,6 +336,7 @@ def test_a_form_from_elsewhere_is_refused(visitor):
         signing.dumps("order-1"),
         signing.dumps("order-1", salt="elsewhere"),
     ],
+    ids=["empty", "unsigned", "signed for anything", "signed for another purpose"],
 )
 def test_a_forged_session_is_refused(visitor, token):
     response = visitor.client.post(
