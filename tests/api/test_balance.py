@@ -389,3 +389,24 @@ def test_a_window_that_somebody_else_begins_is_joined(monkeypatch):
     counters.count(counter)
 
     assert GuessCounter.objects.get().count == 2
+
+
+# -- and customers --------------------------------------------------------------
+
+
+def test_what_strangers_look_up_closes_vouchers_for_nobody(
+    anonymous, server, sandbox, configure
+):
+    configure(RATE_LIMIT=1000)
+    sandbox.faults.add(
+        Fault(
+            operation="check", mode="status", status=500, voucher_no=HUNDRED, times=None
+        )
+    )
+    customer = open_for(server, "order-1")
+
+    for number in range(9):
+        answer = balance(anonymous, HUNDRED, f"192.0.2.{number}")
+        assert answer.status_code == 503
+
+    assert add(customer, FIFTY).status_code == 201

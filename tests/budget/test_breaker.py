@@ -1,6 +1,7 @@
 import pytest
 
 from wagtail_smartgift.budget.breaker import (
+    LONG_PAUSE,
     PACE,
     PAUSE,
     PER_ASKER,
@@ -28,11 +29,15 @@ def test_an_open_breaker_stops_all_but_money_in_flight():
     assert breaker.wait(0, 100.0 + PACE) == 0.0
 
 
-def test_after_the_pause_anybody_may_try():
+def test_after_a_pause_payments_may_try_and_after_a_longer_one_anybody():
     breaker = Breaker(failures=THRESHOLD + 3, probed_at=100.0)
 
     assert breaker.state(100.0 + PAUSE) is BreakerState.HALF_OPEN
-    assert breaker.wait(3, 100.0 + PAUSE) == 0.0
+    assert breaker.wait(1, 100.0 + PAUSE) == 0.0
+    # Those who only look, strangers among them, leave the first attempt to customers.
+    assert breaker.wait(2, 100.0 + PAUSE) == LONG_PAUSE - PAUSE
+    assert breaker.wait(2, 100.0 + LONG_PAUSE) == 0.0
+    assert breaker.wait(3, 100.0 + LONG_PAUSE) == 0.0
 
 
 @pytest.mark.parametrize(

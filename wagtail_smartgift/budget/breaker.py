@@ -20,8 +20,12 @@ THRESHOLD = 5
 #: Failures of one asker that count, where Smart Gift did answer.
 PER_ASKER = 2
 
-#: Seconds since the last failure or attempt after which anybody may try again.
+#: Seconds since the last failure or attempt after which a payment or a sale may try.
 PAUSE = 15.0
+
+#: The same for balance look-ups and the catalogue. Strangers can look up for as long as
+#: they like, and an attempt of theirs must not be the one that keeps customers out.
+LONG_PAUSE = 30.0
 
 #: The same for money in flight: it must be settled, so it keeps asking, slowly.
 PACE = 2.0
@@ -57,7 +61,7 @@ class Breaker:
         """Return the seconds until a call in ``lane`` may try; 0.0 if it may now."""
         if not self.tripped:
             return 0.0
-        pause = PACE if lane == 0 else PAUSE
+        pause = {0: PACE, 1: PAUSE}.get(lane, LONG_PAUSE)
         # Never longer than the pause, even if the clock was set back meanwhile.
         return min(pause, max(0.0, self.probed_at + pause - now))
 
