@@ -21,12 +21,15 @@ from wagtail_smartgift.models import (
     VoucherProduct,
 )
 from wagtail_smartgift.sandbox import Fault
+from wagtail_smartgift.sandbox.catalogue import OTHER_KEY
 from wagtail_smartgift.services import (
     catalogue,
     inbox,
     inbox_work,
     reconciliation,
     replaying,
+    timebox,
+    vault,
 )
 from wagtail_smartgift.services import payments as verbs
 
@@ -280,18 +283,89 @@ def test_many_changes_are_one_reading(shop, sandbox, later):
 
 def test_a_change_during_a_reading_is_read_for(shop, sandbox, later, monkeypatch):
     """What is told while the answer is on its way may not be in it."""
-    sync = catalogue.sync
+    ask = catalogue._ask
 
-    def slow(account, **values):
-        monkeypatch.setattr(catalogue, "sync", sync)
+    def slow(*arguments, **values):
+        monkeypatch.setattr(catalogue, "_ask", ask)
+        answer = ask(*arguments, **values)
         Shop().tell("catalogue.changed", {}, webhook_id="msg-2")
-        return sync(account, **values)
+        return answer
 
-    monkeypatch.setattr(catalogue, "sync", slow)
+    monkeypatch.setattr(catalogue, "_ask", slow)
     shop.tell("catalogue.changed", {})
 
     assert (message().status, message("msg-2").status) == ("processed", "received")
     later(61)
+    assert calls(sandbox, "vouchers") == 2
+
+
+@pytest.fixture
+def two_companies(shop, configure, settings):
+    accounts = settings.WAGTAIL_SMARTGIFT["ACCOUNTS"]
+    quay = {**accounts["default"], "API_KEY": OTHER_KEY, "SITE_ID": "9"}
+    configure(ACCOUNTS={**accounts, "quay": quay})
+
+
+def read_catalogues():
+    """Return the accounts whose catalogues were read."""
+    read = CatalogueSync.objects.filter(synced_at__isnull=False)
+    return set(read.values_list("account", flat=True))
+
+
+def test_changed_begins_no_reading_when_its_time_is_up(
+    shop, two_companies, sandbox, later, monkeypatch
+):
+    """However many companies there are: somebody may wait for the answer."""
+    monkeypatch.setattr(timebox, "REQUEST_SECONDS", 0.3)
+    sandbox.faults.add(Fault(operation="vouchers", mode="slow", seconds=0.4))
+
+    answer = shop.tell("catalogue.changed", {}).json()
+
+    assert (answer["status"], answer["code"]) == ("received", "busy")
+    assert (calls(sandbox, "vouchers"), len(read_catalogues())) == (1, 1)
+
+    # It goes on where it stopped.
+    later(61)
+    assert message().status == "processed"
+    assert (calls(sandbox, "vouchers"), len(read_catalogues())) == (2, 2)
+
+
+def test_a_company_that_cannot_be_read_holds_up_no_other(
+    shop, two_companies, sandbox, later
+):
+    sandbox.faults.add(
+        Fault(operation="vouchers", mode="status", times=1),
+    )
+
+    answer = shop.tell("catalogue.changed", {}).json()
+
+    assert (answer["status"], answer["code"]) == ("received", "smartgift_unavailable")
+    assert read_catalogues() == {"quay"}
+
+    later(61)
+    assert message().status == "processed"
+    assert read_catalogues() == {"default", "quay"}
+    assert calls(sandbox, "vouchers") == 3
+
+
+def test_what_was_read_since_is_not_read_again(shop, queue, sandbox, later):
+    shop.tell("catalogue.changed", {})
+    catalogue.sync(get_conf().account("default"))
+
+    later(1)
+
+    assert message().status == "processed"
+    assert calls(sandbox, "vouchers") == 1
+
+
+def test_a_replay_reads_anew(shop, sandbox, later):
+    shop.tell("catalogue.changed", {})
+    InboxMessage.objects.update(status="failed", payload_encrypted=vault.seal("{}"))
+    later(61)
+
+    replaying.replay_now(message())
+
+    assert message().status == "processed"
     assert calls(sandbox, "vouchers") == 2
 
 
