@@ -1,10 +1,13 @@
 """The shop's messages end to end: what each does, what is retried, kept and replayed."""
 
+import hashlib
 import json
 from datetime import timedelta
 from decimal import Decimal
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 from wagtail.models import Site
 
@@ -23,6 +26,7 @@ from wagtail_smartgift.models import (
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.sandbox.catalogue import OTHER_KEY
 from wagtail_smartgift.services import (
+    answers,
     catalogue,
     inbox,
     inbox_work,
@@ -32,6 +36,7 @@ from wagtail_smartgift.services import (
     vault,
 )
 from wagtail_smartgift.services import payments as verbs
+from wagtail_smartgift.testing import signed_webhook
 
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -624,6 +629,62 @@ def test_a_copy_of_the_database_leaves_them_alone(shop, held, queue, configure, 
     InboxMessage.objects.update(status="failed")
     with pytest.raises(replaying.NotReplayable):
         replaying.replay(message())
+
+
+# -- changed keys ----------------------------------------------------------------------
+
+
+OTHER_KEYS = {
+    "ENCRYPTION_KEYS": ["another key to encrypt with, as long as it has to be"],
+    "FINGERPRINT_KEY": "another fingerprint key for tests, and as long",
+}
+
+
+@pytest.fixture
+def change_keys(configure, settings):
+    def change():
+        old = settings.WAGTAIL_SMARTGIFT["ENCRYPTION_KEYS"]
+        new = OTHER_KEYS["ENCRYPTION_KEYS"]
+        configure(**{**OTHER_KEYS, "ENCRYPTION_KEYS": [*new, *old]})
+        call_command("smartgift_rekey", stdout=StringIO())
+        configure(**OTHER_KEYS)
+
+    return change
+
+
+def test_a_repeat_after_a_change_of_keys_is_a_repeat(shop, held, books, change_keys):
+    assert shop.tell("order.confirmed", REFERENCE).status_code == 202
+    change_keys()
+
+    assert shop.tell("order.confirmed", REFERENCE).status_code == 200
+    other = shop.tell("order.cancelled", REFERENCE)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    assert (status(), books(HUNDRED)) == ("confirmed", 80)
+
+
+def test_one_whose_digest_cannot_be_read_is_known_by_its_id(shop, held, configure):
+    shop.tell("order.confirmed", REFERENCE)
+
+    configure(ENCRYPTION_KEYS=OTHER_KEYS["ENCRYPTION_KEYS"])
+
+    assert shop.tell("order.confirmed", REFERENCE).status_code == 200
+    assert shop.tell("order.cancelled", REFERENCE).status_code == 200
+    assert status() == "confirmed"
+
+
+def test_nothing_is_found_by_trying_in_what_is_kept_of_a_body(shop, held):
+    """Somebody with the database, and all but one word of a body, learns no word."""
+    body, headers = signed_webhook(
+        "order.confirmed", REFERENCE, secret=SECRET, webhook_id="msg-1"
+    )
+    assert shop.send(body, headers).status_code == 202
+
+    kept = " ".join(
+        str(value) for value in InboxMessage.objects.values_list(named=False).get()
+    )
+    canonical = answers.canonical(body).encode()
+    assert hashlib.sha256(canonical).hexdigest() not in kept
+    assert message().body_digest_encrypted
 
 
 # -- replaying ----------------------------------------------------------------

@@ -55,6 +55,7 @@ SEALED_COLUMNS: tuple[SealedColumn, ...] = (
     _ITEM_NUMBER,
     SealedColumn(StoredAnswer, "answer_encrypted", "stored answers"),
     SealedColumn(InboxMessage, "payload_encrypted", "messages of the shop"),
+    SealedColumn(InboxMessage, "body_digest_encrypted", "digests of messages"),
     SealedColumn(OutboxEvent, "message_encrypted", "webhooks to the shop"),
 )
 
