@@ -11,7 +11,7 @@ from django.test import Client, RequestFactory
 
 from tests.api.conftest import API, SERVER_KEY, Api, assert_problem
 from tests.factories import make_product
-from wagtail_smartgift.api import events, reading
+from wagtail_smartgift.api import events, fields, reading
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession, StoredAnswer
 
@@ -415,6 +415,7 @@ def test_every_error_is_translated(server, customer, monkeypatch):
         monkeypatch.setattr(
             f"wagtail_smartgift.api.{module}._", lambda text: marked % text
         )
+    monkeypatch.setattr(fields, "WRONG_REFERENCE", marked % fields.WRONG_REFERENCE)
     bodies = [
         b"{",
         b'{"a": 1, "a": 2}',
