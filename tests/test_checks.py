@@ -14,10 +14,13 @@ from wagtail.models import Site
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import (
     CapabilityRecord,
+    InboxMessage,
+    OutboxEvent,
     PaymentSession,
     Redemption,
     SmartGiftSettings,
     VoucherOrder,
+    WebhookDelivery,
 )
 
 
@@ -245,7 +248,7 @@ def test_open_rows_of_a_removed_account_are_an_error(db, smartgift):
     probed()
     [message] = ours(databases=["default"])
     assert message.id == "wagtail_smartgift.E016"
-    assert message.msg.startswith("1 open payment")
+    assert message.msg.startswith("1 unfinished payment")
     assert "'spa'" in message.msg
 
 
@@ -280,7 +283,7 @@ def test_a_held_voucher_makes_an_open_session_count_once(db, smartgift):
     smartgift(ACCOUNTS={"default": {**ACCOUNT, "API_KEY": "sk_secret_2"}})
     probed()
     [message] = ours(databases=["default"])
-    assert message.msg.startswith("1 open payment")
+    assert message.msg.startswith("1 unfinished payment")
 
 
 def test_an_unsettled_voucher_order_counts(db, smartgift):
@@ -289,6 +292,79 @@ def test_an_unsettled_voucher_order_counts(db, smartgift):
     order.save()
     smartgift(ACCOUNTS={"default": {**ACCOUNT, "API_KEY": "sk_secret_2"}})
     assert found(databases=["default"]) == ["W009"]
+
+
+def make_message(account=None, **values):
+    message = InboxMessage(webhook_id="m", type="order.paid", **values)
+    if account is not None:
+        message.bind_to(account)
+    message.save()
+
+
+def make_event(account, *, deliveries=(), **values):
+    event = OutboxEvent(type="session.confirmed", **values)
+    event.bind_to(account)
+    event.save()
+    for number, status in enumerate(deliveries):
+        WebhookDelivery.objects.create(
+            event=event,
+            endpoint_digest=str(number),
+            status=status,
+            settled_at=None if status == "pending" else timezone.now(),
+        )
+
+
+@pytest.mark.parametrize("status", ["received", "processing"])
+@pytest.mark.parametrize(
+    ("accounts", "number"),
+    [
+        ({"default": {**ACCOUNT, "API_KEY": "sk_secret_2"}}, "W009"),
+        ({"default": ACCOUNT}, "E016"),
+    ],
+)
+def test_a_message_that_waits_counts(db, smartgift, status, accounts, number):
+    smartgift(ACCOUNTS={"default": ACCOUNT, "spa": ACCOUNT})
+    alias = "spa" if number == "E016" else "default"
+    make_message(get_conf().account(alias), status=status)
+    assert found(databases=["default"]) == []
+    smartgift(ACCOUNTS=accounts)
+    assert found(databases=["default"]) == [number]
+
+
+@pytest.mark.parametrize("status", ["processed", "ignored", "failed"])
+def test_a_message_that_is_over_counts_nothing(db, smartgift, status):
+    make_message(get_conf().account("default"), status=status)
+    smartgift(ACCOUNTS={"default": {**ACCOUNT, "API_KEY": "sk_secret_2"}})
+    assert found(databases=["default"]) == []
+
+
+def test_a_message_that_came_to_no_account_is_nobodys(db, smartgift):
+    make_message(status="received")
+    assert found(databases=["default"]) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "deliveries", "numbers"),
+    [
+        (False, (), ["W009"]),
+        # Once, however many endpoints wait for it.
+        (True, ("pending", "pending"), ["W009"]),
+        (True, ("delivered", "failed"), []),
+        (True, (), []),
+    ],
+)
+def test_an_event_that_is_not_told_counts(db, smartgift, told, deliveries, numbers):
+    make_event(
+        get_conf().account("default"),
+        dispatched_at=timezone.now() if told else None,
+        deliveries=deliveries,
+    )
+    assert found(databases=["default"]) == []
+    smartgift(ACCOUNTS={"default": {**ACCOUNT, "API_KEY": "sk_secret_2"}})
+    assert found(databases=["default"]) == numbers
+    probed()
+    for message in ours(databases=["default"]):
+        assert message.msg.startswith("1 unfinished")
 
 
 def test_a_site_without_its_account_is_an_error(db, smartgift):

@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 from io import StringIO
+from uuid import UUID
 
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -14,6 +15,7 @@ from django.utils import timezone
 from wagtail.models import Site
 
 from tests.services.test_sales import CUSTOMER
+from tests.test_checks import ENDPOINT
 from wagtail_smartgift import budget, health, payments, sales
 from wagtail_smartgift.choices import OrderStatus, SessionStatus
 from wagtail_smartgift.conf import get_conf
@@ -26,9 +28,10 @@ from wagtail_smartgift.models import (
     PaymentSession,
     SmartGiftSettings,
     VoucherOrder,
+    WebhookDelivery,
 )
 from wagtail_smartgift.sandbox import Fault
-from wagtail_smartgift.services import catalogue, doctor, reconciliation
+from wagtail_smartgift.services import catalogue, doctor, reconciliation, vault
 
 
 pytestmark = pytest.mark.django_db
@@ -88,8 +91,8 @@ def test_all_is_well(healthy):
     assert lines[-1] == "0 faults, 0 warnings."
     assert all(line.startswith("     ok  ") for line in lines[:-1])
     assert {line[9:].split(":")[0] for line in lines[:-1]} == {
-        "settings", "database", "accounts", "catalogue", "sweep", "events", "orders",
-        "people", "encryption", "probe", "own numbers", "quota", "Smart Gift", "clock",
+        "settings", "database", "accounts", "catalogue", "sweep", "messages", "events",
+        "webhooks", "orders", "people", "encryption", "probe", "own numbers", "quota", "Smart Gift", "clock",
     }  # fmt: skip
     assert len(healthy.log()) == calls + 1
 
@@ -266,16 +269,106 @@ def test_work_that_nobody_does(healthy):
 
     lines, failure = examine("--offline")
 
-    assert "1 payments, orders and events" in lines_about("sweep", lines, "fault")[0]
+    assert "1 payments, orders, events" in lines_about("sweep", lines, "fault")[0]
     assert failure
 
 
-def test_events_that_a_receiver_refuses(healthy):
-    OutboxEvent.objects.create(
-        type="session.confirmed",
-        attempts=7,
-        next_attempt_at=timezone.now() + timedelta(hours=1),
+def test_work_of_another_key_is_no_fault_of_this_sweep(healthy):
+    payments.open_session(reference="order-1", amount_due="80.00")
+    PaymentSession.objects.update(
+        status=SessionStatus.CONFIRMING,
+        next_look_at=timezone.now() - timedelta(minutes=6),
+        account_key_hash="0" * 32,
     )
+
+    lines, failure = examine("--offline")
+
+    assert lines_about("sweep", lines, "fault") == []
+    assert "1 more are due" in "".join(lines_about("sweep", lines, "ok"))
+    assert "(W009)" in lines_about("accounts", lines, "warning")[0]
+    assert failure == ""
+
+
+def make_event(**values):
+    event = OutboxEvent(type="session.confirmed", **values)
+    event.bind_to(get_conf().account("default"))
+    event.save()
+    return event
+
+
+def test_messages_of_the_shop_that_failed(healthy):
+    message = InboxMessage(
+        webhook_id="msg_1",
+        type="order.paid",
+        status="failed",
+        payload_encrypted=vault.seal("{}"),
+    )
+    message.bind_to(get_conf().account("default"))
+    message.save()
+
+    lines, failure = examine("--offline")
+
+    [found] = lines_about("messages", lines, "warning")
+    assert "1 of the shop's failed" in found
+    assert "smartgift_replay in" in found
+    assert failure == ""
+
+    # Another host's, which cannot be replayed here.
+    InboxMessage.objects.update(account_key_hash="0" * 32)
+    assert lines_about("messages", examine("--offline")[0], "warning") == []
+
+
+def make_delivery(status, **values):
+    settled_at = None if status == "pending" else timezone.now()
+    [endpoint] = get_conf().webhook_endpoints
+    return WebhookDelivery.objects.create(
+        event=make_event(dispatched_at=timezone.now()),
+        endpoint_digest=endpoint.digest,
+        endpoint=endpoint.label,
+        status=status,
+        settled_at=settled_at,
+        **values,
+    )
+
+
+@pytest.fixture
+def endpoint(healthy, configure):
+    configure(WEBHOOK_ENDPOINTS=[ENDPOINT])
+
+
+def test_webhooks_that_were_given_up(endpoint, configure):
+    make_delivery("failed")
+
+    lines, failure = examine("--offline")
+
+    [found] = lines_about("webhooks", lines, "warning")
+    assert "1 were given up" in found
+    assert "smartgift_replay out" in found
+    assert failure == ""
+
+    # To an endpoint that is not there any more, nothing can be sent again.
+    configure(WEBHOOK_ENDPOINTS=[])
+    assert lines_about("webhooks", examine("--offline")[0], "warning") == []
+
+
+def test_webhooks_that_wait(endpoint):
+    now = timezone.now()
+    make_delivery("pending", next_attempt_at=now - timedelta(minutes=6))
+    make_delivery("pending", next_attempt_at=now + timedelta(hours=1))
+
+    lines, failure = examine("--offline")
+
+    [found] = lines_about("webhooks", lines, "warning")
+    assert "1 have been due" in found
+    assert failure == ""
+
+    WebhookDelivery.objects.update(next_attempt_at=now)
+    lines, _failure = examine("--offline")
+    assert "2 are on their way" in lines_about("webhooks", lines, "ok")[0]
+
+
+def test_events_that_a_receiver_refuses(healthy):
+    make_event(attempts=7, next_attempt_at=timezone.now() + timedelta(hours=1))
 
     lines, failure = examine("--offline")
 
@@ -346,6 +439,27 @@ def test_secrets_that_no_key_opens(healthy, configure):
     [found] = lines_about("encryption", lines, "fault")
     assert "1 of 1 voucher numbers, 1 of 1 hold tokens" in found
     assert "ENCRYPTION_KEYS" in found
+    assert failure
+
+
+def test_the_oldest_and_the_newest_secrets_are_tried(healthy, monkeypatch):
+    """By their age: a random key says nothing of when a row was written."""
+    monkeypatch.setattr(doctor.of_rows, "_SAMPLE", 1)
+    sealed = vault.seal("a number")
+    # In the order of their keys, the one that no key opens stands in the middle.
+    texts = {1: (sealed, 2), 2: ("the oldest", 9), 3: (sealed, 1)}
+    for number, (text, days) in texts.items():
+        event = make_event(
+            id=UUID(int=number),
+            message_encrypted=text,
+            created_at=timezone.now() - timedelta(days=days),
+            dispatched_at=timezone.now(),
+        )
+        assert event.pk
+
+    lines, failure = examine("--offline")
+
+    assert "1 of 2 webhooks" in lines_about("encryption", lines, "fault")[0]
     assert failure
 
 

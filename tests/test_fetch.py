@@ -30,8 +30,13 @@ def reason(url, **more):
     return failed.value.reason
 
 
-PUBLIC = ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+PUBLIC = [
+    *("8.8.8.8", "1.1.1.1", "168.63.129.15", "100.63.255.255", "100.128.0.1"),
+    *("2606:4700::1111", "2a00:1450:4001::1", "2001:200::1", "2001:4860:4860::8888"),
+    *("::ffff:8.8.8.8", "64:ff9b::808:808"),
+]
 PRIVATE = [
+    *("100.100.100.199", "fd00:ec3::254", "fd20:cf::254", "fd00:42::43"),
     *("10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1"),
     *("127.0.0.1", "127.255.0.1", "::1", "fd00::1", "::ffff:10.0.0.1"),
     *("::ffff:127.0.0.1", "64:ff9b::a00:1", "64:ff9b::7f00:1"),
@@ -43,6 +48,20 @@ NOBODYS = [
     *("::", "::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1", "100::1", "2001::1"),
     *("2001:db8::1", "2002:a00:1::1", "2002:808:808::1", "3fff::1", "5f00::1"),
     *("fe80::1", "fe80::1%1", "fec0::1", "ff02::1"),
+    # Translated (SIIT), compatible, and what is for protocols or not given out yet.
+    *("::ffff:0:7f00:1", "::ffff:0:a9fe:a9fe", "::ffff:0:808:808", "::808:808"),
+    *("64:ff9b:1::808:808", "64:ff9b::1:0:1", "100:0:0:1::1", "2001:2::1"),
+    *("2001:10::1", "2001:20::1", "2001:3::1", "2001:4:112::1", "4000::1", "8000::1"),
+    *("fe80::a9fe:a9fe", "fe80::5efe:a9fe:a9fe"),
+]
+#: Where the machines of the clouds get their keys, by whatever way.
+KEYS_OF_A_CLOUD = [
+    *("169.254.169.254", "169.254.170.2", "169.254.170.23", "169.254.0.23"),
+    *("192.0.0.192", "100.100.100.200", "168.63.129.16"),
+    *("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:42::42"),
+    *("fd00:a9fe:a9fe::1", "fe80::a9fe:a9fe"),
+    *("::ffff:100.100.100.200", "64:ff9b::6464:64c8", "2002:6464:64c8::1"),
+    *("::ffff:168.63.129.16", "64:ff9b::a83f:8110", "::ffff:0:a83f:8110"),
 ]
 
 
@@ -58,7 +77,7 @@ def test_private_machines_only_where_somebody_vouches(address):
     assert fetch.is_allowed(ipaddress.ip_address(address))
 
 
-@pytest.mark.parametrize("address", NOBODYS)
+@pytest.mark.parametrize("address", NOBODYS + KEYS_OF_A_CLOUD)
 def test_what_is_nobodys_machine_is_never_called(address):
     assert not fetch.is_public(ipaddress.ip_address(address))
     assert not fetch.is_allowed(ipaddress.ip_address(address))
@@ -127,7 +146,14 @@ REAL = socket.getaddrinfo
 
 
 @pytest.mark.parametrize(
-    "found", [["127.0.0.1"], ["10.0.0.5"], ["8.8.8.8", "10.0.0.5"], ["169.254.169.254"]]
+    "found",
+    [
+        ["127.0.0.1"],
+        ["10.0.0.5"],
+        ["8.8.8.8", "10.0.0.5"],
+        ["169.254.169.254"],
+        ["168.63.129.16"],
+    ],
 )
 def test_a_name_that_leads_inside_is_refused(found, names, monkeypatch):
     monkeypatch.setattr(wire, "create_connection", _never)

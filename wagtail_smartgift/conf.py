@@ -8,7 +8,6 @@ checks (``checks.py``) report the same text at start.
 import base64
 import hashlib
 import hmac
-import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
@@ -21,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
+from wagtail_smartgift.hosts import is_loopback
 from wagtail_smartgift.money import parse_amount
 from wagtail_smartgift.redaction import Secret, SecretBytes, hidden_items
 
@@ -288,7 +288,7 @@ def is_safe_url(url: str) -> bool:
     parts = urlsplit(url)
     if parts.scheme == "https":
         return bool(parts.hostname)
-    return parts.scheme == "http" and _is_loopback(parts.hostname or "")
+    return parts.scheme == "http" and is_loopback(parts.hostname or "")
 
 
 def is_for_trying(url: str) -> bool:
@@ -296,21 +296,12 @@ def is_for_trying(url: str) -> bool:
     vendor's development host. Whatever else stands there counts as production.
     """
     host = urlsplit(url).hostname or ""
-    return host.endswith(f".{DEVELOPMENT_HOST}") or _is_loopback(host)
+    return host.endswith(f".{DEVELOPMENT_HOST}") or is_loopback(host)
 
 
 def is_loopback_url(url: str) -> bool:
     """Tell whether ``url`` leads to this very machine, as that of a sandbox does."""
-    return _is_loopback(urlsplit(url).hostname or "")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def is_webhook_secret(text: str) -> bool:

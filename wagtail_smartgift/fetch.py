@@ -22,7 +22,7 @@ from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, make_headers, parse_url
 
-from wagtail_smartgift import wire
+from wagtail_smartgift import hosts, wire
 from wagtail_smartgift.redaction import SecretBytes
 
 
@@ -44,14 +44,25 @@ _PRIVATE = _networks(
     *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"),
     *("fc00::/7", "::1/128"),
 )
+#: Where the machines of a cloud get their keys: some have an address as private as a
+#: house's own, and Azure's is as public as any. The link-local ones are nobody's anyway.
+_KEYS_OF_A_CLOUD = _networks(
+    # Alibaba Cloud, Azure.
+    *("100.100.100.200/32", "168.63.129.16/32"),
+    # AWS, Google Cloud, Scaleway, Linode.
+    *("fd00:ec2::/32", "fd20:ce::/32", "fd00:42::42/128", "fd00:a9fe:a9fe::/48"),
+)
 #: Nobody's machine. ``is_global`` knows most of them, but not in every Python.
 _NEVER = _networks(
     *("0.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.88.99.0/24"),
     *("198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"),
-    # Among them 6to4 and Teredo, whose addresses hide others.
-    *("::/96", "64:ff9b:1::/48", "100::/64", "2001::/32", "2001:db8::/32"),
-    *("2002::/16", "3fff::/20", "5f00::/16", "fe80::/10", "fec0::/10", "ff00::/8"),
+    # Of the public ones below: what is for protocols, and documentation. Among them
+    # 6to4 and Teredo, whose addresses hide others.
+    *("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"),
 )
+#: All that is given out of IPv6: whatever stands elsewhere is nobody's yet, local, or
+#: hides another address (mapped, translated, compatible, NAT64 of one's own).
+_GIVEN_OUT = ipaddress.IPv6Network("2000::/3")
 #: Behind it stands an IPv4 address that is really called (NAT64).
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -142,11 +153,11 @@ def _connection(target: Url, *, allow_private: bool) -> wire.Connection:
         FetchError: it may go nowhere.
     """
     host = (target.host or "").strip("[]")
-    here = wire.is_loopback(host)
+    here = hosts.is_loopback(host)
     if not host or not (target.scheme == "https" or (target.scheme == "http" and here)):
         raise FetchError("address")
     elsewhere = is_allowed if allow_private else is_public
-    allowed = is_loopback if here else elsewhere
+    allowed = _is_this_machine if here else elsewhere
     connection: _Guarded
     if target.scheme == "http":
         connection = _Plain(host, target.port or 80)
@@ -185,18 +196,25 @@ def _tls_context() -> ssl.SSLContext:
 def is_public(address: _Address) -> bool:
     """Tell whether the address is one of the public internet's."""
     address = _really(address)
-    return address.is_global and not _is_in(address, (*_NEVER, *_PRIVATE))
+    if address.version == 6 and address not in _GIVEN_OUT:
+        return False
+    return address.is_global and not _is_in(
+        address, (*_NEVER, *_PRIVATE, *_KEYS_OF_A_CLOUD)
+    )
 
 
 def is_allowed(address: _Address) -> bool:
     """Tell whether the address is public, or private and somebody's machine.
 
-    Not link-local: there, the machines of a cloud keep their keys.
+    Not link-local, nor where else the machines of a cloud get their keys.
     """
-    return is_public(address) or _is_in(_really(address), _PRIVATE)
+    really = _really(address)
+    return is_public(address) or (
+        _is_in(really, _PRIVATE) and not _is_in(really, _KEYS_OF_A_CLOUD)
+    )
 
 
-def is_loopback(address: _Address) -> bool:
+def _is_this_machine(address: _Address) -> bool:
     return _really(address).is_loopback
 
 

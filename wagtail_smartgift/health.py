@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
-from django.db.models import Q
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from wagtail_smartgift import budget, keycheck
@@ -113,20 +113,39 @@ def _catalogue() -> Check:
 def _sweep() -> Check:
     """Whether somebody finishes what is due; when that was is for the doctor."""
     count = overdue()
-    return Check(ok=not count, counts={"overdue": count})
+    return Check(
+        ok=not count, counts={"overdue": count, "foreign": overdue_elsewhere()}
+    )
 
 
 def overdue() -> int:
-    """Count what should have been worked on some time ago."""
+    """Count what this host should have worked on some time ago."""
+    accounts = get_conf().accounts.values()
+    return sum(
+        rows.filter(rows.model.bound_to(accounts)).count() for rows in _long_due()
+    )
+
+
+def overdue_elsewhere() -> int:
+    """Count what is due and of another key or address, as in a copy of a database.
+
+    Nobody may work on it here, so it tells nothing of our sweep.
+    """
+    accounts = get_conf().accounts.values()
+    return sum(
+        rows.exclude(rows.model.bound_to(accounts)).count() for rows in _long_due()
+    )
+
+
+def _long_due() -> tuple["QuerySet[Any]", ...]:
     limit = timezone.now() - timedelta(seconds=OVERDUE)
-    due = Q(next_look_at__lte=limit)
     return (
-        PaymentSession.objects.filter(due).count()
-        + VoucherOrder.objects.filter(due).count()
-        + OutboxEvent.objects.filter(
+        PaymentSession.objects.filter(next_look_at__lte=limit),
+        VoucherOrder.objects.filter(next_look_at__lte=limit),
+        OutboxEvent.objects.filter(
             dispatched_at__isnull=True, next_attempt_at__lte=limit
-        ).count()
-        + InboxMessage.objects.filter(next_attempt_at__lte=limit).count()
+        ),
+        InboxMessage.objects.filter(next_attempt_at__lte=limit),
     )
 
 

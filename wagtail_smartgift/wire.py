@@ -203,14 +203,6 @@ def resolve(host: str, port: int, seconds: float) -> list[str]:
     raise socket.gaierror(socket.EAI_NONAME, "the name is not known")
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether ``host`` is this very machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def tls_context() -> ssl.SSLContext:
     """Trust what the system trusts, and the bundle for systems that have none."""
     context = ssl.create_default_context()

@@ -1,5 +1,7 @@
 """Balance look-ups, and the limits on guessing numbers."""
 
+import json
+
 import pytest
 from django.test import RequestFactory
 
@@ -7,7 +9,12 @@ from tests.api.conftest import Api, assert_problem
 from wagtail_smartgift import payments
 from wagtail_smartgift.api.throttles import client_of
 from wagtail_smartgift.exceptions import PaymentError
-from wagtail_smartgift.models import GuessCounter, PaymentSession, RedemptionEvent
+from wagtail_smartgift.models import (
+    GuessCounter,
+    PaymentSession,
+    RedemptionEvent,
+    StoredAnswer,
+)
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import counters, guessing, reconciliation
 
@@ -118,6 +125,72 @@ def test_an_unknown_site_is_named(anonymous, sandbox):
     answer = anonymous.post("balance?site=no.such", {"voucher_no": FIFTY})
     body = assert_problem(answer, "invalid", 422)
     assert body["errors"][0]["field"] == "site"
+
+
+# -- under an Idempotency-Key ---------------------------------------------------
+
+
+def keyed(anonymous, body, key="look-1", address="203.0.113.1"):
+    return anonymous._client.generic(
+        "POST",
+        "/smartgift/api/balance",
+        body if isinstance(body, bytes) else json.dumps(body).encode(),
+        content_type="application/json",
+        headers={"Idempotency-Key": key},
+        REMOTE_ADDR=address,
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "status"),
+    [
+        ({"voucher_no": "GUESS-1"}, "voucher_not_usable", 422),
+        ({"voucher_no": ""}, "invalid", 422),
+        ({"voucher": FIFTY}, "invalid", 422),
+        (b"{", "malformed", 400),
+    ],
+)
+def test_a_refusal_for_good_is_kept(anonymous, sandbox, body, code, status):
+    first = keyed(anonymous, body)
+    calls = len(sandbox.log())
+
+    again = keyed(anonymous, body)
+
+    assert_problem(first, code, status)
+    assert (again.status_code, again.content) == (status, first.content)
+    assert again["Idempotent-Replayed"] == "true"
+    assert not first.has_header("Idempotent-Replayed")
+    assert len(sandbox.log()) == calls
+    other = keyed(anonymous, {"voucher_no": FIFTY})
+    assert_problem(other, "idempotency_conflict", 409)
+
+
+def test_what_is_not_final_is_not_kept(anonymous, sandbox):
+    sandbox.faults.add(Fault(operation="*", mode="status", status=503, times=None))
+    assert keyed(anonymous, {"voucher_no": FIFTY}).status_code == 503
+    assert not StoredAnswer.objects.exists()
+
+    sandbox.faults.clear()
+    assert keyed(anonymous, {"voucher_no": FIFTY}).status_code == 200
+
+
+def test_nobody_can_fill_the_table_with_refusals(
+    anonymous, sandbox, configure, time_machine_now
+):
+    configure(THROTTLES={"BALANCE_PER_MINUTE": 3})
+    for number in range(3):
+        assert keyed(anonymous, b"{", key=f"key-{number}").status_code == 400
+
+    answer = keyed(anonymous, b"{", key="key-3")
+
+    assert_problem(answer, "throttled", 429)
+    assert 1 <= int(answer["Retry-After"]) <= 60
+    assert StoredAnswer.objects.count() == 3
+    # Whoever needs no key is as free as before, and so is everybody else.
+    assert balance(anonymous).status_code == 200
+    assert keyed(anonymous, b"{", address="203.0.113.2").status_code == 400
+    time_machine_now.shift(61)
+    assert keyed(anonymous, b"{", key="key-3").status_code == 400
 
 
 # -- limits for strangers -----------------------------------------------------

@@ -9,7 +9,13 @@ from django.utils import timezone
 
 from tests.api.conftest import SERVER_KEY, Api
 from wagtail_smartgift import health
-from wagtail_smartgift.models import CatalogueSync, PaymentSession
+from wagtail_smartgift.models import (
+    CatalogueSync,
+    InboxMessage,
+    OutboxEvent,
+    PaymentSession,
+    VoucherOrder,
+)
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import catalogue
 
@@ -60,7 +66,7 @@ def test_counts_are_for_the_server_alone(opened, synced, token):
         "need_attention": 0,
         "failed_messages": 0,
     }
-    assert counts["sweep"] == {"overdue": 0}
+    assert counts["sweep"] == {"overdue": 0, "foreign": 0}
     assert counts["catalogue"]["seconds_since_sync"]["default"] < 60
     assert set(counts["smartgift"]["quota"]["default"]) == {"limit", "used", "left"}
 
@@ -91,6 +97,44 @@ def test_work_that_nobody_does_degrades(anonymous, opened, synced):
 
     assert answer.status_code == 200
     assert statuses(answer)["sweep"] == "degraded"
+
+
+@pytest.mark.parametrize("row", ["session", "order", "event", "message"])
+def test_what_another_host_has_to_do_degrades_nothing(
+    server, opened, synced, configure, settings, row
+):
+    """A copy of the production database: its rows are for nobody to work on."""
+    long_ago = timezone.now() - timedelta(seconds=health.OVERDUE + 1)
+    account = health.get_conf().account("default")
+    if row == "session":
+        PaymentSession.objects.update(status="confirming", next_look_at=long_ago)
+    elif row == "order":
+        order = VoucherOrder(
+            reference="o", remote_reference="o", status="queued", next_look_at=long_ago
+        )
+        order.bind_to(account)
+        order.save()
+    elif row == "event":
+        event = OutboxEvent(type="catalogue.synced", next_attempt_at=long_ago)
+        event.bind_to(account)
+        event.save()
+    else:
+        message = InboxMessage(
+            webhook_id="m",
+            type="order.paid",
+            status="received",
+            next_attempt_at=long_ago,
+        )
+        message.bind_to(account)
+        message.save()
+    sweep = server.get("health").json()["checks"]["sweep"]
+    assert sweep == {"status": "degraded", "counts": {"overdue": 1, "foreign": 0}}
+
+    mine = settings.WAGTAIL_SMARTGIFT["ACCOUNTS"]["default"]
+    configure(ACCOUNTS={"default": {**mine, "API_KEY": "sk_sandbox_staging"}})
+
+    sweep = server.get("health").json()["checks"]["sweep"]
+    assert sweep == {"status": "ok", "counts": {"overdue": 0, "foreign": 1}}
 
 
 def test_smart_gift_out_of_reach_degrades(anonymous, synced, sandbox, configure):

@@ -13,7 +13,16 @@ from django.urls import include, path
 from ninja import NinjaAPI
 
 from tests.api.conftest import assert_problem
-from tests.inbox import ORDER, OTHER_SECRET, SECRET, Shop, message, sign, timeline
+from tests.inbox import (
+    ORDER,
+    OTHER_SECRET,
+    SECRET,
+    Shop,
+    message,
+    sign,
+    sign_bytes,
+    timeline,
+)
 from wagtail_smartgift import payments
 from wagtail_smartgift.api import mounting, webhooks
 from wagtail_smartgift.models import InboxMessage
@@ -465,6 +474,27 @@ def test_it_is_signed_and_has_not_the_right_shape(shop, nothing_done, name):
     problem = assert_problem(shop.say(SHAPELESS[name]), "malformed", 400)
 
     assert "order-1" not in str(problem)
+    nothing_done()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xff\xfe\xfd",
+        json.dumps(_event(REFERENCE)).encode("utf-16"),
+        b"\xef\xbb\xbf" + json.dumps(_event(REFERENCE)).encode(),
+        json.dumps(_event(REFERENCE)).encode().replace(b"order-1", b"order\xe9"),
+    ],
+    ids=["bytes", "UTF-16", "a mark of its order", "Latin-1"],
+)
+def test_it_is_signed_and_is_no_text(shop, nothing_done, body):
+    """The shop's mistake, which it has to see: who is refused looks for a wrong secret."""
+    headers = sign_bytes(body)
+
+    assert_problem(shop.send(body, headers), "malformed", 400)
+    assert_problem(
+        shop.send(body, {**headers, "webhook-id": "msg-2"}), "unauthenticated", 401
+    )
     nothing_done()
 
 

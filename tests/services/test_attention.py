@@ -1,10 +1,14 @@
 """Mail to staff about what needs a person: once for all that came at once."""
 
 import logging
+import smtplib
+import socket
 import threading
+import time
 
 import pytest
 from django.core import mail
+from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection
 from django.utils import timezone
 
@@ -163,6 +167,138 @@ def test_mail_that_does_not_work_stops_nothing_and_is_tried_again(
     assert "Staff could not be told" in caplog.text
     settings.EMAIL_BACKEND = working
 
+    time_machine_now.shift(attention.CLAIM + 1)
+    assert reconciliation.reconcile().told == 1
+    assert len(mail.outbox) == 1
+
+
+class NoTimeout(BaseEmailBackend):
+    """Speaks SMTP as Django's own backend does where no timeout is set."""
+
+    port = 0
+
+    def send_messages(self, messages):
+        with smtplib.SMTP("127.0.0.1", self.port) as server:
+            for message in messages:
+                server.sendmail("shop@example.org", message.to, "text")
+        return len(messages)
+
+
+class MailServer:
+    """Takes connections and says nothing until it is let go."""
+
+    def __init__(self):
+        self.mails = 0
+        self.connections = 0
+        self._speaks = threading.Event()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                client, _address = self._socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            with client, client.makefile("rwb") as stream:
+                self._speaks.wait()
+                self._talk(stream)
+
+    def _talk(self, stream):
+        stream.write(b"220 at last\r\n")
+        stream.flush()
+        for line in stream:
+            word = line[:4].upper()
+            if word == b"DATA":
+                answer = b"354 go on\r\n"
+            else:
+                answer = b"250 fine\r\n" if word != b"QUIT" else b"221 bye\r\n"
+            stream.write(answer)
+            stream.flush()
+            if word == b"DATA":
+                while stream.readline() != b".\r\n":
+                    pass
+                self.mails += 1
+                stream.write(b"250 taken\r\n")
+                stream.flush()
+
+    def speak(self):
+        self._speaks.set()
+
+    def close(self):
+        self.speak()
+        self._socket.close()
+
+
+@pytest.fixture
+def silent(settings, monkeypatch):
+    server = MailServer()
+    monkeypatch.setattr(NoTimeout, "port", server.port)
+    monkeypatch.setattr(attention, "SECONDS", 0.3)
+    settings.EMAIL_BACKEND = f"{__name__}.NoTimeout"
+    yield server
+    server.close()
+    for sending, _notices in attention._late:
+        assert sending.is_over(within=5)
+    attention._late.clear()
+
+
+@pytest.mark.usefixtures("staff", "sandbox", "db")
+def test_a_mail_server_that_says_nothing_stops_no_sweep(silent, caplog):
+    needs_a_person("order-1")
+    began = time.monotonic()
+
+    with caplog.at_level(logging.ERROR):
+        report = reconciliation.reconcile()
+
+    assert time.monotonic() - began < 5
+    assert (report.told, silent.mails) == (0, 0)
+    assert "has not answered" in caplog.text
+    assert StaffNotice.objects.get().told_at is None
+
+
+@pytest.mark.usefixtures("staff", "sandbox", "db")
+def test_a_mail_that_hangs_is_the_only_one_of_its_process(silent, time_machine_now):
+    needs_a_person("order-1")
+    reconciliation.reconcile()
+
+    time_machine_now.shift(attention.CLAIM + 1)
+    needs_a_person("order-2")
+    reconciliation.reconcile()
+
+    assert silent.connections == 1
+
+
+@pytest.mark.usefixtures("staff", "sandbox", "db")
+def test_a_mail_that_was_taken_late_is_not_sent_again(silent, time_machine_now):
+    needs_a_person("order-1")
+    reconciliation.reconcile()
+    silent.speak()
+    [(sending, _notices)] = attention._late
+    assert sending.is_over(within=5)
+
+    time_machine_now.shift(attention.CLAIM + 1)
+    reconciliation.reconcile()
+
+    assert silent.mails == 1
+    assert StaffNotice.objects.get().told_at is not None
+
+
+@pytest.mark.usefixtures("staff", "sandbox", "db")
+def test_a_mail_that_is_refused_late_is_sent_again(
+    silent, settings, time_machine_now, monkeypatch
+):
+    needs_a_person("order-1")
+    reconciliation.reconcile()
+    monkeypatch.setattr(smtplib.SMTP, "sendmail", lambda *args: 1 / 0)
+    silent.speak()
+    [(sending, _notices)] = attention._late
+    assert sending.is_over(within=5)
+    assert isinstance(sending.failure, ZeroDivisionError)
+
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     time_machine_now.shift(attention.CLAIM + 1)
     assert reconciliation.reconcile().told == 1
     assert len(mail.outbox) == 1

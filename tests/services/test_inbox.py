@@ -1,10 +1,13 @@
 """The shop's messages end to end: what each does, what is retried, kept and replayed."""
 
+import hashlib
 import json
 from datetime import timedelta
 from decimal import Decimal
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 from wagtail.models import Site
 
@@ -21,14 +24,19 @@ from wagtail_smartgift.models import (
     VoucherProduct,
 )
 from wagtail_smartgift.sandbox import Fault
+from wagtail_smartgift.sandbox.catalogue import OTHER_KEY
 from wagtail_smartgift.services import (
+    answers,
     catalogue,
     inbox,
     inbox_work,
     reconciliation,
     replaying,
+    timebox,
+    vault,
 )
 from wagtail_smartgift.services import payments as verbs
+from wagtail_smartgift.testing import signed_webhook
 
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -280,18 +288,89 @@ def test_many_changes_are_one_reading(shop, sandbox, later):
 
 def test_a_change_during_a_reading_is_read_for(shop, sandbox, later, monkeypatch):
     """What is told while the answer is on its way may not be in it."""
-    sync = catalogue.sync
+    ask = catalogue._ask
 
-    def slow(account, **values):
-        monkeypatch.setattr(catalogue, "sync", sync)
+    def slow(*arguments, **values):
+        monkeypatch.setattr(catalogue, "_ask", ask)
+        answer = ask(*arguments, **values)
         Shop().tell("catalogue.changed", {}, webhook_id="msg-2")
-        return sync(account, **values)
+        return answer
 
-    monkeypatch.setattr(catalogue, "sync", slow)
+    monkeypatch.setattr(catalogue, "_ask", slow)
     shop.tell("catalogue.changed", {})
 
     assert (message().status, message("msg-2").status) == ("processed", "received")
     later(61)
+    assert calls(sandbox, "vouchers") == 2
+
+
+@pytest.fixture
+def two_companies(shop, configure, settings):
+    accounts = settings.WAGTAIL_SMARTGIFT["ACCOUNTS"]
+    quay = {**accounts["default"], "API_KEY": OTHER_KEY, "SITE_ID": "9"}
+    configure(ACCOUNTS={**accounts, "quay": quay})
+
+
+def read_catalogues():
+    """Return the accounts whose catalogues were read."""
+    read = CatalogueSync.objects.filter(synced_at__isnull=False)
+    return set(read.values_list("account", flat=True))
+
+
+def test_changed_begins_no_reading_when_its_time_is_up(
+    shop, two_companies, sandbox, later, monkeypatch
+):
+    """However many companies there are: somebody may wait for the answer."""
+    monkeypatch.setattr(timebox, "REQUEST_SECONDS", 0.3)
+    sandbox.faults.add(Fault(operation="vouchers", mode="slow", seconds=0.4))
+
+    answer = shop.tell("catalogue.changed", {}).json()
+
+    assert (answer["status"], answer["code"]) == ("received", "busy")
+    assert (calls(sandbox, "vouchers"), len(read_catalogues())) == (1, 1)
+
+    # It goes on where it stopped.
+    later(61)
+    assert message().status == "processed"
+    assert (calls(sandbox, "vouchers"), len(read_catalogues())) == (2, 2)
+
+
+def test_a_company_that_cannot_be_read_holds_up_no_other(
+    shop, two_companies, sandbox, later
+):
+    sandbox.faults.add(
+        Fault(operation="vouchers", mode="status", times=1),
+    )
+
+    answer = shop.tell("catalogue.changed", {}).json()
+
+    assert (answer["status"], answer["code"]) == ("received", "smartgift_unavailable")
+    assert read_catalogues() == {"quay"}
+
+    later(61)
+    assert message().status == "processed"
+    assert read_catalogues() == {"default", "quay"}
+    assert calls(sandbox, "vouchers") == 3
+
+
+def test_what_was_read_since_is_not_read_again(shop, queue, sandbox, later):
+    shop.tell("catalogue.changed", {})
+    catalogue.sync(get_conf().account("default"))
+
+    later(1)
+
+    assert message().status == "processed"
+    assert calls(sandbox, "vouchers") == 1
+
+
+def test_a_replay_reads_anew(shop, sandbox, later):
+    shop.tell("catalogue.changed", {})
+    InboxMessage.objects.update(status="failed", payload_encrypted=vault.seal("{}"))
+    later(61)
+
+    replaying.replay_now(message())
+
+    assert message().status == "processed"
     assert calls(sandbox, "vouchers") == 2
 
 
@@ -550,6 +629,62 @@ def test_a_copy_of_the_database_leaves_them_alone(shop, held, queue, configure, 
     InboxMessage.objects.update(status="failed")
     with pytest.raises(replaying.NotReplayable):
         replaying.replay(message())
+
+
+# -- changed keys ----------------------------------------------------------------------
+
+
+OTHER_KEYS = {
+    "ENCRYPTION_KEYS": ["another key to encrypt with, as long as it has to be"],
+    "FINGERPRINT_KEY": "another fingerprint key for tests, and as long",
+}
+
+
+@pytest.fixture
+def change_keys(configure, settings):
+    def change():
+        old = settings.WAGTAIL_SMARTGIFT["ENCRYPTION_KEYS"]
+        new = OTHER_KEYS["ENCRYPTION_KEYS"]
+        configure(**{**OTHER_KEYS, "ENCRYPTION_KEYS": [*new, *old]})
+        call_command("smartgift_rekey", stdout=StringIO())
+        configure(**OTHER_KEYS)
+
+    return change
+
+
+def test_a_repeat_after_a_change_of_keys_is_a_repeat(shop, held, books, change_keys):
+    assert shop.tell("order.confirmed", REFERENCE).status_code == 202
+    change_keys()
+
+    assert shop.tell("order.confirmed", REFERENCE).status_code == 200
+    other = shop.tell("order.cancelled", REFERENCE)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    assert (status(), books(HUNDRED)) == ("confirmed", 80)
+
+
+def test_one_whose_digest_cannot_be_read_is_known_by_its_id(shop, held, configure):
+    shop.tell("order.confirmed", REFERENCE)
+
+    configure(ENCRYPTION_KEYS=OTHER_KEYS["ENCRYPTION_KEYS"])
+
+    assert shop.tell("order.confirmed", REFERENCE).status_code == 200
+    assert shop.tell("order.cancelled", REFERENCE).status_code == 200
+    assert status() == "confirmed"
+
+
+def test_nothing_is_found_by_trying_in_what_is_kept_of_a_body(shop, held):
+    """Somebody with the database, and all but one word of a body, learns no word."""
+    body, headers = signed_webhook(
+        "order.confirmed", REFERENCE, secret=SECRET, webhook_id="msg-1"
+    )
+    assert shop.send(body, headers).status_code == 202
+
+    kept = " ".join(
+        str(value) for value in InboxMessage.objects.values_list(named=False).get()
+    )
+    canonical = answers.canonical(body).encode()
+    assert hashlib.sha256(canonical).hexdigest() not in kept
+    assert message().body_digest_encrypted
 
 
 # -- replaying ----------------------------------------------------------------

@@ -6,7 +6,6 @@ everywhere in this API, since a misspelt ``amount`` must not refund everything. 
 is repeated back of what did not look right.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -16,23 +15,20 @@ from typing import Annotated, Any
 from django.utils.translation import gettext_lazy as _
 from ninja import Schema
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
-    WithJsonSchema,
 )
 
 from wagtail_smartgift.api.errors import message_for
-from wagtail_smartgift.api.fields import AmountOrZero
+from wagtail_smartgift.api.fields import AmountOrZero, Reference, is_storable
+from wagtail_smartgift.api.reading import strict_json
 from wagtail_smartgift.api.schemas import Body, PlaceOrder, Refund
 from wagtail_smartgift.choices import ShopEvent
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models.webhooks import LONGEST_TYPE
-from wagtail_smartgift.redaction import SecretBytes, hidden_members
-from wagtail_smartgift.references import WRONG_REFERENCE, is_reference
 
 
 _TYPE = rf"^[\x21-\x7e]{{1,{LONGEST_TYPE}}}$"
@@ -46,25 +42,6 @@ def _written_out(value: object) -> object:
     if not isinstance(value, str) or not _TIME.fullmatch(value):
         raise ValueError(_("Use a time such as 2030-12-24T10:00:00Z."))
     return value
-
-
-def _reference(text: str) -> str:
-    if not is_reference(text):
-        raise ValueError(WRONG_REFERENCE)
-    return text
-
-
-Reference = Annotated[
-    str,
-    AfterValidator(_reference),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": "^[A-Za-z0-9._~-]{1,64}$",
-            "examples": ["order-1042"],
-        }
-    ),
-]
 
 
 class Envelope(Schema):
@@ -125,18 +102,15 @@ def read_event(body: bytes) -> Event:
     Raises:
         PaymentError: ``malformed``, with what is wrong under its dotted name.
     """
-    body = SecretBytes(body)
     try:
-        document = json.loads(
-            body.decode(), object_pairs_hook=_unique, parse_constant=_no_number
-        )
-    except (ValueError, RecursionError):
+        document = strict_json(body)
+    except ValueError:
         raise PaymentError("malformed", _("The message is not valid JSON.")) from None
     envelope = _validate(Envelope, document, ())
     schema = DATA.get(envelope.type)
     if schema is None:
         return Event(type=envelope.type, data={})
-    if not _is_storable(envelope.data, DEEPEST):
+    if not _can_be_written_down(envelope.data, DEEPEST):
         raise PaymentError(
             "malformed", _("The message has characters, or depths, that none needs.")
         )
@@ -148,33 +122,18 @@ def read_event(body: bytes) -> Event:
     )
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a member that is there twice: readers differ in which one they believe."""
-    # A message may have a voucher number where none belongs, as a name too: no error
-    # page shows it.
-    members, found = len(pairs), hidden_members(pairs)
-    del pairs
-    if len(found) < members:
-        raise ValueError("a member is there twice")
-    return found
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _is_storable(value: object, levels: int) -> bool:
+def _can_be_written_down(value: object, levels: int) -> bool:
     """Tell whether it can be written down again, wherever a schema lets anything in."""
     if isinstance(value, str):
-        return "\0" not in value and not any(
-            "\ud800" <= char <= "\udfff" for char in value
-        )
+        return is_storable(value)
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, dict):
         value = [*value, *value.values()]
     if isinstance(value, list):
-        return levels > 0 and all(_is_storable(item, levels - 1) for item in value)
+        return levels > 0 and all(
+            _can_be_written_down(item, levels - 1) for item in value
+        )
     return True
 
 

@@ -23,6 +23,7 @@ from pydantic import (
 from wagtail_smartgift import representations
 from wagtail_smartgift.money import format_money, parse_amount
 from wagtail_smartgift.redaction import Secret
+from wagtail_smartgift.references import WRONG_REFERENCE, is_reference
 
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -105,20 +106,31 @@ def _whole(value: object) -> object:
 Whole = Annotated[int, BeforeValidator(_whole)]
 
 
-def _storable(text: str) -> str:
-    """Refuse what no database column and no printed card can hold."""
+def is_storable(text: str) -> bool:
+    """Tell whether a database column, and a printed card, can hold ``text``."""
     text = Secret(text)
-    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
+    return "\x00" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _storable(text: str) -> str:
+    text = Secret(text)
+    if not is_storable(text):
         raise ValueError(_("This text has characters that cannot be stored."))
     return str(text)
+
+
+def _reference(text: str) -> str:
+    if not is_reference(text):
+        raise ValueError(WRONG_REFERENCE)
+    return text
 
 
 Text = Annotated[str, AfterValidator(_storable)]
 #: A voucher number; no error page shows it.
 Number = Annotated[Text, AfterValidator(Secret)]
-#: What it has to look like is checked where the reference is used.
 Reference = Annotated[
-    Text,
+    str,
+    AfterValidator(_reference),
     WithJsonSchema(
         {
             "type": "string",

@@ -21,7 +21,7 @@ from ninja.utils import contribute_operation_callback
 from wagtail_smartgift.api.auth import token_of
 from wagtail_smartgift.api.throttles import client_of
 from wagtail_smartgift.exceptions import PaymentError
-from wagtail_smartgift.services import answers
+from wagtail_smartgift.services import answers, guessing
 
 
 HEADER = "Idempotency-Key"
@@ -49,8 +49,6 @@ _PARAMETER = {
     ),
     "example": "4e7bd1a0-refund-7",
 }
-#: What anybody could fill our table with, at no cost: it is found out anew.
-_CHEAP = frozenset({400, 422})
 
 View = TypeVar("View", bound=Callable[..., Any])
 Run = Callable[..., HttpResponse]
@@ -84,6 +82,8 @@ def _once(run: Run) -> Run:
         if key is None or (caller := _caller(operation, request)) is None:
             return run(request, **path)
         try:
+            if not operation.auth_callbacks:
+                guessing.have_answer_kept(caller)
             claimed = answers.claim(
                 caller=caller,
                 path=request.path,
@@ -103,10 +103,7 @@ def _once(run: Run) -> Run:
             # A worker that is told to stop says so by an exception, too.
             answers.free(claimed)
             raise
-        if operation.auth_callbacks or response.status_code not in _CHEAP:
-            answers.settle(claimed, _answer(response))
-        else:
-            answers.free(claimed)
+        answers.settle(claimed, _answer(response))
         return response
 
     return guarded

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from ninja.parser import Parser
 
 from wagtail_smartgift.api.envelope import is_ours
-from wagtail_smartgift.redaction import hidden_object
+from wagtail_smartgift.redaction import Secret, SecretBytes, hidden_members
 
 
 class Unreadable(ValueError):
@@ -33,17 +33,31 @@ def read_json(request: HttpRequest) -> Any:
     kind = str(request.content_type or "").lower()
     if kind and kind != "application/json" and not kind.endswith("+json"):
         raise Unreadable(_("Send JSON, with Content-Type: application/json."))
+    return strict_json(request.body)
+
+
+def strict_json(body: bytes) -> Any:
+    """Read JSON, which is UTF-8.
+
+    Raises:
+        ValueError: it is none.
+        Unreadable: nor is it, but only by a reader as strict as this one.
+    """
+    body = SecretBytes(body)
     try:
         return json.loads(
-            request.body, object_pairs_hook=_once_each, parse_constant=_no_number
+            Secret(body.decode()),
+            object_pairs_hook=_once_each,
+            parse_constant=_no_number,
         )
     except RecursionError:
         raise Unreadable(_("The request is nested too deeply.")) from None
 
 
 def _once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    # A body may have a voucher number in it: no error page shows it.
-    named, members = len(pairs), hidden_object(dict(pairs))
+    # A body may have a voucher number where none belongs, as a name too: no error page
+    # shows it.
+    named, members = len(pairs), hidden_members(pairs)
     del pairs
     if len(members) != named:
         raise Unreadable(_("An object has two members of the same name."))

@@ -1,14 +1,17 @@
 """Who signed a message: the shop, with one of ``WEBHOOK_SECRETS``, or nobody we know.
 
-By the Standard Webhooks specification and with its own library, which does the HMAC
-and compares in constant time. It trusts what it is given, so it is given only what
-looks right: on a broken secret, a signature that is no base64 or a body that is no
-text it raises errors of its own, and it reads ``1e9`` as a time.
+By the Standard Webhooks specification: an HMAC over the id, the time and the bytes of
+the body. Its own library signs text alone and raises errors of its own on what does not
+look right, so it is not asked here; the tests sign with it. What was signed and is no
+text is the shop's mistake, and not a stranger's: it gets past here and is malformed.
 
 Whoever may not know what is wrong with a message is told as little as possible: which
 secret, and which of several signatures, did not match stays here.
 """
 
+import base64
+import hashlib
+import hmac
 import logging
 import re
 import time
@@ -17,11 +20,10 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
 from django.utils.translation import gettext_lazy as _
 from ninja.security import APIKeyHeader
-from standardwebhooks import Webhook, WebhookVerificationError
 
 from wagtail_smartgift.conf import get_conf, is_webhook_secret
 from wagtail_smartgift.exceptions import PaymentError
-from wagtail_smartgift.redaction import Secret, SecretBytes
+from wagtail_smartgift.redaction import SecretBytes
 from wagtail_smartgift.services.answers import KEY
 
 
@@ -56,8 +58,6 @@ class ShopSignature(APIKeyHeader):
         _check_time(request.headers[TIMESTAMP])
         body = read_body(request)
         if not _is_signed(request, body, secrets):
-            # The library looks at the clock again: it must not have the last word.
-            _check_time(request.headers[TIMESTAMP])
             raise PaymentError("unauthenticated")
         return _id(request)
 
@@ -117,28 +117,23 @@ def _check_time(text: str) -> None:
 
 
 def _is_signed(request: HttpRequest, body: bytes, secrets: list[str]) -> bool:
-    headers = {
-        ID: request.headers[ID],
-        TIMESTAMP: request.headers[TIMESTAMP],
-        SIGNATURE: " ".join(filter(_V1.fullmatch, request.headers[SIGNATURE].split())),
-    }
-    if not headers[SIGNATURE]:
-        return False
-    try:
-        text = Secret(body.decode())
-    except UnicodeDecodeError:
-        return False  # Only text can be signed.
+    given = list(filter(_V1.fullmatch, request.headers[SIGNATURE].split()))
+    head = f"{request.headers[ID]}.{request.headers[TIMESTAMP]}."
+    signed = SecretBytes(head.encode() + body)
     # All are tried, so that time does not tell which one it was.
-    matches = [_matches(Webhook(secret), text, headers) for secret in secrets]
+    matches = [
+        hmac.compare_digest(_signature(secret, signed), one)
+        for secret in secrets
+        for one in given
+    ]
     return any(matches)
 
 
-def _matches(webhook: Webhook, text: str, headers: dict[str, str]) -> bool:
-    try:
-        webhook.verify(text, headers, json_parse=False)
-    except WebhookVerificationError:
-        return False
-    return True
+def _signature(secret: str, signed: bytes) -> str:
+    """Sign with a secret that ``is_webhook_secret``."""
+    key = SecretBytes(base64.b64decode(secret.partition("_")[2], validate=True))
+    digest = hmac.new(key, signed, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(digest).decode()}"
 
 
 def _id(request: HttpRequest) -> str:

@@ -6,19 +6,23 @@ from typing import Any
 from django.core.checks import CheckMessage, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, router
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from wagtail_smartgift import capabilities, keycheck
 from wagtail_smartgift.checks.messages import Messages, error, warning
 from wagtail_smartgift.choices import (
     LIVE_REDEMPTION_STATUSES,
+    DeliveryStatus,
+    InboxStatus,
     OrderStatus,
     SessionStatus,
 )
 from wagtail_smartgift.conf import SETTING, Conf, get_conf, is_loopback_url
 from wagtail_smartgift.models import (
     CapabilityRecord,
+    InboxMessage,
     KeyCheck,
+    OutboxEvent,
     PaymentSession,
     SmartGiftSettings,
     VoucherOrder,
@@ -32,13 +36,15 @@ MOVING_SESSIONS = (
     SessionStatus.NEEDS_ATTENTION,
 )
 OPEN_ORDERS = (OrderStatus.QUEUED, OrderStatus.PLACING, OrderStatus.NEEDS_ATTENTION)
+OPEN_MESSAGES = (InboxStatus.RECEIVED, InboxStatus.PROCESSING)
+_UNFINISHED = "unfinished payments, voucher orders, messages and events"
 
 
 @register(Tags.database)
 def check_rows(
     *, databases: Sequence[str] | None = None, **_kwargs: object
 ) -> list[CheckMessage]:
-    """Report rows of money that no sweep may touch, sites without their account, and
+    """Report unfinished rows that no sweep may touch, sites without their account, and
     accounts whose Smart Gift nobody has probed lately.
     """
     try:
@@ -61,13 +67,7 @@ def check_rows(
 
 def _stranded(conf: Conf) -> Messages:
     counts: dict[tuple[str, str, str], int] = {}
-    open_sessions = PaymentSession.objects.filter(
-        Q(next_look_at__isnull=False)
-        | Q(status__in=MOVING_SESSIONS)
-        | Q(redemptions__status__in=LIVE_REDEMPTION_STATUSES)
-    )
-    open_orders = VoucherOrder.objects.filter(status__in=OPEN_ORDERS)
-    for rows in (open_sessions, open_orders):
+    for rows in _unfinished():
         if not _has_table(rows.model):
             continue
         for alias, base_url, key_hash, count in (
@@ -82,21 +82,36 @@ def _stranded(conf: Conf) -> Messages:
         if account is None:
             yield error(
                 "E016",
-                f"{count} open payments and voucher orders belong to the account "
-                f"{alias!r}, which is not in {SETTING}['ACCOUNTS'] any more: nobody "
-                "finishes them.",
+                f"{count} {_UNFINISHED} belong to the account {alias!r}, which is not "
+                f"in {SETTING}['ACCOUNTS'] any more: nobody finishes them.",
                 "Put the account back until they are settled. On a copy of another "
                 "database, silence this: they must stay untouched.",
             )
         elif (account.base_url, account.key_hash) != (base_url, key_hash):
             yield warning(
                 "W009",
-                f"{count} open payments and voucher orders were made with another key "
-                f"or at another address of the account {alias!r} ({base_url}): nobody "
-                "finishes them.",
+                f"{count} {_UNFINISHED} were made with another key or at another "
+                f"address of the account {alias!r} ({base_url}): nobody finishes them.",
                 "On a copy of another database this is as it should be. Elsewhere go "
                 "back to the earlier key until they are settled, or settle them by hand.",
             )
+
+
+def _unfinished() -> tuple["QuerySet[Any]", ...]:
+    """Return the rows that somebody has to finish."""
+    return (
+        PaymentSession.objects.filter(
+            Q(next_look_at__isnull=False)
+            | Q(status__in=MOVING_SESSIONS)
+            | Q(redemptions__status__in=LIVE_REDEMPTION_STATUSES)
+        ),
+        VoucherOrder.objects.filter(status__in=OPEN_ORDERS),
+        # One that came to no account says so when it is worked on.
+        InboxMessage.objects.filter(status__in=OPEN_MESSAGES).exclude(account=""),
+        OutboxEvent.objects.filter(
+            Q(dispatched_at__isnull=True) | Q(deliveries__status=DeliveryStatus.PENDING)
+        ),
+    )
 
 
 def _sites_without_account(conf: Conf) -> Messages:

@@ -20,6 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout
 from urllib3.util import make_headers, parse_url
 
+from wagtail_smartgift.hosts import is_loopback
 from wagtail_smartgift.redaction import SecretBytes
 from wagtail_smartgift.wire import (
     CONNECT_TIMEOUT,
@@ -28,7 +29,6 @@ from wagtail_smartgift.wire import (
     ConnectionPool,
     TLSConnectionPool,
     current_attempt,
-    is_loopback,
     tls_context,
 )
 

@@ -1,11 +1,13 @@
 """The part of ``smartgift_replay`` that sends webhooks again."""
 
 from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from wagtail_smartgift.choices import DeliveryStatus
 from wagtail_smartgift.management.arguments import moment
@@ -17,8 +19,12 @@ from wagtail_smartgift.signals import SIGNALS
 HELP = (
     "Send webhooks to WEBHOOK_ENDPOINTS again: the same messages under the same ids, so "
     "a receiver that has dealt with one does nothing. Without --all only those that "
-    "were given up. Exit status 1 if one of them was not delivered."
+    "were given up. Where an endpoint does not answer, the others for it wait for the "
+    "sweep. Exit status 1 if one of them was not delivered."
 )
+
+#: What is said of those that would be, and of those that were.
+WOULD, DELIVERED = "would be sent", "delivered"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -71,31 +77,64 @@ def select(options: dict[str, Any]) -> QuerySet[WebhookDelivery]:
 
 def handle(command: BaseCommand, options: dict[str, Any]) -> None:
     """Send them one by one, and say of each what came of it."""
+    chosen = select(options)
+    foreign = chosen.exclude(delivering.ours()).count()
+    if foreign:
+        command.stderr.write(
+            f"Left alone: {foreign}, made with another Smart Gift key or address than is "
+            "configured now."
+        )
+    rows = list(chosen.filter(delivering.ours()))
+    if not rows:
+        command.stdout.write("There is nothing to send again.")
+    outcomes = [WOULD] * len(rows) if options["dry_run"] else _send_all(rows)
     failed = 0
-    rows = list(select(options))
-    for number, row in enumerate(rows, 1):
-        said = "would be sent" if options["dry_run"] else _send(row)
-        failed += said not in {"would be sent", "delivered"}
+    for number, (row, said) in enumerate(zip(rows, outcomes, strict=True), 1):
+        failed += said not in {WOULD, DELIVERED}
         command.stdout.write(
             f"{number}/{len(rows)} {row.event_id} {row.event.type} to {row.endpoint}: "
             f"{said}"
         )
-    if not rows:
-        command.stdout.write("There is nothing to send again.")
     if failed:
         raise CommandError(f"Not delivered: {failed} of {len(rows)}.")
 
 
+def _send_all(rows: Sequence[WebhookDelivery]) -> Iterator[str]:
+    """Ask for all of them, then send one after the other; yield what came of each.
+
+    So what is found out about an endpoint (it does not answer, it is gone) goes for the
+    others that wait for it, as in the sweep, and none of them is tried in vain.
+    """
+    refusals: dict[int, str] = {}
+    for row in rows:
+        try:
+            delivering.replay(row)
+        except delivering.NotReplayable as error:
+            refusals[row.pk] = str(error)
+    for row in rows:
+        yield refusals.get(row.pk) or _send(row)
+
+
 def _send(row: WebhookDelivery) -> str:
-    try:
-        delivering.replay(row)
-    except delivering.NotReplayable as error:
-        return str(error)
     result = delivering.deliver(row.pk)
     if result is None:
-        return "being sent by somebody else"
+        return _found(row)
     if result.delivered:
-        return "delivered"
-    return " ".join(
-        str(part) for part in (result.problem, result.http_status) if part is not None
-    )
+        return DELIVERED
+    return _said(result.problem, result.http_status)
+
+
+def _found(row: WebhookDelivery) -> str:
+    """Say why a delivery was not to be tried now."""
+    row.refresh_from_db()
+    if row.status == DeliveryStatus.DELIVERED:
+        return DELIVERED
+    if row.status == DeliveryStatus.FAILED:
+        return f"given up: {_said(row.problem, row.http_status)}"
+    if row.claimed_until is not None and row.claimed_until > timezone.now():
+        return "being sent by somebody else"
+    return "left to the sweep: its endpoint does not answer"
+
+
+def _said(problem: str | None, http_status: int | None) -> str:
+    return " ".join(str(part) for part in (problem, http_status) if part is not None)

@@ -142,7 +142,8 @@ class CatalogueSync(models.Model):
     """When an account's catalogue was last read, and what came of it."""
 
     account = models.CharField(max_length=64, unique=True, editable=False)
-    #: The last time that the answer was whole and could be read.
+    #: When Smart Gift was last asked, with an answer that was whole and could be read.
+    #: What it changed from then on may not be in it.
     synced_at = models.DateTimeField(null=True, editable=False)
     #: The last time that a sync changed a row; drives the ETag of the list.
     changed_at = models.DateTimeField(null=True, editable=False)

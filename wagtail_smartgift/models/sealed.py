@@ -23,6 +23,8 @@ class SealedColumn:
     field: str
     #: What is in it, for whoever looks after the shop: "3 of 5 voucher numbers".
     content: str
+    #: The column that tells old rows from new ones; random keys do not.
+    age: str = "pk"
 
     def __str__(self) -> str:
         return f"{self.model._meta.verbose_name} ({self.field})"
@@ -44,18 +46,23 @@ class FingerprintColumn:
         return self.sealed.model
 
 
-_REDEMPTION_NUMBER = SealedColumn(Redemption, "number_encrypted", "voucher numbers")
+_REDEMPTION_NUMBER = SealedColumn(
+    Redemption, "number_encrypted", "voucher numbers", age="created_at"
+)
 _ITEM_NUMBER = SealedColumn(
     VoucherOrderItem, "number_encrypted", "numbers of sold vouchers"
 )
 
 SEALED_COLUMNS: tuple[SealedColumn, ...] = (
     _REDEMPTION_NUMBER,
-    SealedColumn(Redemption, "hold_token_encrypted", "hold tokens"),
+    SealedColumn(Redemption, "hold_token_encrypted", "hold tokens", age="created_at"),
     _ITEM_NUMBER,
     SealedColumn(StoredAnswer, "answer_encrypted", "stored answers"),
     SealedColumn(InboxMessage, "payload_encrypted", "messages of the shop"),
-    SealedColumn(OutboxEvent, "message_encrypted", "webhooks to the shop"),
+    SealedColumn(InboxMessage, "body_digest_encrypted", "digests of messages"),
+    SealedColumn(
+        OutboxEvent, "message_encrypted", "webhooks to the shop", age="created_at"
+    ),
 )
 
 FINGERPRINT_COLUMNS: tuple[FingerprintColumn, ...] = (

@@ -26,8 +26,11 @@ class InboxMessage(AccountBound, Claimable):
         _("message id"), max_length=64, unique=True, editable=False
     )
     type = models.CharField(_("event"), max_length=LONGEST_TYPE, editable=False)
-    #: Keyed, of the body in a form in which the order of its members does not matter.
-    body_digest = models.CharField(max_length=64, editable=False)
+    #: Of the body, in a form in which the order of its members does not matter: tells a
+    #: repeat from another message. Sealed, since a body may hold what can be found by
+    #: trying, and since no change of keys may make a repeat look like another message.
+    #: Empty where nobody knows: before there was such a column.
+    body_digest_encrypted = models.TextField(blank=True, editable=False)
     #: What has to be done; it may hold personal data. Empty once it is done, and for
     #: what is ignored.
     payload_encrypted = models.TextField(blank=True, editable=False)

@@ -3,11 +3,14 @@
 A notice is written with the event, so no crash loses it; the sweep sends one mail for
 all that are waiting, and the next one no sooner than five minutes later. A mail says
 which payment or order, and why; of a voucher only the last characters of its number.
+
+A mail server that says nothing holds the sweep up for some seconds, and no other sweep:
+the claims on its notices run out by themselves.
 """
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from urllib.parse import urljoin
 
@@ -32,6 +35,7 @@ from wagtail_smartgift.models import (
     StaffNotice,
     VoucherOrder,
 )
+from wagtail_smartgift.services import mailing
 
 
 logger = logging.getLogger(__name__)
@@ -41,8 +45,16 @@ EVENTS = frozenset({"session.needs_attention", "voucher_order.needs_attention"})
 QUIET = 300
 #: Seconds after which whoever was sending a mail is taken for dead.
 CLAIM = 300
+#: Seconds for which a pass waits for the host's mail: a server takes one in a few.
+SECONDS = 30.0
 #: Notices in one mail, and how many of them it describes.
 BATCH, DESCRIBED = 1000, 50
+
+#: What needs a person.
+Case = PaymentSession | VoucherOrder
+
+#: The mail that this process waited for in vain, and the notices that it is about.
+_late: list[tuple[mailing.Sending, list[int]]] = []
 
 
 def plan(event: OutboxEvent) -> None:
@@ -54,23 +66,56 @@ def plan(event: OutboxEvent) -> None:
 def tell_staff() -> int:
     """Send one mail about all that is waiting; returns of how many cases it tells."""
     recipients = get_conf().attention_emails
-    if not recipients:
+    if not recipients or _is_still_sending():
         return 0
     notices = _claim()
     if not notices:
         return 0
-    cases = [notice.event for notice in notices if _still_needs_a_person(notice.event)]
-    if cases:
-        try:
-            _mail(cases, recipients)
-        except Exception:
-            # The host's mail is the host's: the claims run out, and it is tried again.
-            logger.exception("Staff could not be told of %d cases.", len(cases))
-            return 0
-    StaffNotice.objects.filter(pk__in=[notice.pk for notice in notices]).update(
+    ids = [notice.pk for notice in notices]
+    cases = [case for notice in notices if (case := _case(notice.event)) is not None]
+    if cases and not _send(_mail(cases, recipients), ids, len(cases)):
+        # The host's mail is the host's: the claims run out, and it is tried again.
+        return 0
+    _note_told(ids)
+    return len(cases)
+
+
+def _send(message: EmailMessage, notice_ids: list[int], count: int) -> bool:
+    """Hand a mail to the host's backend; returns whether it has taken it."""
+    sending = mailing.Sending(message)
+    if not sending.is_over(within=SECONDS):
+        _late.append((sending, notice_ids))
+        logger.error(
+            "Staff could not be told of %d cases: the mail server has not answered for "
+            "%.0f seconds. Give the mail backend a timeout.",
+            count,
+            SECONDS,
+        )
+        return False
+    if sending.failure is not None:
+        logger.error(
+            "Staff could not be told of %d cases.", count, exc_info=sending.failure
+        )
+        return False
+    return True
+
+
+def _is_still_sending() -> bool:
+    """Tell whether an earlier mail is still on its way; what came of it is noted."""
+    for late in list(_late):
+        sending, notice_ids = late
+        if not sending.is_over(within=0):
+            return True
+        _late.remove(late)
+        if sending.failure is None:
+            _note_told(notice_ids)
+    return False
+
+
+def _note_told(notice_ids: Collection[int]) -> None:
+    StaffNotice.objects.filter(pk__in=notice_ids, told_at__isnull=True).update(
         told_at=timezone.now(), claimed_by="", claimed_until=None
     )
-    return len(cases)
 
 
 def _claim() -> list[StaffNotice]:
@@ -99,21 +144,23 @@ def _claim() -> list[StaffNotice]:
     )
 
 
-def _still_needs_a_person(event: OutboxEvent) -> bool:
-    if event.session is not None:
-        return event.session.status == SessionStatus.NEEDS_ATTENTION
-    return event.order is not None and (
-        event.order.status == OrderStatus.NEEDS_ATTENTION
-    )
+def _case(event: OutboxEvent) -> Case | None:
+    """Return the payment or order that an event is about, if it still needs a person."""
+    session, order = event.session, event.order
+    if session is not None and session.status == SessionStatus.NEEDS_ATTENTION:
+        return session
+    if order is not None and order.status == OrderStatus.NEEDS_ATTENTION:
+        return order
+    return None
 
 
-def _mail(cases: Sequence[OutboxEvent], recipients: Sequence[str]) -> None:
+def _mail(cases: Sequence[Case], recipients: Sequence[str]) -> EmailMessage:
     with translation.override(django_settings.LANGUAGE_CODE):
-        EmailMessage(
+        return EmailMessage(
             subject=_subject(len(cases)),
             body="\n\n".join(_paragraphs(cases)) + "\n",
             to=list(recipients),
-        ).send()
+        )
 
 
 def _subject(count: int) -> str:
@@ -124,13 +171,13 @@ def _subject(count: int) -> str:
     ) % {"count": count}
 
 
-def _paragraphs(cases: Sequence[OutboxEvent]) -> list[str]:
+def _paragraphs(cases: Sequence[Case]) -> list[str]:
     parts = [
         _(
             "These cannot be settled without a person. Look them up in the Smart Gift "
             "dashboard."
         ),
-        *(_describe(event) for event in cases[:DESCRIBED]),
+        *(_describe(case) for case in cases[:DESCRIBED]),
     ]
     more = len(cases) - DESCRIBED
     if more > 0:
@@ -144,11 +191,10 @@ def _paragraphs(cases: Sequence[OutboxEvent]) -> list[str]:
     return parts
 
 
-def _describe(event: OutboxEvent) -> str:
-    if event.session is not None:
-        return _describe_payment(event.session)
-    assert event.order is not None  # noqa: S101 - both kinds of EVENTS are about one
-    return _describe_order(event.order)
+def _describe(case: Case) -> str:
+    if isinstance(case, PaymentSession):
+        return _describe_payment(case)
+    return _describe_order(case)
 
 
 def _describe_payment(session: PaymentSession) -> str:

@@ -96,6 +96,7 @@ def sync(
             account=account.alias
         ).values_list("remote_id", "digest", "gone_at")
     }
+    asked_at = timezone.now()
     try:
         answer = _ask(account, known, allow_empty=allow_empty, patience=patience)
     except CatalogueSyncError as error:
@@ -124,7 +125,7 @@ def sync(
         gone=gone,
         returned=len(returned),
     )
-    _finish(account, result, now)
+    _finish(account, result, asked_at)
     logger.info("Catalogue of %s: %s", account.alias, result)
     return result
 
@@ -238,14 +239,14 @@ def _mark_gone(account: Account, missing: Sequence[int], now: datetime) -> int:
     return count
 
 
-def _finish(account: Account, result: SyncResult, now: datetime) -> None:
+def _finish(account: Account, result: SyncResult, asked_at: datetime) -> None:
     """Note that the sync is done, and tell of it if anything is new.
 
     Each batch has noted its change, so what a sync that was interrupted has written is
     told by the next one, even if that finds nothing itself.
     """
     with transaction.atomic():
-        _record(account, synced_at=now, failure="")
+        _record(account, synced_at=asked_at, failure="")
         news = CatalogueSync.objects.filter(
             Q(told_at__isnull=True) | Q(told_at__lt=F("changed_at")),
             account=account.alias,
@@ -256,7 +257,7 @@ def _finish(account: Account, result: SyncResult, now: datetime) -> None:
                 "catalogue.synced",
                 account=account,
                 details={
-                    "synced_at": now.isoformat(),
+                    "synced_at": asked_at.isoformat(),
                     "added": result.added,
                     "changed": result.changed,
                     "gone": result.gone,

@@ -70,6 +70,22 @@ def look_up_by(client: str) -> Iterator[None]:
             _take_back(kept)
 
 
+def have_answer_kept(client: str) -> None:
+    """Let a stranger use an Idempotency-Key: as many times a minute as look-ups.
+
+    Refusals are kept under it, too, and cost nothing to get: without a limit anybody
+    could fill the table with them.
+
+    Raises:
+        PaymentError: ``throttled``.
+    """
+    limit = get_conf().throttles.balance_per_minute
+    try:
+        counters.count(Counter("balance-keys", MINUTE, client), limit=limit)
+    except Full as error:
+        raise PaymentError("throttled", retry_after=error.retry_after) from None
+
+
 def seconds_to_wait(client: str) -> float | None:
     """Return how long a stranger has to wait before looking up; None: not at all.
 

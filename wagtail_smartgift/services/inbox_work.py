@@ -5,11 +5,13 @@ is refused raises, and whatever is under way at Smart Gift counts as done: the s
 finishes it, and an event tells the shop.
 """
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
 from django.db import transaction
+from django.db.models import Min
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
@@ -22,17 +24,19 @@ from wagtail_smartgift.choices import (
     ShopEvent,
 )
 from wagtail_smartgift.client import SmartGiftError
-from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.exceptions import PaymentError
-from wagtail_smartgift.models import InboxEvent, InboxMessage
+from wagtail_smartgift.models import CatalogueSync, InboxEvent, InboxMessage
 from wagtail_smartgift.services import catalogue, counters, payments, sales
-from wagtail_smartgift.services.timebox import PATIENCE, Postponed
+from wagtail_smartgift.services.timebox import Postponed, TimeBox
 
 
 #: However many messages say that the catalogue has changed, it is read once in so many
 #: seconds: one call of the sixty, in the last lane.
 CATALOGUE_SECONDS = 60
 _CATALOGUE = counters.Counter("inbox-catalogue", CATALOGUE_SECONDS)
+#: When an account was read that never was.
+_NEVER = dt.datetime.min.replace(tzinfo=dt.timezone.utc)
 
 Data = Mapping[str, Any]
 
@@ -106,19 +110,53 @@ def _site(message: InboxMessage, hostname: str | None) -> Site | None:
 
 
 def _read_catalogue(message: InboxMessage, data: Data, attempt: Attempt) -> None:
-    """Read the catalogue of every account, for all who say that it has changed."""
+    """Read the catalogue of every account, for all who say that it has changed.
+
+    One attempt begins readings for as long as a request may. Where that is not enough
+    for all accounts, or one cannot be read, the next attempt goes on with the others:
+    what was read since the message came is not read again for it.
+    """
+    waiting = _to_be_read(message)
+    if waiting:
+        _take_turn()
+    box = TimeBox.request()
+    failure: PaymentError | None = None
+    for account in waiting:
+        if box.left() <= 0:
+            failure = failure or PaymentError("busy", retry_after=5)
+            break
+        attempt.renew()
+        try:
+            catalogue.sync(account, patience=box.patience)
+        except catalogue.CatalogueSyncError as error:
+            failure = failure or _unread(error)
+    if failure is not None:
+        raise failure
+    _answer_the_others(message, attempt)
+
+
+def _take_turn() -> None:
     try:
         counters.count(_CATALOGUE, limit=1)
     except counters.Full as full:
         raise PaymentError("busy", retry_after=full.retry_after) from None
-    began = timezone.now()
-    for account in get_conf().accounts.values():
-        attempt.renew()
-        try:
-            catalogue.sync(account, patience=PATIENCE)
-        except catalogue.CatalogueSyncError as error:
-            raise _unread(error) from error
-    _answer_the_others(message, attempt, began)
+
+
+def _to_be_read(message: InboxMessage) -> list[Account]:
+    """Return the accounts that were not read since the message came (or was replayed).
+
+    First those that nobody has tried for longest: one that fails holds up no other.
+    """
+    read, tried = {}, {}
+    for row in CatalogueSync.objects.all():
+        read[row.account] = row.synced_at or _NEVER
+        tried[row.account] = max(read[row.account], row.failed_at or _NEVER)
+    waiting = [
+        account
+        for account in get_conf().accounts.values()
+        if read.get(account.alias, _NEVER) < message.asked_at
+    ]
+    return sorted(waiting, key=lambda account: tried.get(account.alias, _NEVER))
 
 
 def _unread(error: catalogue.CatalogueSyncError) -> PaymentError:
@@ -129,15 +167,19 @@ def _unread(error: catalogue.CatalogueSyncError) -> PaymentError:
     return PaymentError(postponed.code, retry_after=postponed.retry_after)
 
 
-def _answer_the_others(message: InboxMessage, attempt: Attempt, began: Any) -> None:
-    """What they tell of was there to be read when this reading began."""
+def _answer_the_others(message: InboxMessage, attempt: Attempt) -> None:
+    """What they tell of was there to be read when the readings began."""
     now = timezone.now()
+    accounts = get_conf().accounts
+    read_at = CatalogueSync.objects.filter(account__in=list(accounts)).aggregate(
+        oldest=Min("synced_at")
+    )["oldest"]
     with transaction.atomic(durable=True):
         InboxMessage.objects.filter(
-            InboxMessage.bound_to(get_conf().accounts.values()),
+            InboxMessage.bound_to(accounts.values()),
             type=message.type,
             status=InboxStatus.RECEIVED,
-            received_at__lte=began,
+            asked_at__lte=read_at,
         ).update(
             status=InboxStatus.PROCESSED,
             code="",

@@ -2,13 +2,16 @@
 
 It reads only our own rows, so it needs no message of any queue, and it may run from
 several processes at once, while customers shop: whoever gets a session's claim works
-on it, the others go on to the next.
+on it, the others go on to the next. What breaks off, a row or a whole part of the pass,
+is logged and counted, and keeps nothing else waiting.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, router
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -80,40 +83,55 @@ class Report:
     foreign: int = 0
     #: Rows on which the sweep itself failed; the log tells why.
     faults: int = 0
+    #: Parts of the pass that broke off; the log tells why.
+    broken_off: int = 0
 
 
 def reconcile(*, batch: int = BATCH) -> Report:
-    """Make one pass over everything that is due."""
+    """Make one pass over everything that is due.
+
+    Each part is tried, whatever became of the one before: a fault in one kind of row
+    must not keep the money in the others waiting.
+
+    Raises:
+        DatabaseError: the database is away.
+    """
     report = Report()
-    _lapse(report, batch)
-    # Before the payments, so that what they begin is taken on in the same pass.
-    report.messages = inbox.process_due(limit=batch)
-    report.failed_messages = inbox.count_failed()
-    _advance(report, batch)
-    _count_foreign(report)
-    _release_abandoned(report, batch)
-    _sell(report, batch)
-    report.events = outbox.dispatch_due(limit=batch)
-    answers.prune()
-    counters.prune()
-    inbox.prune()
-    report.attention = (
-        PaymentSession.objects.filter(status=SessionStatus.NEEDS_ATTENTION).count()
-        + VoucherOrder.objects.filter(status=OrderStatus.NEEDS_ATTENTION).count()
-    )
-    _beat()
-    # Last: other people's servers take their time.
-    report.told = attention.tell_staff()
-    report.webhooks = delivery_rounds.deliver_due()
-    delivery_rounds.prune()
+    for part in _PARTS:
+        try:
+            part(report, batch)
+        except Exception as error:
+            if isinstance(error, DatabaseError):
+                _require_database()
+            logger.exception("The part %s of the sweep broke off.", _name(part))
+            report.broken_off += 1
     return report
 
 
-def _beat() -> None:
+def _name(part: "_Part") -> str:
+    return part.__name__.strip("_")
+
+
+def _require_database() -> None:
+    """See whether only one part could not use the database; connect anew if need be.
+
+    Raises:
+        DatabaseError: nobody can, so the other parts need not be tried.
+    """
+    connection = connections[router.db_for_write(PaymentSession) or DEFAULT_DB_ALIAS]
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+    PaymentSession.objects.using(connection.alias).order_by().values("pk").first()
+
+
+def _beat(report: Report, batch: int) -> None:
     """Write down that a pass has looked after the money: the doctor asks when that was.
 
     Before mail and webhooks: a slow receiver must not look like a sweep that is dead.
+    One in which a part broke off has not looked after all of it.
     """
+    if report.broken_off:
+        return
     now = timezone.now()
     if not Heartbeat.objects.filter(name=health.SWEEP).update(at=now):
         # Two first passes at once: either's time will do.
@@ -133,7 +151,11 @@ def _lapse(report: Report, batch: int) -> None:
         over, _unclaimed("session__", now), _bound("session__")
     )
     for row in rows.order_by("held_until")[:batch]:
-        report.lapsed += holds.lapse(row)
+        try:
+            report.lapsed += holds.lapse(row)
+        except Exception:
+            logger.exception("The sweep failed on the hold of redemption %s.", row.pk)
+            report.faults += 1
 
 
 def _unclaimed(prefix: str, now: object) -> Q:
@@ -197,21 +219,11 @@ def _release_abandoned(report: Report, batch: int) -> None:
                     holding.let_go(worker, row)
         except (Claimed, ForeignRow, Postponed, Stale):
             continue
+        except Exception:
+            logger.exception("The sweep could not give back payment %s.", session.pk)
+            report.faults += 1
+            continue
         report.abandoned += 1
-
-
-def _count_foreign(report: Report) -> None:
-    """Count unfinished payments of a key or address that is not configured now."""
-    report.foreign = (
-        PaymentSession.objects.filter(status__in=PENDING).exclude(_bound()).count()
-    )
-    if report.foreign:
-        logger.warning(
-            "%d payments were made with another Smart Gift key or address than is "
-            "configured now; they are left alone.",
-            report.foreign,
-        )
-    report.foreign += inbox.count_foreign()
 
 
 def _sell(report: Report, batch: int) -> None:
@@ -219,3 +231,78 @@ def _sell(report: Report, batch: int) -> None:
     report.orders = done.advanced
     report.foreign += done.foreign
     report.faults += done.failed
+
+
+def _read_messages(report: Report, batch: int) -> None:
+    report.messages = inbox.process_due(limit=batch)
+
+
+def _send_events(report: Report, batch: int) -> None:
+    report.events = outbox.dispatch_due(limit=batch)
+
+
+def _count(report: Report, batch: int) -> None:
+    """Count what waits for somebody, and what is not ours to finish."""
+    report.failed_messages = inbox.count_failed()
+    report.attention = (
+        PaymentSession.objects.filter(status=SessionStatus.NEEDS_ATTENTION).count()
+        + VoucherOrder.objects.filter(status=OrderStatus.NEEDS_ATTENTION).count()
+    )
+    foreign = (
+        PaymentSession.objects.filter(status__in=PENDING).exclude(_bound()).count()
+    )
+    if foreign:
+        logger.warning(
+            "%d payments were made with another Smart Gift key or address than is "
+            "configured now; they are left alone.",
+            foreign,
+        )
+    report.foreign += foreign + inbox.count_foreign()
+
+
+def _deliver(report: Report, batch: int) -> None:
+    report.webhooks = delivery_rounds.deliver_due()
+
+
+def _tell_staff(report: Report, batch: int) -> None:
+    report.told = attention.tell_staff()
+
+
+def _forget_answers(report: Report, batch: int) -> None:
+    answers.prune()
+
+
+def _forget_counters(report: Report, batch: int) -> None:
+    counters.prune()
+
+
+def _forget_messages(report: Report, batch: int) -> None:
+    inbox.prune()
+
+
+def _forget_events(report: Report, batch: int) -> None:
+    delivery_rounds.prune()
+
+
+_Part = Callable[[Report, int], None]
+
+#: First what is running out: an unknown redeem can be found out only while its hold
+#: lasts. Holds are given back after the messages, which may confirm their payments.
+#: Last other people's servers, which take their time, and the host's mail, which may
+#: never answer.
+_PARTS: tuple[_Part, ...] = (
+    _lapse,
+    _advance,
+    _sell,
+    _read_messages,
+    _release_abandoned,
+    _send_events,
+    _beat,
+    _count,
+    _forget_answers,
+    _forget_counters,
+    _forget_messages,
+    _forget_events,
+    _deliver,
+    _tell_staff,
+)

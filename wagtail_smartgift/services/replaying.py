@@ -48,6 +48,11 @@ def failed(
     return list(rows)
 
 
+def count_failed() -> int:
+    """Count all that can be replayed."""
+    return _replayable().count()
+
+
 def count_outdated() -> int:
     """Count the confirmations that are replayed by their ids only."""
     return _replayable().filter(_outdated()).count()

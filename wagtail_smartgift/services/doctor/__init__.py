@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.services.doctor import (
     of_installation,
+    of_messages,
     of_rows,
     of_smart_gift,
 )
@@ -31,7 +32,9 @@ _ROWS: tuple[tuple[str, _Look], ...] = (
     ("accounts", of_installation.stranded_rows),
     ("catalogue", of_rows.catalogue),
     ("sweep", of_rows.sweep),
-    ("events", of_rows.outbox),
+    ("messages", of_messages.inbox),
+    ("events", of_messages.outbox),
+    ("webhooks", of_messages.webhooks),
     ("orders", of_rows.orders),
     ("people", of_rows.attention),
     ("encryption", of_rows.secrets),

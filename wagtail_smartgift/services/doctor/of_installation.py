@@ -46,9 +46,9 @@ def database() -> Iterator[Finding]:
 
 
 def stranded_rows() -> Iterator[Finding]:
-    """Report rows of money that no sweep may touch, and sites without an account."""
+    """Report unfinished rows that no sweep may touch, and sites without an account."""
     yield from _checks(
-        "accounts", "no open payment or order is another key's", databases=[alias()]
+        "accounts", "nothing that is unfinished is another key's", databases=[alias()]
     )
 
 

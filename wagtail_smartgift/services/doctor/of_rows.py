@@ -11,7 +11,6 @@ from wagtail_smartgift.choices import OrderStatus, OwnCodes, SessionStatus
 from wagtail_smartgift.conf import Account, get_conf, is_loopback_url
 from wagtail_smartgift.models import (
     CatalogueSync,
-    OutboxEvent,
     PaymentSession,
     VoucherOrder,
     VoucherOrderEvent,
@@ -28,8 +27,6 @@ from wagtail_smartgift.services.doctor.findings import (
 from wagtail_smartgift.services.probing.questions import QUESTIONS
 
 
-#: Attempts after which an event is not refused by accident.
-_MANY_ATTEMPTS = 5
 #: Seconds that a paid order may wait to be sent.
 _LONG_QUEUED = 3600
 #: Stored secrets of each kind that are tried: the newest, and the oldest.
@@ -82,23 +79,13 @@ def sweep() -> Iterator[Finding]:
     if overdue:
         yield fault(
             "sweep",
-            f"{overdue} payments, orders and events have been due for five minutes",
+            f"{overdue} payments, orders, events and messages have been due for five "
+            "minutes",
             "Run `manage.py smartgift_reconcile` and look into its log.",
         )
-
-
-def outbox() -> Iterator[Finding]:
-    waiting = OutboxEvent.objects.filter(dispatched_at__isnull=True)
-    refused = waiting.filter(attempts__gte=_MANY_ATTEMPTS).count()
-    if refused:
-        yield warning(
-            "events",
-            f"{refused} were tried {_MANY_ATTEMPTS} times and more, and a receiver "
-            "refuses them",
-            "The log of wagtail_smartgift tells which receiver raised what.",
-        )
-    else:
-        yield ok("events", f"{waiting.count()} are on their way")
+    foreign = health.overdue_elsewhere()
+    if foreign:
+        yield ok("sweep", f"{foreign} more are due, and another key's: left alone")
 
 
 def orders() -> Iterator[Finding]:
@@ -153,7 +140,8 @@ def _sample(column: SealedColumn) -> set[str]:
     """Return the newest and the oldest values: keys change once in a while."""
     rows = column.model._default_manager.exclude(**{column.field: ""})
     texts = rows.values_list(column.field, flat=True)
-    return {*texts.order_by("-pk")[:_SAMPLE], *texts.order_by("pk")[:_SAMPLE]}
+    age = column.age
+    return {*texts.order_by(f"-{age}")[:_SAMPLE], *texts.order_by(age)[:_SAMPLE]}
 
 
 def _opens(text: str) -> bool:
