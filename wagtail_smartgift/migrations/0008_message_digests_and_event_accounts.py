@@ -27,7 +27,7 @@ def fill_in_accounts(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('wagtail_smartgift', '0006_sweep_index'),
+        ('wagtail_smartgift', '0007_desk_permissions'),
     ]
 
     operations = [
