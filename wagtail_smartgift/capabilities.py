@@ -68,20 +68,24 @@ class Capabilities:
         )
 
     @property
+    def not_found_is_not_sold(self) -> bool:
+        """Whether a sale whose own number is not found was not made, as of then."""
+        return (
+            self.own_codes == OwnCodes.HONOURED and self.code_checkable_at_once is True
+        )
+
+    @property
     def may_sell_again(self) -> bool:
         """Whether a sale that nobody answered may be made again once its number is not
         found: it is known not to be sold then, and a first request that comes later than
         any should cannot make a second sale.
         """
-        not_sold = (
-            self.own_codes == OwnCodes.HONOURED and self.code_checkable_at_once is True
-        )
         sold_once = (
             self.duplicate_code == DuplicateCode.REFUSED
             or self.duplicate_reference
             in {DuplicateReference.REFUSED, DuplicateReference.REPEATED}
         )
-        return not_sold and sold_once
+        return self.not_found_is_not_sold and sold_once
 
     @property
     def takes_own_codes(self) -> bool:

@@ -567,14 +567,26 @@ def test_a_reference_that_is_taken_after_all_is_looked_into(
     assert reasons[-3:] == ["", "duplicate_reference", "found"]
 
 
-def test_a_taken_reference_is_never_taken_for_not_sold(sell, learn, shop):
-    """Somebody else's order has it: ours is not found, and not sent a third time."""
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("reference", "The reference has already been taken."),
+        ("reference", "This order has been processed before."),
+        ("reference", "?"),
+        ("order", "That reference belongs to another order."),
+        ("items.0.code", "The items.0.code has already been taken."),
+        ("items.0.code", "Not available."),
+        ("order", "A voucher with this code exists."),
+    ],
+)
+def test_a_taken_reference_is_never_taken_for_not_sold(
+    sell, learn, shop, field, message
+):
+    """In whichever words. Ours is not found, so it is somebody else's, or is sold yet:
+    it is not sent a third time, and nobody is told that it failed.
+    """
     learn(sale=SALE)
-    refusal = {
-        "mode": "refused",
-        "field": "reference",
-        "message": "The reference has already been taken.",
-    }
+    refusal = {"mode": "refused", "field": field, "message": message}
 
     order, sold = sell({"mode": "lost_before"}, refusal)
 
@@ -582,6 +594,59 @@ def test_a_taken_reference_is_never_taken_for_not_sold(sell, learn, shop):
         OrderStatus.NEEDS_ATTENTION, "reference_taken"
     )  # fmt: skip
     assert (order.attempt, sold) == (2, [])
+    told = order.outbox.values_list("type", flat=True)
+    assert list(told) == ["voucher_order.needs_attention"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_refusal_in_doubt_is_looked_into_before_it_is_told(
+    sell, learn, shop, monkeypatch, known
+):
+    """Out of stock: because an earlier request came late and took the last one?"""
+    learn(sale=SALE)
+    begin = sales_service.sales_protocol._begin
+
+    def forget(order):
+        if order.attempt == 1 and not known:
+            CapabilityRecord.objects.update(code_checkable_at_once=None)
+        return begin(order)
+
+    monkeypatch.setattr(sales_service.sales_protocol, "_begin", forget)
+    refusal = {"mode": "refused", "field": "items.0.id", "message": "Out of stock."}
+
+    order, sold = sell({"mode": "lost_before"}, refusal)
+
+    told, status = {
+        True: ("voucher_order.failed", OrderStatus.REFUSED),
+        False: ("voucher_order.needs_attention", OrderStatus.NEEDS_ATTENTION),
+    }[known]
+    assert (order.status, order.refusal_detail) == (status, "Out of stock.")
+    assert (order.attempt, sold) == (2, [])
+    assert list(order.outbox.values_list("type", flat=True)) == [told]
+    # The last look came when no request could any more.
+    [refused] = order.events.filter(operation="place", outcome="failed")
+    last = order.events.filter(operation="check").latest("pk")
+    assert (last.created_at - refused.created_at).total_seconds() >= 129
+
+
+def test_an_order_that_came_late_and_took_the_last_one_is_sold(
+    sell, learn, shop, monkeypatch
+):
+    learn(sale=SALE)
+    begin = sales_service.sales_protocol._begin
+
+    def late_comer(order):
+        if order.attempt == 1:
+            body = [line for line in shop.log() if line.operation == "pos-sale"][-1]
+            shop.call("pos-sale", dict(body.request))
+        return begin(order)
+
+    monkeypatch.setattr(sales_service.sales_protocol, "_begin", late_comer)
+    refusal = {"mode": "refused", "field": "items.0.id", "message": "Out of stock."}
+
+    order, [_sale] = sell({"mode": "lost_before"}, refusal)
+
+    assert (order.status, order.attempt) == (OrderStatus.PLACED, 2)
 
 
 def test_answers_that_are_always_lost_are_a_persons(sell, learn, shop):

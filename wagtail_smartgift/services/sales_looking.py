@@ -16,7 +16,7 @@ from wagtail_smartgift import capabilities, codes
 from wagtail_smartgift.choices import Lane, OrderStatus, Outcome
 from wagtail_smartgift.client import RefusalReason, Refused, SmartGiftError
 from wagtail_smartgift.conf import Account, get_conf
-from wagtail_smartgift.models import VoucherOrder
+from wagtail_smartgift.models import VoucherOrder, VoucherOrderEvent
 from wagtail_smartgift.services import claims, gateway, vault
 from wagtail_smartgift.services import sales_journal as journal
 from wagtail_smartgift.services.timebox import TimeBox
@@ -30,6 +30,8 @@ LOOK_AFTER = (35, 60, 120, 240, 480, 960, 1920, 3600)
 RESENDS = 3
 #: Seconds that a look waits when only the quota was in its way.
 _QUOTA_PAUSE = 5.0
+#: What the journal says of a refusal that may mean "this is sold already".
+_TAKEN = {RefusalReason.DUPLICATE_REFERENCE.value, RefusalReason.INVALID_CODE.value}
 
 S = OrderStatus
 
@@ -110,8 +112,18 @@ def _take_look(
             reason="not_found",
             **journal.later(late_at),
         )
-    elif _was_not_sold(order, account):
+    elif _may_be_sent_again(order, account):
         return _send_again(order)
+    elif _was_refused(order) and capabilities.of(account).not_found_is_not_sold:
+        # Sent again and refused for a reason of its own, and the earlier one never came.
+        journal.step(
+            order,
+            journal.CHECK,
+            Outcome.SUCCEEDED,
+            reason=journal.NOT_SOLD,
+            refusal="other",
+            **journal.settled(S.REFUSED),
+        )
     else:
         # Whether a voucher can be checked the moment it is sold is not documented,
         # so that it is not found does not prove that it was not sold.
@@ -119,18 +131,18 @@ def _take_look(
     return False
 
 
-def _was_not_sold(order: VoucherOrder, account: Account) -> bool:
+def _may_be_sent_again(order: VoucherOrder, account: Account) -> bool:
     """Tell whether an order whose number is not found may be sent again.
 
     A probe must have shown that numbers of ours are taken, that a new one can be
-    checked at once, and that what comes twice is sold once. Where Smart Gift has called
-    the reference or the number taken, somebody has sold something: never then.
+    checked at once, and that what comes twice is sold once. One that Smart Gift has
+    refused is not: it would be refused again.
     """
     resent = order.events.filter(
         operation=journal.CHECK, reason=journal.NOT_SOLD
     ).count()
     return (
-        _doubt(order) == journal.SALE_UNKNOWN
+        _last_placing(order).outcome != Outcome.FAILED
         and resent < RESENDS
         and capabilities.of(account).may_sell_again
     )
@@ -179,9 +191,24 @@ def _look_later(order: VoucherOrder, error: SmartGiftError) -> None:
 
 def _doubt(order: VoucherOrder) -> str:
     """Return why nobody knows: no answer, or a refusal of the reference as taken."""
-    last = order.events.filter(operation=journal.PLACE).order_by("-id").first()
-    refused = last is not None and last.outcome == Outcome.FAILED
-    return journal.REFERENCE_TAKEN if refused else journal.SALE_UNKNOWN
+    return (
+        journal.REFERENCE_TAKEN
+        if _last_placing(order).reason in _TAKEN
+        else journal.SALE_UNKNOWN
+    )
+
+
+def _was_refused(order: VoucherOrder) -> bool:
+    """Tell whether Smart Gift refused it, and not for something that is taken.
+
+    Where it has called the reference or the number taken, somebody has sold something.
+    """
+    last = _last_placing(order)
+    return last.outcome == Outcome.FAILED and last.reason not in _TAKEN
+
+
+def _last_placing(order: VoucherOrder) -> VoucherOrderEvent:
+    return order.events.filter(operation=journal.PLACE).latest("id")
 
 
 def hand_over(order: VoucherOrder, code: str, *, reason: str = "") -> None:

@@ -40,6 +40,8 @@ from wagtail_smartgift.client import (
     SaleReceipt,
     SaleRequest,
     SmartGiftError,
+    is_about_code,
+    is_about_reference,
 )
 from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.models import VoucherOrder, VoucherOrderItem
@@ -246,24 +248,23 @@ def _keep_answered_codes(order: VoucherOrder, answered: tuple[str, ...]) -> None
 def _take_refusal(order: VoucherOrder, error: Refused) -> bool:
     """Write down a definite no; return whether to send again without our numbers."""
     reason = error.reason
-    about_reference = (
-        reason is RefusalReason.DUPLICATE_REFERENCE or "reference" in error.fields
-    )
+    about_reference = is_about_reference(error)
     doubtful = order.events.filter(
         operation=journal.PLACE, outcome=Outcome.UNKNOWN
     ).exists()
     if reason is RefusalReason.INVALID_CODE and not about_reference and not doubtful:
         return _drop_codes(order)
-    if reason in {RefusalReason.DUPLICATE_REFERENCE, RefusalReason.INVALID_CODE}:
+    if about_reference or doubtful:
         # Taken by whom? If by an earlier attempt of ours (or one that something on
-        # the way sent twice), then it is sold; the first voucher's number tells.
+        # the way sent twice), then it is sold; the first voucher's number tells. In
+        # doubt that is asked after every refusal, whatever it says: an earlier request
+        # that came late may have taken the last one, too.
         journal.step(
             order,
             journal.PLACE,
             Outcome.FAILED,
-            reason=(
-                RefusalReason.DUPLICATE_REFERENCE if about_reference else reason
-            ).value,
+            reason=_kind(error).value,
+            refusal_detail=error.message[:1000],
             looks=0,
             **journal.later(timezone.now()),
         )
@@ -278,6 +279,13 @@ def _take_refusal(order: VoucherOrder, error: Refused) -> bool:
         **journal.settled(S.REFUSED),
     )
     return False
+
+
+def _kind(error: Refused) -> RefusalReason:
+    """Return the reason, with any word about what is sold once as "that is taken"."""
+    if is_about_reference(error):
+        return RefusalReason.DUPLICATE_REFERENCE
+    return RefusalReason.INVALID_CODE if is_about_code(error) else error.reason
 
 
 def _drop_codes(order: VoucherOrder) -> bool:
