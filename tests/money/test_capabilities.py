@@ -486,6 +486,7 @@ LOST_SALES = {
         ("refuse", "refuse"),
         ("rename", "refuse"),
         ("repeat", "replace"),
+        ("echo", "replace"),
         ("rename", "replace"),
     ],
 )
@@ -513,7 +514,7 @@ def test_a_sale_is_never_made_twice(
         assert len(sold) == 1
     if probed and own != "honour":
         assert not order.own_codes
-    sold_once = (reference, code) != ("rename", "replace")
+    sold_once = reference == "repeat" or code == "refuse"
     may_be_made_again = probed and own == "honour" and at_once and sold_once
     if may_be_made_again:
         assert order.status == OrderStatus.PLACED

@@ -180,7 +180,7 @@ QUESTIONS: tuple[Question, ...] = (
         "What becomes of a second sale of the same reference?",
         {
             DuplicateReference.REFUSED: "A second safety net under sales.",
-            DuplicateReference.RENAMED: "It would be a second sale. None is made unless "
+            DuplicateReference.RENAMED: "It is a second sale. None is made unless "
             "the first is known not to be.",
             DuplicateReference.REPEATED: "A second safety net under sales.",
         },
