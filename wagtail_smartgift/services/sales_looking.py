@@ -19,6 +19,7 @@ from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.models import VoucherOrder, VoucherOrderEvent
 from wagtail_smartgift.services import claims, gateway, vault
 from wagtail_smartgift.services import sales_journal as journal
+from wagtail_smartgift.services.sales_journal import After
 from wagtail_smartgift.services.timebox import TimeBox
 
 
@@ -36,23 +37,23 @@ _TAKEN = {RefusalReason.DUPLICATE_REFERENCE.value, RefusalReason.INVALID_CODE.va
 S = OrderStatus
 
 
-def look(order: VoucherOrder, account: Account, box: TimeBox) -> bool:
+def look(order: VoucherOrder, account: Account, box: TimeBox) -> After:
     """Find out what became of an order that was sent and not answered.
 
-    Returns whether it was not sold, and may be sent again at once.
+    What is next, where it was not sold, is sending it again.
     """
     if not _claim_look(order):
-        return False
+        return After.REST
     first = order.items.order_by("position").first()
     if not order.own_codes or first is None or not first.number_encrypted:
         # Nothing that we could ask for.
         hand_over(order, _doubt(order))
-        return False
+        return After.REST
     try:
         number = vault.open_sealed(first.number_encrypted)
     except codes.UndecryptableError:
         hand_over(order, journal.UNDECRYPTABLE)
-        return False
+        return After.REST
     client = gateway.connect(account, patience=box.patience, asker=str(order.pk))
     # Before the question: a sale that is made after it is not in the answer.
     asked_at = timezone.now()
@@ -65,8 +66,8 @@ def look(order: VoucherOrder, account: Account, box: TimeBox) -> bool:
     except SmartGiftError as error:
         _look_later(order, error)
     else:
-        _found(order, reason="found")
-    return False
+        return _found(order, reason="found")
+    return After.REST
 
 
 def _claim_look(order: VoucherOrder) -> bool:
@@ -92,8 +93,8 @@ def _claim_look(order: VoucherOrder) -> bool:
 
 def _take_look(
     order: VoucherOrder, account: Account, error: Refused, asked_at: datetime
-) -> bool:
-    """Decide by a refusal of the first voucher's number; return whether to send again.
+) -> After:
+    """Decide by a refusal of the first voucher's number.
 
     Only "that number is invalid" can mean that nothing was sold. Every other word
     about the voucher means that it exists; a word about our site number says nothing
@@ -103,7 +104,7 @@ def _take_look(
     if error.reason is RefusalReason.INVALID_SITE or "site_id" in error.fields:
         _look_later(order, error)
     elif error.reason is not RefusalReason.INVALID_VOUCHER:
-        _found(order, reason=error.reason.value)
+        return _found(order, reason=error.reason.value)
     elif asked_at < late_at:
         journal.step(
             order,
@@ -128,7 +129,7 @@ def _take_look(
         # Whether a voucher can be checked the moment it is sold is not documented,
         # so that it is not found does not prove that it was not sold.
         hand_over(order, _doubt(order), reason="not_found")
-    return False
+    return After.REST
 
 
 def _may_be_sent_again(order: VoucherOrder, account: Account) -> bool:
@@ -148,9 +149,9 @@ def _may_be_sent_again(order: VoucherOrder, account: Account) -> bool:
     )
 
 
-def _send_again(order: VoucherOrder) -> bool:
+def _send_again(order: VoucherOrder) -> After:
     """Queue an order that was not sold: the same reference, the same numbers."""
-    return journal.step(
+    queued = journal.step(
         order,
         journal.CHECK,
         Outcome.SUCCEEDED,
@@ -160,17 +161,19 @@ def _send_again(order: VoucherOrder) -> bool:
         looks=0,
         **journal.later(timezone.now()),
     )
+    return After.NEXT if queued else After.REST
 
 
-def _found(order: VoucherOrder, *, reason: str) -> None:
+def _found(order: VoucherOrder, *, reason: str) -> After:
     """The first voucher exists, so the order was placed; its number stays unknown."""
-    journal.step(
+    placed = journal.step(
         order,
         journal.CHECK,
         Outcome.SUCCEEDED,
         reason=reason,
         **journal.settled(S.PLACED),
     )
+    return After.PLACED if placed else After.REST
 
 
 def _look_later(order: VoucherOrder, error: SmartGiftError) -> None:
