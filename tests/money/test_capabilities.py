@@ -186,7 +186,89 @@ def test_a_hold_that_is_shown_in_any_way(
     assert books(HUNDRED) == 30 or not known
 
 
+def test_a_hold_is_relied_on_for_as_long_as_it_lasts(
+    session, claim, sandbox, later, books
+):
+    """Nothing shows when it ends, and a probe knew: it is renewed before it is used."""
+    sandbox.behaviour.update({"held_until": "absent", "hold_seconds": 150})
+    claim(hold_seconds=150)
+    payments.add_voucher(reference=REF, voucher_no=HUNDRED, amount="30.00")
+
+    row = Redemption.objects.get()
+    assert (row.held_until - row.hold_sent_at).total_seconds() == 145
+    first = row.hold_token_encrypted
+    later(100)
+    assert payments.confirm(reference=REF).status == "confirmed"
+
+    holds = [line.operation for line in sandbox.log()].count("hold")
+    assert holds == 2
+    assert Redemption.objects.get().hold_token_encrypted != first
+    assert books(HUNDRED) == 30
+
+
+@pytest.mark.parametrize("lasts", [300, 400])
+def test_no_hold_is_relied_on_for_longer_than_documented(
+    session, claim, sandbox, lasts
+):
+    sandbox.behaviour.held_until = "absent"
+    claim(hold_seconds=lasts)
+
+    payments.add_voucher(reference=REF, voucher_no=HUNDRED)
+
+    row = Redemption.objects.get()
+    assert (row.held_until - row.hold_sent_at).total_seconds() == 295
+
+
+# Reversals
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_reversal_that_might_be_doubled_is_looked_for_first(
+    confirm, later, claim, sandbox, books, known
+):
+    claim(second_reversal_refused=False if known else None)
+    sandbox.behaviour.reverse_twice = "accept"
+    confirm()
+    sandbox.faults.add(Fault(operation="reverse", mode="lost_after"))
+    payments.cancel(reference=REF)
+
+    later(36)
+
+    assert payments.get_session(reference=REF).status == "cancelled"
+    asked = [line.operation for line in sandbox.log()].count("reverse")
+    assert asked == (1 if known else 2)
+    assert books(HUNDRED) == 0
+
+
+def test_a_reversal_that_was_lost_is_made_all_the_same(
+    confirm, later, claim, sandbox, books
+):
+    claim(second_reversal_refused=False)
+    sandbox.behaviour.reverse_twice = "accept"
+    confirm()
+    sandbox.faults.add(Fault(operation="reverse", mode="lost_before"))
+    payments.cancel(reference=REF)
+
+    later(36)
+
+    assert payments.get_session(reference=REF).status == "cancelled"
+    assert [line.operation for line in sandbox.log()].count("reverse") == 2
+    assert books(HUNDRED) == 0
+
+
 # The fence
+
+
+@pytest.mark.parametrize("taken", ["used_token_refused", "expired_token_refused"])
+def test_one_dead_token_that_is_taken_is_reason_enough_not_to_trust_the_others(
+    confirm, later, claim, taken
+):
+    claim(**{taken: False})
+    confirm("lost_before")
+
+    assert later(36).status == "confirming"
+    assert later(60).status == "confirming"
+    assert later(36).status == "confirmed"
 
 
 def test_without_a_record_a_lost_request_is_waited_for(confirm, later, books):
