@@ -499,8 +499,9 @@ def test_no_voucher_number_is_repeated_as_the_name_of_a_member(
 
 def test_a_401_asks_for_a_signature(shop, held):
     """HTTP wants a challenge with each, and a bearer token opens nothing here."""
-    for headers in ({}, {"authorization": "Bearer nothing"}):
-        answer = shop.send(b"{}", headers)
+    for more in ({}, {"authorization": "Bearer nothing"}):
+        answer = shop.send("{}", {**sign("{}", secret=OTHER_SECRET), **more})
+        assert_problem(answer, "unauthenticated", 401)
         assert answer["WWW-Authenticate"] == "Standard-Webhooks"
 
 
