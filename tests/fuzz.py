@@ -7,15 +7,20 @@ headers, its content type, its schema with the codes of that very operation, and
 a server error. Bodies that are no JSON, and methods that an address does not have, are
 sent besides.
 
+What the shop tells (``webhooks/shop``) is signed as its description says, whatever is
+in it, so that the reader and the inbox behind the signature get it.
+
 Chance alone finds no payment and no voucher, so ``World`` keeps some of each at hand,
 in every status that can be had quickly, and puts them in place of made-up ones.
 """
 
 import argparse
+import json
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -34,8 +39,9 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from standardwebhooks import Webhook
 
-from tests.example.shop import SERVER_KEY, Shop
+from tests.example.shop import SERVER_KEY, WEBHOOK_SECRET, Shop
 from wagtail_smartgift.sandbox import Behaviour, Sandbox, SandboxServer
 
 
@@ -48,10 +54,19 @@ CHECKS = [
 ]
 PROBLEM = "application/problem+json"
 PREFIX = "/smartgift/api/"
+#: The one call that is opened by a signature over its body.
+SIGNED = "receiveShopEvent"
 #: Headers that servers and Django's own middleware decide about before any call does.
 WIRE = {"connection", "content-length", "expect", "host", "te", "transfer-encoding"}
 #: What a payment may be brought to without waiting for a sweep.
 STATUSES = ("open", "confirmed", "cancelled")
+EVENTS = (
+    "order.confirmed",
+    "order.cancelled",
+    "order.refunded",
+    "order.paid",
+    "catalogue.changed",
+)
 ORDER: dict[str, Any] = {
     "customer": {
         "first_name": "Jane",
@@ -68,6 +83,11 @@ _numbers = count(1)
 #: What comes first is what Hypothesis likes best.
 MOSTLY = st.sampled_from([True, True, True, False])
 ALMOST_ALWAYS = st.sampled_from([*[True] * 15, False])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
 
 
 class World:
@@ -149,6 +169,20 @@ class World:
             self._placed = order["reference"]
         return self._placed
 
+    def event(self, data: st.DataObject) -> dict[str, Any]:
+        """Return something that a shop may tell."""
+        told = data.draw(st.sampled_from([*EVENTS, "order.shipped"]))
+        about: dict[str, Any] = {}
+        if told == "order.paid":
+            about = self.order()
+        elif told in EVENTS and told != "catalogue.changed":
+            about = {"reference": self.reference(data.draw(st.sampled_from(STATUSES)))}
+            if data.draw(MOSTLY):
+                about["amount"] = data.draw(
+                    st.sampled_from(["50.00", "1.00", 50, "9e9"])
+                )
+        return {"type": told, "timestamp": "2026-03-01T14:32:00Z", "data": about}
+
     def forget_guesses(self) -> None:
         """Let the guesses of this run be nobody's, or all would be told to wait."""
         self.shop.execute("DELETE FROM wagtail_smartgift_guesscounter")
@@ -202,14 +236,53 @@ class Fuzz:
         @given(case=operation.as_strategy(generation_mode=mode), data=st.data())
         def send(case: Any, data: st.DataObject) -> None:
             self._at_hand(case, data, mode)
-            headers = self._credential(operation, data)
-            answer = case.call(
-                base_url=self.world.shop.url, session=self.world.http, headers=headers
-            )
+            if name == SIGNED:
+                answer = self._tell(case, data, mode)
+                headers = {}
+            else:
+                headers = self._credential(operation, data)
+                answer = case.call(
+                    base_url=self.world.shop.url,
+                    session=self.world.http,
+                    headers=headers,
+                )
             self._count(name, answer)
             case.validate_response(answer, checks=CHECKS, headers=headers)
 
         send()
+
+    def _tell(self, case: Any, data: st.DataObject, mode: GenerationMode) -> Any:
+        """Send what a shop tells, signed: good messages, and all kinds of others."""
+        told = case.body
+        if data.draw(MOSTLY):
+            good = self.world.event(data)
+            if mode.is_positive:
+                told = good
+            elif isinstance(told, dict):
+                # All but a member or two is right.
+                wrong = data.draw(st.sampled_from([*good, *good["data"], "other"]))
+                value = data.draw(JSON)
+                told = {**good, wrong: value}
+                if wrong in good["data"]:
+                    told = {**good, "data": {**good["data"], wrong: value}}
+        body = json.dumps(told, default=str)
+        return self.world.http.post(
+            self.world.url("webhooks/shop"),
+            data=body.encode(),
+            headers={"Content-Type": "application/json", **self._signature(body, data)},
+            timeout=60,
+        )
+
+    def _signature(self, body: str, data: st.DataObject) -> dict[str, str]:
+        """Sign a body, nearly always; some of the ids have come before."""
+        at = datetime.now(tz=timezone.utc)
+        webhook_id = f"fuzz-{next(_numbers) if data.draw(MOSTLY) else 0}"
+        signature = Webhook(WEBHOOK_SECRET).sign(webhook_id, at, body)
+        return {
+            "webhook-id": webhook_id,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": signature if data.draw(ALMOST_ALWAYS) else "v1,none",
+        }
 
     def _at_hand(self, case: Any, data: st.DataObject, mode: GenerationMode) -> None:
         """Put things that there are in place of made-up ones, mostly."""
@@ -270,13 +343,15 @@ class Fuzz:
         @self._settings()
         @given(body=bodies, data=st.data())
         def send(body: bytes, data: st.DataObject) -> None:
+            credential = (
+                self._signature(body.decode(errors="replace"), data)
+                if name == SIGNED
+                else self._credential(operation, data)
+            )
             answer = self.world.http.post(
                 address,
                 data=body,
-                headers={
-                    "Content-Type": "application/json",
-                    **self._credential(operation, data),
-                },
+                headers={"Content-Type": "application/json", **credential},
                 timeout=60,
             )
             self._count(name, answer)

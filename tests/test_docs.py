@@ -8,7 +8,9 @@ import ast
 import dataclasses
 import importlib.util
 import inspect
+import itertools
 import re
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,17 @@ import pytest
 from django.core.management import get_commands
 from django.dispatch import Signal
 
-from wagtail_smartgift import exceptions, forms, payments, sales, signals
+from wagtail_smartgift import exceptions, forms, health, payments, sales, signals
 from wagtail_smartgift.choices import RedemptionStatus, SessionStatus
 from wagtail_smartgift.client import errors as client_errors
 from wagtail_smartgift.conf import Conf
 from wagtail_smartgift.testing import running_sandbox
+
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -162,6 +170,36 @@ def test_no_page_names_a_command_that_does_not_exist():
     }
 
     assert {command for _page, command in named} <= set(get_commands())
+
+
+def test_each_check_of_health_is_documented(db):
+    with running_sandbox():
+        checks = set(health.check_up())
+
+    documented = table(section(reference("json-api.md"), "## Health"))
+    assert set(documented) - {"check"} == checks
+
+
+def test_the_layers_are_those_that_are_checked():
+    """Each module in a row, the rows in the order that import-linter keeps."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    layers = next(one["layers"] for one in contracts if one["type"] == "layers")
+    rank = {
+        name: number
+        for number, layer in enumerate(layers)
+        for name in re.findall(r"\w+", layer)
+    }
+    page = (REPOSITORY / "docs" / "contributing.md").read_text("utf-8")
+    rows = [
+        [rank[name] for name in re.findall(r"`(\w+)`", row)]
+        for row in section(page, "## The layers").splitlines()
+        if row.startswith("| ") and "`" in row
+    ]
+
+    assert sorted(sum(rows, [])) == sorted(rank.values())
+    for above, below in itertools.pairwise(rows):
+        assert max(above) < min(below)
 
 
 def test_each_status_is_documented():

@@ -529,6 +529,22 @@ def test_an_answer_that_alarms(real, answers):
     assert failure
 
 
+@pytest.mark.parametrize("key", ["", "of another key"])
+def test_pennies_that_a_probe_still_owes(real, key):
+    """Whether or not the next run would find them by itself."""
+    made = record(owed=[4711, 4712])
+    if key:
+        CapabilityRecord.objects.filter(pk=made.pk).update(account_key_hash=key)
+
+    lines, failure = examine("--offline")
+
+    [found] = [
+        line for line in lines_about("probe", lines, "warning") if "2 pennies" in line
+    ]
+    assert "4711, 4712" in found
+    assert failure == ""
+
+
 @pytest.mark.parametrize("answer", ["refused", "ignored"])
 def test_numbers_of_our_own_that_a_probe_saw_to_be_in_vain(real, answer):
     record(own_codes=answer)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from wagtail_smartgift.choices import ProductType, RedemptionStatus, SessionStatus
 from wagtail_smartgift.exceptions import ERROR_CODES
 
 
@@ -63,6 +64,21 @@ def test_each_method_is_typed():
         )
 
     assert methods(SCRIPT, r"\{") == methods(TYPES.replace("export ", ""), ";")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("VoucherType", ProductType),
+        # A released one is not listed.
+        ("RedemptionStatus", set(RedemptionStatus) - {RedemptionStatus.RELEASED}),
+        ("SessionStatus", SessionStatus),
+    ],
+)
+def test_the_words_are_those_of_the_api(name, words):
+    union = re.search(rf"^export type {name} =([^;]*);", TYPES, re.M)[1]
+
+    assert sorted(re.findall(r'"(\w+)"', union)) == sorted(words)
 
 
 def test_the_codes_are_those_of_the_api():

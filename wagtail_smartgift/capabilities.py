@@ -54,9 +54,29 @@ class Capabilities:
     @property
     def fence_holds(self) -> bool:
         """Whether a request with the token of a hold that was given back is refused for
-        ever: while another hold stands, and while none does.
+        ever: while another hold stands, and while none does. Where any dead token was
+        seen to be taken, the refusal of others is not relied on.
         """
-        return bool(self.old_token_refused and self.released_token_refused)
+        return bool(
+            self.old_token_refused and self.released_token_refused
+        ) and False not in (self.used_token_refused, self.expired_token_refused)
+
+    @property
+    def reversals_may_double(self) -> bool:
+        """Whether a second reversal was seen to be taken, and may give back twice."""
+        return self.second_reversal_refused is False
+
+    def hold_lasts(self, documented: int) -> int:
+        """Return the seconds that a hold can be relied on, when it is not shown."""
+        return min(documented, self.hold_seconds or documented)
+
+    def first_limit(self, configured: int) -> int:
+        """Return how many calls a window has until an answer says."""
+        return min(configured, self.rate_limit or configured)
+
+    def first_window(self, documented: float) -> float:
+        """Return the seconds of a window until a refusal teaches otherwise."""
+        return float(self.window_seconds or documented)
 
     @property
     def holds_are_porous(self) -> bool:
@@ -68,20 +88,24 @@ class Capabilities:
         )
 
     @property
+    def not_found_is_not_sold(self) -> bool:
+        """Whether a sale whose own number is not found was not made, as of then."""
+        return (
+            self.own_codes == OwnCodes.HONOURED and self.code_checkable_at_once is True
+        )
+
+    @property
     def may_sell_again(self) -> bool:
         """Whether a sale that nobody answered may be made again once its number is not
         found: it is known not to be sold then, and a first request that comes later than
         any should cannot make a second sale.
         """
-        not_sold = (
-            self.own_codes == OwnCodes.HONOURED and self.code_checkable_at_once is True
-        )
         sold_once = (
             self.duplicate_code == DuplicateCode.REFUSED
             or self.duplicate_reference
             in {DuplicateReference.REFUSED, DuplicateReference.REPEATED}
         )
-        return not_sold and sold_once
+        return self.not_found_is_not_sold and sold_once
 
     @property
     def takes_own_codes(self) -> bool:

@@ -67,6 +67,10 @@ _GIVEN_OUT = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
+#: Seconds of a ``Retry-After`` that are believed; more would be never.
+_LONGEST_PAUSE = 86_400.0
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a server said, without what it said it in: nobody reads that."""
@@ -95,7 +99,6 @@ def post(
     headers: Mapping[str, str],
     seconds: float,
     allow_private: bool = False,
-    longest_pause: float = 86400.0,
 ) -> Answer:
     """Send ``body`` once, and return the answer's status, whatever that is.
 
@@ -129,7 +132,7 @@ def post(
         return Answer(
             status=answer.status,
             retry_after=wire.pause(
-                HTTPHeaderDict(answer.headers.items()), longest=longest_pause
+                HTTPHeaderDict(answer.headers.items()), longest=_LONGEST_PAUSE
             ),
         )
     except Exception as error:  # noqa: BLE001 - whatever a stranger's server makes of it, the caller gets a word

@@ -204,6 +204,9 @@ class Order:
     items: tuple[OrderItem, ...]
     #: The documented code for why it is not placed (yet).
     code: str | None = None
+    #: The very call that returned this sold it: not an earlier one, nor another one at
+    #: the same moment. It says nothing about the order, so it is not compared.
+    placed_now: bool = field(default=False, compare=False)
 
     @property
     def pending(self) -> bool:

@@ -1,4 +1,4 @@
-"""SESSION, ORDER and the news of a catalogue as JSON, byte for byte the same everywhere.
+"""SESSION, ORDER and the news of a catalogue as JSON, the same members everywhere.
 
 The JSON API answers with them and webhooks carry them. Only plain JSON types come out:
 money as a string with two decimals, times as RFC 3339 in UTC. What the API promises of

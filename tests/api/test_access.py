@@ -89,7 +89,7 @@ def test_who_may(callers, sandbox, method, path, key):
             assert_problem(answer, "session_expired", 401)
         else:
             assert_problem(answer, "unauthenticated", 401)
-            assert answer["WWW-Authenticate"] == "Bearer"
+        assert answer["WWW-Authenticate"] == "Bearer"
         assert books(sandbox) == before, name
     for name, api in callers.items():
         if whose in (ANYBODY, name):

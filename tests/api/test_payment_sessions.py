@@ -44,6 +44,24 @@ def verb(server, name, body=None, **headers):
     return server.post(f"server/payment-sessions/order-1/{name}", body, **headers)
 
 
+def test_amounts_of_another_keys_payment_cannot_change(server, opened, sandbox):
+    """A copy of the production database on a staging host."""
+    PaymentSession.objects.update(account_key_hash="of production")
+    calls = len(sandbox.log())
+    body = {"reference": "order-1", "amount_due": "80.00"}
+    assert server.post("server/payment-sessions", body).status_code == 200
+
+    answer = server.post("server/payment-sessions", {**body, "amount_due": "90.00"})
+
+    assert_problem(answer, "smartgift_unavailable", 503)
+    assert int(answer["Retry-After"]) >= 1
+    assert PaymentSession.objects.get().amount_due == 80
+    assert len(sandbox.log()) == calls
+    described = server.get("openapi.json").json()["paths"]
+    refusals = described["/smartgift/api/server/payment-sessions"]["post"]["responses"]
+    assert "smartgift_unavailable" in refusals["503"]["description"]
+
+
 def test_the_whole_journey(server, customer, opened, sandbox):
     assert set(opened) == SESSION | {"client_secret"}
     assert (opened["amount_due"], opened["status"]) == ("80.00", "open")

@@ -6,6 +6,7 @@ from django.core.management import call_command
 from tests.api.conftest import assert_problem
 from wagtail_smartgift.models import VoucherOrder, VoucherProduct
 from wagtail_smartgift.sandbox import Fault
+from wagtail_smartgift.services import sales as services
 
 
 ORDER = {"reference", "status", "order_id", "items", "code"}
@@ -67,6 +68,51 @@ def test_an_order_is_placed_once(server, order, sandbox):
     assert sale.reference == "sale-1"
     assert sale.items[0]["from"] == "John"
     assert server.get("server/voucher-orders/sale-1").json() == body
+
+
+def test_of_two_at_the_same_moment_one_has_placed_it(
+    server, order, sandbox, monkeypatch
+):
+    """The other one comes between the first one's look and its sale."""
+    store, rival = services._store, []
+
+    def interleave(*args):
+        monkeypatch.setattr(services, "_store", store)
+        rival.append(server.post("server/voucher-orders", order))
+        return store(*args)
+
+    monkeypatch.setattr(services, "_store", interleave)
+
+    slower = server.post("server/voucher-orders", order)
+
+    assert (rival[0].status_code, slower.status_code) == (201, 200)
+    assert rival[0].json() == slower.json()
+    assert len(sandbox.sales()) == 1
+
+
+def test_an_order_that_a_repeat_places_is_201_then(server, order, sandbox):
+    sandbox.faults.add(Fault(operation="pos-sale", mode="rate_limited", seconds=1))
+    assert server.post("server/voucher-orders", order).status_code == 202
+
+    assert server.post("server/voucher-orders", order).status_code == 201
+    assert server.post("server/voucher-orders", order).status_code == 200
+    assert len(sandbox.sales()) == 1
+
+
+def test_under_the_wrong_key_nothing_is_sold(server, order, sandbox, configure):
+    """Its vouchers could not be found again, and might be live twice."""
+    server.post("server/voucher-orders", order)
+    configure(FINGERPRINT_KEY="another fingerprint key for tests, and as long")
+    rows = list(VoucherOrder.objects.values())
+
+    for more in ({}, {"dry_run": True}):
+        answer = server.post(
+            "server/voucher-orders", {**order, "reference": "sale-2", **more}
+        )
+        assert_problem(answer, "smartgift_unavailable", 503)
+
+    assert len(sandbox.sales()) == 1
+    assert list(VoucherOrder.objects.values()) == rows
 
 
 def test_the_same_reference_with_other_content_is_a_conflict(server, order, sandbox):

@@ -498,6 +498,43 @@ def test_it_is_signed_and_is_no_text(shop, nothing_done, body):
     nothing_done()
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("ammount", "ammount"),
+        ("amountDue", "amountDue"),
+        ("address_1", "address_1"),
+        (HUNDRED, "…0001"),
+        ("7KQ4WMX2PD9HRT3C", "…RT3C"),
+        ("7kq4wmx2pd9hrt3c", "…rt3c"),
+        ("5019000000001234", "…1234"),
+        ("x" * 5000, "…xxxx"),
+        ("é", "…"),
+        ("", "…"),
+    ],
+)
+def test_no_voucher_number_is_repeated_as_the_name_of_a_member(
+    shop, server, nothing_done, name, shown
+):
+    """By neither door: what is no name of ours may be anything."""
+    told = shop.say(_event({**REFERENCE, name: "1"}, "order.refunded"))
+    posted = server.post("server/payment-sessions/order-1/refund", {name: "1"})
+
+    assert_problem(told, "malformed", 400)
+    assert_problem(posted, "invalid", 422)
+    assert [one["field"] for one in told.json()["errors"]] == [f"data.{shown}"]
+    assert [one["field"] for one in posted.json()["errors"]] == [shown]
+    nothing_done()
+
+
+def test_a_401_asks_for_a_signature(shop, held):
+    """HTTP wants a challenge with each, and a bearer token opens nothing here."""
+    for more in ({}, {"authorization": "Bearer nothing"}):
+        answer = shop.send("{}", {**sign("{}", secret=OTHER_SECRET), **more})
+        assert_problem(answer, "unauthenticated", 401)
+        assert answer["WWW-Authenticate"] == "Standard-Webhooks"
+
+
 def test_it_says_what_is_wrong_where(shop, nothing_done):
     problem = shop.say(_event({"amount": "x", "b": 1}, "order.refunded")).json()
 

@@ -2,9 +2,11 @@
 
 import logging
 import time
+from datetime import timedelta
 
 import pytest
 from django.db import DatabaseError, OperationalError, connection, transaction
+from django.utils import timezone
 
 from tests.budget.conftest import make_call
 from wagtail_smartgift import budget
@@ -12,7 +14,7 @@ from wagtail_smartgift.budget import store
 from wagtail_smartgift.budget.breaker import LONG_PAUSE, PAUSE, THRESHOLD
 from wagtail_smartgift.client import CallNotAllowed
 from wagtail_smartgift.conf import Account
-from wagtail_smartgift.models import CallBudget
+from wagtail_smartgift.models import CallBudget, CapabilityRecord
 
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +40,32 @@ def test_the_first_call_of_a_key_begins_its_row(ask, account, settings):
     assert row.ends_at == pytest.approx(time.time() + 60, abs=5)
     assert account.api_key not in row.key
     assert account.key_hash not in row.key
+
+
+@pytest.mark.parametrize(
+    ("found", "limit", "span"),
+    [
+        ({"rate_limit": 30, "window_seconds": 30}, 30, 30),
+        # The settings may leave places to tills that share the key.
+        ({"rate_limit": 600}, 60, 60),
+        ({}, 60, 60),
+        ({"rate_limit": 30, "window_seconds": 30, "old": True}, 60, 60),
+    ],
+)
+def test_the_first_window_is_what_a_probe_has_found(ask, account, found, limit, span):
+    days = 91 if found.pop("old", False) else 1
+    record = CapabilityRecord(
+        probed_at=timezone.now() - timedelta(days=days),
+        **{"rate_limit": None, **found},
+    )
+    record.bind_to(account)
+    record.save()
+
+    ask(0)
+
+    row = CallBudget.objects.get()
+    assert (row.limit, row.span) == (limit, span)
+    assert row.ends_at == pytest.approx(time.time() + span, abs=5)
 
 
 def test_a_call_costs_two_statements(ask, make_row, django_assert_num_queries):

@@ -90,7 +90,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
 
 
 def test_the_catalogue_is_read(target):
-    products = target.client.vouchers()
+    products = target.client.catalogue(known={}).news
     assert len({product.id for product in products}) == len(products)
     for product in products:
         if product.type == "monetary":
@@ -361,7 +361,7 @@ def test_a_check_is_understood_however_it_is_printed(client, sandbox_server, beh
 @pytest.mark.parametrize("version", ["V1", "V2"])
 def test_both_catalogues_are_understood(client, sandbox_server, version):
     sandbox_server.sandbox.behaviour.update({"docs_version": version})
-    product = next(item for item in client.vouchers() if item.id == 37)
+    product = next(item for item in client.catalogue(known={}).news if item.id == 37)
     assert (product.min, product.max) == (Decimal("10.00"), Decimal("1000.00"))
     assert product.status == ("active" if version == "V2" else "")
 

@@ -1,5 +1,6 @@
 """The example shop as a process of its own, and a visitor who has no JavaScript."""
 
+import base64
 import os
 import shutil
 import sqlite3
@@ -27,6 +28,9 @@ CUSTOMER = {
     "customer-postcode": "BA1 1AA",
 }
 SERVER_KEY = "server-key-of-the-example"
+WEBHOOK_SECRET = (
+    "whsec_" + base64.b64encode(b"a secret of the example, 32 bytes").decode()
+)
 GOOD_CARD = "4242 4242 4242 4242"
 DECLINED_CARD = "4000 0000 0000 0002"
 UNPAID_CARD = "4000 0000 0000 0341"
@@ -48,6 +52,7 @@ class Shop:
             "SMARTGIFT_BASE_URL": base_url,
             "SMARTGIFT_API_KEY": "sk_sandbox",
             "SMARTGIFT_SERVER_KEY": SERVER_KEY,
+            "SMARTGIFT_WEBHOOK_SECRET": WEBHOOK_SECRET,
             "SMARTGIFT_RATE_LIMIT": "100000",
             "SMARTGIFT_TIMEOUT": "3",
             "SMARTGIFT_SETTLE": "1",

@@ -2,12 +2,15 @@
 
 import itertools
 import json
+import threading
+import time
 
 import pytest
 import requests
 
 from tests.example.shop import SERVER_KEY
 from wagtail_smartgift.exceptions import ERROR_CODES
+from wagtail_smartgift.sandbox import Fault
 
 
 pytestmark = pytest.mark.browser
@@ -286,6 +289,45 @@ def test_a_lost_answer_is_asked_for_again_under_the_same_key(
     assert len(keys[0]) == 32
 
 
+def test_a_connection_that_is_lost_while_the_voucher_is_being_held(
+    console, shop, sandbox, new_voucher
+):
+    """The shop is still at work on it when it is asked again: its answer is waited for."""
+    number = new_voucher("50.00")
+    sandbox.faults.add(Fault("hold", "slow", seconds=3, voucher_no=number))
+    began, first, statuses = [], [], []
+
+    def lose(route):
+        headers = route.request.all_headers()
+        body = route.request.post_data_buffer
+
+        def ask():
+            answer = requests.post(
+                route.request.url, data=body, headers=headers, timeout=30
+            )
+            first.append(answer.status_code)
+
+        began.append(threading.Thread(target=ask))
+        began[0].start()
+        while sandbox.faults.active():
+            time.sleep(0.05)
+        route.abort()
+
+    console.page.on("response", lambda response: statuses.append(response.status))
+    fail_once(console.page, REDEMPTIONS, lose)
+    added = console.run(f"return client.addVoucher('{number}')")
+    began[0].join(30)
+
+    assert first == [201]
+    assert added["amount_covered"] == "50.00"
+    assert (statuses[0], statuses[-1]) == (409, 201)
+    assert 3 <= len(console.keys()) <= 6
+    assert len(set(console.keys())) == 1
+    # Held once, and looked at once.
+    asked = [one for one in sandbox.log() if one.request.get("voucher_no") == number]
+    assert [one.operation for one in asked] == ["hold", "check"]
+
+
 def test_a_lost_network_is_given_up_and_the_key_survives(console, new_voucher):
     number = new_voucher("50.00")
     console.page.route(REDEMPTIONS, lambda route: route.abort())
@@ -349,6 +391,7 @@ def test_a_look_at_a_balance_is_never_repeated(console):
 def test_when_to_try_again_is_a_table(console):
     network = {"code": "network", "status": 0, "retryAfter": None}
     busy = {"code": "busy", "status": 503, "retryAfter": 2}
+    working = {"code": "in_progress", "status": 409, "retryAfter": 1}
     cases = [
         (network, True, 0, 500),
         (network, True, 1, 2000),
@@ -364,6 +407,13 @@ def test_when_to_try_again_is_a_table(console):
         ({**busy, "status": 409}, True, 0, None),
         ({**busy, "status": 500}, True, 0, None),
         ({"code": "unexpected", "status": 502, "retryAfter": None}, True, 0, None),
+        (working, True, 0, 1000),
+        (working, True, 5, 5000),
+        (working, True, 8, 8000),
+        (working, True, 9, None),
+        (working, False, 0, None),
+        ({**working, "retryAfter": None}, True, 0, None),
+        ({**working, "retryAfter": 60}, True, 0, None),
     ]
 
     got = console.run(

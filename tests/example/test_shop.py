@@ -116,6 +116,7 @@ def bare_shop(migrated, tmp_path_factory):
     shop = Shop(
         tmp_path_factory.mktemp("bare"),
         "http://127.0.0.1:9",
+        SMARTGIFT_WEBHOOK_SECRET="",
         DJANGO_DEBUG="0",
         DJANGO_SECRET_KEY="a long secret for the tests of the example shop, and no more",
         SMARTGIFT_ENCRYPTION_KEYS=", ".join(["the new key " * 4, "the old key " * 4]),

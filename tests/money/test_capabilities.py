@@ -186,7 +186,89 @@ def test_a_hold_that_is_shown_in_any_way(
     assert books(HUNDRED) == 30 or not known
 
 
+def test_a_hold_is_relied_on_for_as_long_as_it_lasts(
+    session, claim, sandbox, later, books
+):
+    """Nothing shows when it ends, and a probe knew: it is renewed before it is used."""
+    sandbox.behaviour.update({"held_until": "absent", "hold_seconds": 150})
+    claim(hold_seconds=150)
+    payments.add_voucher(reference=REF, voucher_no=HUNDRED, amount="30.00")
+
+    row = Redemption.objects.get()
+    assert (row.held_until - row.hold_sent_at).total_seconds() == 145
+    first = row.hold_token_encrypted
+    later(100)
+    assert payments.confirm(reference=REF).status == "confirmed"
+
+    holds = [line.operation for line in sandbox.log()].count("hold")
+    assert holds == 2
+    assert Redemption.objects.get().hold_token_encrypted != first
+    assert books(HUNDRED) == 30
+
+
+@pytest.mark.parametrize("lasts", [300, 400])
+def test_no_hold_is_relied_on_for_longer_than_documented(
+    session, claim, sandbox, lasts
+):
+    sandbox.behaviour.held_until = "absent"
+    claim(hold_seconds=lasts)
+
+    payments.add_voucher(reference=REF, voucher_no=HUNDRED)
+
+    row = Redemption.objects.get()
+    assert (row.held_until - row.hold_sent_at).total_seconds() == 295
+
+
+# Reversals
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_reversal_that_might_be_doubled_is_looked_for_first(
+    confirm, later, claim, sandbox, books, known
+):
+    claim(second_reversal_refused=False if known else None)
+    sandbox.behaviour.reverse_twice = "accept"
+    confirm()
+    sandbox.faults.add(Fault(operation="reverse", mode="lost_after"))
+    payments.cancel(reference=REF)
+
+    later(36)
+
+    assert payments.get_session(reference=REF).status == "cancelled"
+    asked = [line.operation for line in sandbox.log()].count("reverse")
+    assert asked == (1 if known else 2)
+    assert books(HUNDRED) == 0
+
+
+def test_a_reversal_that_was_lost_is_made_all_the_same(
+    confirm, later, claim, sandbox, books
+):
+    claim(second_reversal_refused=False)
+    sandbox.behaviour.reverse_twice = "accept"
+    confirm()
+    sandbox.faults.add(Fault(operation="reverse", mode="lost_before"))
+    payments.cancel(reference=REF)
+
+    later(36)
+
+    assert payments.get_session(reference=REF).status == "cancelled"
+    assert [line.operation for line in sandbox.log()].count("reverse") == 2
+    assert books(HUNDRED) == 0
+
+
 # The fence
+
+
+@pytest.mark.parametrize("taken", ["used_token_refused", "expired_token_refused"])
+def test_one_dead_token_that_is_taken_is_reason_enough_not_to_trust_the_others(
+    confirm, later, claim, taken
+):
+    claim(**{taken: False})
+    confirm("lost_before")
+
+    assert later(36).status == "confirming"
+    assert later(60).status == "confirming"
+    assert later(36).status == "confirmed"
 
 
 def test_without_a_record_a_lost_request_is_waited_for(confirm, later, books):
@@ -357,6 +439,8 @@ def test_a_zone_that_is_known_no_longer_is_not_believed(session, learn, sandbox)
     """Clocks were put back since: an hour is longer than any hold."""
     sandbox.behaviour.update({"held_until": "naive_local", "hold_seconds": 200})
     learn()
+    # Found out beside the zone, and relied on whether or not the end is shown.
+    CapabilityRecord.objects.update(hold_seconds=None)
     sandbox.behaviour.held_until = "naive"
 
     assert _held_for() > 250
@@ -486,6 +570,7 @@ LOST_SALES = {
         ("refuse", "refuse"),
         ("rename", "refuse"),
         ("repeat", "replace"),
+        ("echo", "replace"),
         ("rename", "replace"),
     ],
 )
@@ -513,7 +598,7 @@ def test_a_sale_is_never_made_twice(
         assert len(sold) == 1
     if probed and own != "honour":
         assert not order.own_codes
-    sold_once = (reference, code) != ("rename", "replace")
+    sold_once = reference == "repeat" or code == "refuse"
     may_be_made_again = probed and own == "honour" and at_once and sold_once
     if may_be_made_again:
         assert order.status == OrderStatus.PLACED
@@ -567,14 +652,26 @@ def test_a_reference_that_is_taken_after_all_is_looked_into(
     assert reasons[-3:] == ["", "duplicate_reference", "found"]
 
 
-def test_a_taken_reference_is_never_taken_for_not_sold(sell, learn, shop):
-    """Somebody else's order has it: ours is not found, and not sent a third time."""
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("reference", "The reference has already been taken."),
+        ("reference", "This order has been processed before."),
+        ("reference", "?"),
+        ("order", "That reference belongs to another order."),
+        ("items.0.code", "The items.0.code has already been taken."),
+        ("items.0.code", "Not available."),
+        ("order", "A voucher with this code exists."),
+    ],
+)
+def test_a_taken_reference_is_never_taken_for_not_sold(
+    sell, learn, shop, field, message
+):
+    """In whichever words. Ours is not found, so it is somebody else's, or is sold yet:
+    it is not sent a third time, and nobody is told that it failed.
+    """
     learn(sale=SALE)
-    refusal = {
-        "mode": "refused",
-        "field": "reference",
-        "message": "The reference has already been taken.",
-    }
+    refusal = {"mode": "refused", "field": field, "message": message}
 
     order, sold = sell({"mode": "lost_before"}, refusal)
 
@@ -582,6 +679,59 @@ def test_a_taken_reference_is_never_taken_for_not_sold(sell, learn, shop):
         OrderStatus.NEEDS_ATTENTION, "reference_taken"
     )  # fmt: skip
     assert (order.attempt, sold) == (2, [])
+    told = order.outbox.values_list("type", flat=True)
+    assert list(told) == ["voucher_order.needs_attention"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_refusal_in_doubt_is_looked_into_before_it_is_told(
+    sell, learn, shop, monkeypatch, known
+):
+    """Out of stock: because an earlier request came late and took the last one?"""
+    learn(sale=SALE)
+    begin = sales_service.sales_protocol._begin
+
+    def forget(order):
+        if order.attempt == 1 and not known:
+            CapabilityRecord.objects.update(code_checkable_at_once=None)
+        return begin(order)
+
+    monkeypatch.setattr(sales_service.sales_protocol, "_begin", forget)
+    refusal = {"mode": "refused", "field": "items.0.id", "message": "Out of stock."}
+
+    order, sold = sell({"mode": "lost_before"}, refusal)
+
+    told, status = {
+        True: ("voucher_order.failed", OrderStatus.REFUSED),
+        False: ("voucher_order.needs_attention", OrderStatus.NEEDS_ATTENTION),
+    }[known]
+    assert (order.status, order.refusal_detail) == (status, "Out of stock.")
+    assert (order.attempt, sold) == (2, [])
+    assert list(order.outbox.values_list("type", flat=True)) == [told]
+    # The last look came when no request could any more.
+    [refused] = order.events.filter(operation="place", outcome="failed")
+    last = order.events.filter(operation="check").latest("pk")
+    assert (last.created_at - refused.created_at).total_seconds() >= 129
+
+
+def test_an_order_that_came_late_and_took_the_last_one_is_sold(
+    sell, learn, shop, monkeypatch
+):
+    learn(sale=SALE)
+    begin = sales_service.sales_protocol._begin
+
+    def late_comer(order):
+        if order.attempt == 1:
+            body = [line for line in shop.log() if line.operation == "pos-sale"][-1]
+            shop.call("pos-sale", dict(body.request))
+        return begin(order)
+
+    monkeypatch.setattr(sales_service.sales_protocol, "_begin", late_comer)
+    refusal = {"mode": "refused", "field": "items.0.id", "message": "Out of stock."}
+
+    order, [_sale] = sell({"mode": "lost_before"}, refusal)
+
+    assert (order.status, order.attempt) == (OrderStatus.PLACED, 2)
 
 
 def test_answers_that_are_always_lost_are_a_persons(sell, learn, shop):

@@ -19,6 +19,7 @@ SHORT = {
     "inbox": "money/test_inbox_crash_points",
     "races": "money/test_races",
     "stateful": "money/test_stateful",
+    "webhooks": "money/test_webhooks_survive",
 }
 
 

@@ -208,6 +208,19 @@ def test_a_reference_may_be_answered_again(api, sandbox, behave):
     assert len(sandbox.sales()) == 1
 
 
+def test_a_second_order_may_be_answered_with_the_number_of_the_first(
+    api, sandbox, behave
+):
+    behave(duplicate_reference="echo", sales_echo_codes=True)
+
+    first = api.sell(MONEY).json["data"]
+    second = api.sell(MONEY).json["data"]
+
+    assert first["order_id"] == second["order_id"] == "1-r-1"
+    assert first["vouchers"] != second["vouchers"]
+    assert [sale.order_id for sale in sandbox.sales()] == ["1-r-1", "1-r-1-2"]
+
+
 def test_own_codes_may_be_ignored_or_refused(api, sandbox, behave):
     item = {**MONEY, "code": "MINE"}
     behave(own_codes="ignore")

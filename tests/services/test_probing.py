@@ -2,16 +2,21 @@
 it gives back what it took, whatever goes wrong on the way.
 """
 
+import ast
 import itertools
+import re
 from datetime import timedelta
 from decimal import Decimal
+from io import StringIO
+from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from wagtail_smartgift import budget, capabilities, payments
 from wagtail_smartgift.capabilities import ANSWERS, Capabilities
-from wagtail_smartgift.client import SaleCustomer, SaleDelivery
+from wagtail_smartgift.client import SaleCustomer, SaleDelivery, SmartGiftClient
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import CapabilityRecord, Redemption
 from wagtail_smartgift.sandbox import Behaviour, Fault
@@ -67,12 +72,13 @@ SALE = probing.Sale(
 def probe(sandbox):
     """Return a function that makes a run; waiting moves Smart Gift's clock."""
 
-    def run(number=NUMBER, site_id="1", **wish):
+    def run(number=NUMBER, site_id="1", tell=lambda _progress: None, **wish):
         return probing.probe(
             account=get_conf().account("default"),
             site_id=site_id,
             voucher_no=number,
             wish=Wish(**wish),
+            tell=tell,
             sleep=sandbox.clock.advance,
         )
 
@@ -85,6 +91,10 @@ def answers(report):
     found = {name: getattr(stored, name) for name in ANSWERS}
     assert found == {name: getattr(report.record, name) for name in ANSWERS}
     return found
+
+
+def everything_is_back(report):
+    return report.missing == 0 and not report.record.owed and not report.in_doubt
 
 
 def is_back(sandbox, number=NUMBER):
@@ -114,7 +124,7 @@ def test_a_run_answers_and_gives_everything_back(probe, sandbox):
     report = probe()
 
     assert answers(report) == USUAL
-    assert report.everything_is_back
+    assert everything_is_back(report)
     assert (report.skipped, report.orders) == ((), ())
     assert sandbox.voucher(NUMBER).balance == 100
     assert is_back(sandbox)
@@ -124,6 +134,29 @@ def test_a_run_answers_and_gives_everything_back(probe, sandbox):
 
 def test_questions_are_asked_of_each_answer_once():
     assert sorted(question.name for question in QUESTIONS) == sorted(ANSWERS)
+
+
+def test_each_answer_is_gone_by_or_said_to_be_for_information():
+    """An answer that promises something and that nobody reads would be a lie."""
+    package = Path(capabilities.__file__).parent
+    tree = ast.parse(Path(capabilities.__file__).read_text("utf-8"))
+    gone_by = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
+    for file in (package / "services").glob("*.py"):
+        gone_by |= set(re.findall(r"\bknown\.(\w+)", file.read_text("utf-8")))
+
+    # What is alarming the doctor goes by.
+    gone_by |= {question.name for question in QUESTIONS if question.alarming}
+
+    for question in QUESTIONS:
+        assert question.for_information is (question.name not in gone_by), question.name
+        told = question.consequence(None)
+        assert told.startswith("For information.") is question.for_information
 
 
 @pytest.mark.parametrize(
@@ -175,7 +208,7 @@ def test_each_answer_is_seen(probe, sandbox, behaviour, changed):
     read, real = found.pop("hold_seconds"), expected.pop("hold_seconds")
     assert read == real or abs(read - real) <= 2
     assert found == expected
-    assert report.everything_is_back
+    assert everything_is_back(report)
     assert is_back(sandbox)
 
 
@@ -290,7 +323,7 @@ def test_a_key_that_is_withdrawn_meanwhile_stops_it_and_the_next_run_gives_back(
 
     report = probe()
 
-    assert not report.everything_is_back
+    assert not everything_is_back(report)
     assert report.missing is None
     assert len(report.record.owed) == 1
     assert "API_KEY" in report.skipped[0]
@@ -298,29 +331,95 @@ def test_a_key_that_is_withdrawn_meanwhile_stops_it_and_the_next_run_gives_back(
 
     del sandbox.faults.take
     sandbox.clock.advance(301)
-    assert probe().everything_is_back
+    assert everything_is_back(probe())
     assert sandbox.voucher(NUMBER).balance == 100
     assert is_back(sandbox)
     assert not CapabilityRecord.objects.exclude(owed=[]).exists()
 
 
-def test_a_run_that_is_interrupted_gives_everything_back(sandbox, monkeypatch):
+def test_a_run_that_is_interrupted_gives_everything_back(probe, sandbox):
     def lose_patience(progress):
         if "reversals" in progress:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        probing.probe(
-            account=get_conf().account("default"),
-            site_id="1",
-            voucher_no=NUMBER,
-            wish=Wish(),
-            tell=lose_patience,
-        )
+    report = probe(tell=lose_patience)
 
+    assert report.interrupted
+    assert everything_is_back(report)
+    assert "stopped" in report.skipped[-1]
     assert is_back(sandbox)
     assert sandbox.voucher(NUMBER).balance == 100
-    assert CapabilityRecord.objects.get().redeem_ends_hold is True
+    assert answers(report)["redeem_ends_hold"] is True
+
+
+@pytest.mark.parametrize(
+    ("number", "answered"),
+    [
+        *((number, True) for number in range(2, 30)),
+        *((number, False) for number in range(2, 30, 5)),
+    ],
+)
+def test_whenever_it_is_interrupted_the_report_knows(
+    probe, sandbox, monkeypatch, number, answered
+):
+    """Ctrl-C before a request leaves, or once it is applied and before it is answered."""
+    counter, send = itertools.count(1), SmartGiftClient._exchange
+
+    def interrupted(client, *args, **kwargs):
+        this = next(counter)
+        if this == number and not answered:
+            raise KeyboardInterrupt
+        try:
+            return send(client, *args, **kwargs)
+        finally:
+            if this == number:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(SmartGiftClient, "_exchange", interrupted)
+
+    report = probe(sale=SALE)
+
+    assert report.interrupted is (next(counter) > number)
+    _see_that_the_report_knows(report, sandbox)
+    told = " ".join((*report.orders, *report.skipped))
+    for sale in sandbox.sales():
+        assert sale.order_id in told or sale.reference in told
+
+
+def test_a_second_ctrl_c_leaves_what_is_owed_in_the_record(probe, sandbox):
+    def lose_all_patience(progress):
+        if "reversals" in progress or "back" in progress:
+            raise KeyboardInterrupt
+
+    report = probe(tell=lose_all_patience)
+
+    assert (report.interrupted, report.missing) == (True, None)
+    assert CapabilityRecord.objects.get().owed == report.record.owed != []
+    sandbox.clock.advance(301)
+    assert everything_is_back(probe())
+    assert sandbox.voucher(NUMBER).balance == 100
+
+
+def test_a_run_that_was_killed_is_made_up_for_after_a_change_of_the_key(
+    probe, sandbox, configure
+):
+    """What is owed to a voucher is found whatever FINGERPRINT_KEY is now."""
+
+    def die(progress):
+        if "reversals" in progress or "back" in progress:
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        probe(tell=die)
+    assert sandbox.voucher(NUMBER).balance < 100
+    configure(FINGERPRINT_KEY="another fingerprint key for tests, and as long")
+    call_command("smartgift_rekey", stdout=StringIO())
+    sandbox.clock.advance(301)
+
+    probe()
+
+    assert sandbox.voucher(NUMBER).balance == 100
+    assert not CapabilityRecord.objects.exclude(owed=[]).exists()
 
 
 def test_a_refusal_that_the_control_shares_is_not_believed(probe, sandbox):
@@ -427,7 +526,7 @@ def test_numbers_of_our_own(probe, sandbox, own, at_once, echo, wait):
 
 
 @pytest.mark.parametrize("code", ["refuse", "replace"])
-@pytest.mark.parametrize("reference", ["refuse", "rename", "repeat"])
+@pytest.mark.parametrize("reference", ["refuse", "rename", "repeat", "echo"])
 def test_references_and_numbers_that_are_taken(probe, sandbox, reference, code):
     sandbox.behaviour.update({"duplicate_reference": reference, "duplicate_code": code})
 
@@ -435,11 +534,44 @@ def test_references_and_numbers_that_are_taken(probe, sandbox, reference, code):
 
     found = answers(report)
     assert found["duplicate_reference"] == {
-        "refuse": "refused", "rename": "renamed", "repeat": "repeated"
+        "refuse": "refused", "rename": "renamed", "repeat": "repeated", "echo": "renamed"
     }[reference]  # fmt: skip
     assert found["duplicate_code"] == {"refuse": "refused", "replace": "replaced"}[code]
-    orders = 1 + (reference == "rename") + (code == "replace")
+    orders = 1 + (reference in {"rename", "echo"}) + (code == "replace")
     assert len(report.orders) == len(sandbox.sales()) == orders
+
+
+@pytest.mark.parametrize("reference", ["repeat", "echo"])
+@pytest.mark.parametrize(
+    ("own", "at_once", "wait", "known"),
+    [
+        ("honour", True, False, True),
+        ("honour", False, True, True),
+        ("honour", False, False, False),
+        ("ignore", True, True, False),
+        ("refuse", True, True, False),
+    ],
+)
+def test_the_same_order_number_alone_is_no_proof_of_the_same_order(
+    probe, sandbox, reference, own, at_once, wait, known
+):
+    """Only the second voucher's own number tells an echo from the first order again."""
+    sandbox.behaviour.update(
+        {
+            "duplicate_reference": reference,
+            "duplicate_code": "replace",
+            "own_codes": own,
+            "new_code_checkable_at_once": at_once,
+            "sales_echo_codes": True,
+        }
+    )
+
+    found = answers(probe(sale=SALE, wait=wait))
+
+    words = {"repeat": "repeated", "echo": "renamed"}
+    assert found["duplicate_reference"] == (words[reference] if known else "")
+    may_sell_again = capabilities.of(get_conf().account("default")).may_sell_again
+    assert may_sell_again is (known and at_once and reference == "repeat")
 
 
 @pytest.mark.parametrize("mode", ["lost_before", "lost_after", "refused"])
@@ -509,7 +641,7 @@ def test_customers_go_first(probe, sandbox, configure):
     sandbox.behaviour.rate_limit = 60
     configure(RATE_LIMIT=60)
 
-    assert probe().everything_is_back
+    assert everything_is_back(probe())
 
     money, checkout, lookup, catalogue = budget.status(
         get_conf().account("default")

@@ -9,9 +9,10 @@ from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, models
 
+from tests.money.world import probe_once
 from wagtail_smartgift import codes, keycheck, payments
 from wagtail_smartgift.conf import get_conf
-from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.exceptions import PaymentError, SaleError
 from wagtail_smartgift.models import (
     KeyCheck,
     Redemption,
@@ -23,10 +24,13 @@ from wagtail_smartgift.models.sealed import (
     SEALED_COLUMNS,
     SealedColumn,
 )
+from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import answers, catalogue, rekeying, sales, vault
 
 
 FIFTY, HUNDRED, REF = "GOOD-0050-0001", "GOOD-0100-0001", "order-1"
+#: The voucher that ``probe_once`` tries with.
+PROBED = "GOOD-1000-0001"
 OLD = "only for tests, but long enough to be a key"
 NEW = "another one for tests, as long as it has to be"
 FIRST_PRINT = "a fingerprint key for tests, long enough as well"
@@ -121,17 +125,27 @@ def test_every_encrypted_column_is_in_the_list():
     assert found == {(column.model, column.field) for column in SEALED_COLUMNS}
 
 
-def test_every_fingerprint_is_in_the_list():
+def test_every_fingerprint_is_in_the_list(vouchers, sandbox):
+    """Whatever its column is called: none of a voucher that was redeemed, held, sold or
+    probed with is in any other.
+    """
+    probe_once(sandbox)
+    account = get_conf().account("default")
+    numbers = {PROBED, FIFTY, HUNDRED}
+    numbers |= {number for sale in sandbox.sales() for number in sale.vouchers}
+    prints = {vault.fingerprint(number, account=account) for number in numbers}
     found = {
-        model
+        (model, field.name)
         for model in apps.get_app_config("wagtail_smartgift").get_models()
-        if any(field.name == "fingerprint" for field in model._meta.get_fields())
+        for field in model._meta.concrete_fields
+        for value in model._default_manager.values_list(field.name, flat=True)
+        if any(print_ in str(value) for print_ in prints)
     }
 
-    assert found == {column.model for column in FINGERPRINT_COLUMNS}
+    assert found == {(column.model, "fingerprint") for column in FINGERPRINT_COLUMNS}
     assert {column.sealed for column in FINGERPRINT_COLUMNS} <= set(SEALED_COLUMNS)
-    for model in found:
-        assert model._meta.get_field("fingerprint_next").max_length == 64
+    for column in FINGERPRINT_COLUMNS:
+        assert column.model._meta.get_field("fingerprint_next").max_length == 64
 
 
 # -- encrypting -------------------------------------------------------------------------
@@ -432,6 +446,77 @@ def test_a_check_tells_of_the_wrong_key(vouchers, configure):
     assert found() == []
     configure(FINGERPRINT_KEY=OTHER_PRINT)
     assert found() == ["wagtail_smartgift.W014"]
+
+
+def _sale(reference):
+    return {
+        "reference": reference,
+        "items": [{"product": 37, "price": "50.00"}],
+        "customer": {
+            "first_name": "John",
+            "last_name": "Smith",
+            "email": "john@example.org",
+            "address1": "1 Mill Lane",
+            "city": "Bath",
+            "postcode": "BA1 1AA",
+        },
+        "delivery": {"method": "1", "price": "0.00"},
+    }
+
+
+def test_a_sale_under_the_wrong_key_sells_nothing(vouchers, configure, sandbox):
+    configure(FINGERPRINT_KEY=OTHER_PRINT)
+    before, sold = everything(), len(sandbox.sales())
+
+    with pytest.raises(SaleError) as refused:
+        sales.place_order(**_sale("order-2"))
+
+    assert refused.value.code == "smartgift_unavailable"
+    assert (everything(), len(sandbox.sales())) == (before, sold)
+
+
+def test_what_is_sold_already_is_stored_whatever_the_key(vouchers, configure, sandbox):
+    """Numbers that the answer names, under a key that is wrong by then: without a
+    fingerprint, which a change of keys makes up.
+    """
+    sandbox.behaviour.update({"own_codes": "ignore", "sales_echo_codes": True})
+    before = VoucherOrderItem.objects.count()
+    configure(FINGERPRINT_KEY=OTHER_PRINT, OWN_VOUCHER_CODES=False)
+
+    order = sales.place_order(**_sale("order-2"))
+
+    item = VoucherOrderItem.objects.get(order__reference="order-2")
+    assert VoucherOrderItem.objects.count() == before + 1
+    assert [order.items[0].voucher_no] == sandbox.sales()[-1].vouchers
+    assert vault.open_sealed(item.number_encrypted) == order.items[0].voucher_no
+    assert (item.fingerprint, item.fingerprint_next) == ("", "")
+    assert rekey()[2] is None
+    assert_fingerprints_are_ours()
+
+
+def test_our_own_numbers_in_an_answer_are_not_stored_again(
+    vouchers, configure, sandbox
+):
+    """Under the wrong key they would get fingerprints of it."""
+    sandbox.behaviour.sales_echo_codes = True
+    sandbox.faults.add(Fault("pos-sale", "rate_limited"))
+    sales.place_order(**_sale("order-2"))
+    before = VoucherOrderItem.objects.values().get(order__reference="order-2")
+    configure(FINGERPRINT_KEY=OTHER_PRINT)
+
+    sales.place_order(**_sale("order-2"))
+
+    after = VoucherOrderItem.objects.values().get(order__reference="order-2")
+    assert after == before
+    assert len(sandbox.sales()) == 2
+
+
+def test_the_first_sale_writes_the_key_down(sandbox, db):
+    account = get_conf().account("default")
+    catalogue.sync(account)
+    assert not KeyCheck.objects.exists()
+    sales.place_order(**_sale(REF))
+    assert keycheck.stored() == keycheck.check_value()
 
 
 def test_the_first_voucher_writes_the_key_down(session, sandbox):

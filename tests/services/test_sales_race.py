@@ -55,6 +55,7 @@ def test_the_slower_of_two_that_store_an_order_joins_the_faster(shop, before):
     order = place()
 
     assert order == rival[0]
+    assert (rival[0].placed_now, order.placed_now) == (True, False)
     assert order.status == OrderStatus.PLACED
     assert len(shop.sales()) == 1
     assert VoucherOrderItem.objects.count() == 1
@@ -90,7 +91,8 @@ def test_the_slower_of_two_that_send_an_order_sends_nothing(shop, before):
     place()
     before(services.sales_protocol, "_begin", place)
 
-    assert place().status == OrderStatus.PLACED
+    order = place()
+    assert (order.status, order.placed_now) == (OrderStatus.PLACED, False)
     assert len(shop.sales()) == 1
 
 
@@ -101,7 +103,8 @@ def test_the_slower_of_two_that_look_for_an_order_does_not(shop, before, configu
     place()
     before(services.sales_looking, "_claim_look", services.advance_due)
 
-    assert place().status == OrderStatus.PLACED
+    order = place()
+    assert (order.status, order.placed_now) == (OrderStatus.PLACED, False)
     assert len([line for line in shop.log() if line.operation == "check"]) == 1
 
 
@@ -157,6 +160,7 @@ def test_threads_that_place_one_order_sell_it_once(shop):
         OrderStatus.PLACING,
         OrderStatus.QUEUED,
     }
+    assert [order.placed_now for order in orders].count(True) == 1
     assert len(shop.sales()) == 1
     assert VoucherOrder.objects.get().status == OrderStatus.PLACED
     assert VoucherOrder.objects.get().updated_at <= timezone.now()

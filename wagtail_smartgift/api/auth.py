@@ -12,6 +12,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
+from wagtail_smartgift.api.errors import BEARER
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession
@@ -27,6 +28,8 @@ class _Bearer(HttpBearer):
 
     Ninja's own does, of a scheme that it did not expect, where DEBUG is on.
     """
+
+    challenge = BEARER
 
     def __call__(self, request: HttpRequest) -> Any:
         token = token_of(request)

@@ -6,14 +6,16 @@ table in ``exceptions`` stays the only place where a code is defined.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils import translation
 from ninja import NinjaAPI
 
 from wagtail_smartgift.api import errors, outgoing
+from wagtail_smartgift.api.auth import ServerKeyAuth, SessionSecretAuth
 from wagtail_smartgift.api.schemas import ProblemOut
+from wagtail_smartgift.api.signature import ShopSignature
 from wagtail_smartgift.exceptions import ERROR_CODES
 
 
@@ -31,9 +33,10 @@ _RETRY_AFTER = {
     "description": "Seconds after which asking again makes sense.",
     "schema": {"type": "integer", "minimum": 1},
 }
-_AUTHENTICATE = {
-    "description": "Always `Bearer`.",
-    "schema": {"type": "string", "const": "Bearer"},
+#: What a 401 asks for, by the name of what opens the call.
+_CHALLENGES = {
+    auth.__name__: auth.challenge
+    for auth in (SessionSecretAuth, ServerKeyAuth, ShopSignature)
 }
 _ALWAYS_LATER = {429, 503}
 
@@ -84,20 +87,25 @@ def _write_out(document: Any) -> None:
     for methods in document["paths"].values():
         for operation in methods.values():
             # Ninja hands out the operation's own dictionaries: not to be changed.
+            openers = [name for way in operation.get("security", ()) for name in way]
             operation["responses"] = {
-                status: _problem(status, response) if _CODES in response else response
+                status: _problem(status, response, openers)
+                if _CODES in response
+                else response
                 for status, response in operation["responses"].items()
             }
 
 
-def _problem(status: int, response: Mapping[str, Any]) -> dict[str, Any]:
+def _problem(
+    status: int, response: Mapping[str, Any], openers: Sequence[str]
+) -> dict[str, Any]:
     codes = response[_CODES]
     schema = next(iter(response["content"].values()))["schema"]
     headers = {}
     if status in _ALWAYS_LATER or "voucher_held" in codes:
         headers["Retry-After"] = _RETRY_AFTER
     if status == 401:
-        headers["WWW-Authenticate"] = _AUTHENTICATE
+        headers["WWW-Authenticate"] = _authenticate(openers)
     lines = [f"- `{code}`: {ERROR_CODES[code][1]}" for code in codes]
     return {
         "description": "\n".join(lines),
@@ -111,6 +119,16 @@ def _problem(status: int, response: Mapping[str, Any]) -> dict[str, Any]:
                 "examples": {code: {"value": _example(code)} for code in codes},
             }
         },
+    }
+
+
+def _authenticate(openers: Sequence[str]) -> dict[str, Any]:
+    challenge = next(
+        (_CHALLENGES[name] for name in openers if name in _CHALLENGES), errors.BEARER
+    )
+    return {
+        "description": f"Always `{challenge}`.",
+        "schema": {"type": "string", "const": challenge},
     }
 
 

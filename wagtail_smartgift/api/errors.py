@@ -5,6 +5,7 @@ Nothing internal gets out: no provider text, no voucher number, no stack trace. 
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _
 from ninja.errors import HttpError, Throttled, ValidationError
 
 from wagtail_smartgift.api.reading import Unreadable
+from wagtail_smartgift.codes import display_code
 from wagtail_smartgift.exceptions import ERROR_CODES, SmartGiftPluginError
 
 
@@ -27,8 +29,12 @@ RETRY_AFTER = {
     "busy": 5,
     "smartgift_unavailable": 30,
 }
+#: What a 401 asks for where nothing else is said; a scheme of HTTP authentication.
+BEARER = "Bearer"
 #: Fields that one answer names; a body of a megabyte of nonsense gets no more.
 MOST_FIELDS = 50
+#: A name as ours are: ``voucher_no``, ``address1``, and as other programs write them.
+_LIKE_A_NAME = re.compile(r"[a-z][A-Za-z_]{0,30}[0-9]?", re.ASCII)
 #: What an error of ninja's, or of a host's own authentication, comes to here.
 _BY_STATUS = {
     400: "malformed",
@@ -46,8 +52,12 @@ def problem(
     fields: Mapping[str, object] | None = None,
     retry_after: float | None = None,
     status: int | None = None,
+    challenge: str = BEARER,
 ) -> HttpResponse:
-    """Build the answer for one of the documented codes."""
+    """Build the answer for one of the documented codes.
+
+    ``challenge`` is what a 401 asks for, as HTTP wants it (RFC 9110, 11.6.1).
+    """
     usual, title = ERROR_CODES[code]
     status = status or usual
     body: dict[str, Any] = {
@@ -68,7 +78,7 @@ def problem(
     if retry_after is not None:
         response["Retry-After"] = str(max(1, math.ceil(retry_after)))
     if status == 401:
-        response["WWW-Authenticate"] = "Bearer"
+        response["WWW-Authenticate"] = challenge
     return response
 
 
@@ -96,7 +106,13 @@ def refused(request: HttpRequest, error: SmartGiftPluginError) -> HttpResponse:
         detail=error.message,
         fields=error.fields,
         retry_after=error.retry_after,
+        challenge=_challenge(request),
     )
+
+
+def _challenge(request: HttpRequest) -> str:
+    """Return what the call's authentication asks for, if it said so."""
+    return getattr(request, "smartgift_challenge", BEARER)
 
 
 def not_found(request: HttpRequest, error: Exception | None = None) -> HttpResponse:
@@ -118,6 +134,7 @@ def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
         status=None if known else error.status_code,
         detail=str(cause) if isinstance(cause, Unreadable) else None,
         retry_after=error.wait if isinstance(error, Throttled) else None,
+        challenge=_challenge(request),
     )
 
 
@@ -129,16 +146,27 @@ def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 
 def _field(item: Mapping[str, Any]) -> tuple[str, str]:
-    return _path(item["loc"]), message_for(item)
-
-
-def _path(loc: Sequence[object]) -> str:
-    """Write ``("body", "data", "items", 0, "price")`` as ``items.0.price``."""
+    loc = item["loc"]
     where = loc[1:] if loc[:1] in {("body",), ("query",)} else loc
     if loc[:2] == ("body", "data"):
         where = loc[2:]
-    # A name that is not known comes from outside, and may be a text of any length.
-    return ".".join(str(part)[:64] for part in where) or "body"
+    return path_of({**item, "loc": where}), message_for(item)
+
+
+def path_of(item: Mapping[str, Any]) -> str:
+    """Write ``("items", 0, "price")`` as ``items.0.price``.
+
+    A name that is not known comes from outside. It is repeated where it looks like a
+    misspelt one of ours; of anything else no more than the end, since a voucher number
+    may have got where a name belongs.
+    """
+    parts = [
+        str(part)
+        if isinstance(part, int) or _LIKE_A_NAME.fullmatch(part)
+        else display_code(part)
+        for part in item["loc"]
+    ]
+    return ".".join(parts) or "body"
 
 
 def message_for(item: Mapping[str, Any]) -> str:

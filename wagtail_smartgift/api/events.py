@@ -22,7 +22,7 @@ from pydantic import (
     ValidationError,
 )
 
-from wagtail_smartgift.api.errors import message_for
+from wagtail_smartgift.api.errors import message_for, path_of
 from wagtail_smartgift.api.fields import AmountOrZero, Reference, is_storable
 from wagtail_smartgift.api.reading import strict_json
 from wagtail_smartgift.api.schemas import Body, PlaceOrder, Refund
@@ -150,5 +150,4 @@ def _validate(schema: type[Any], value: object, where: tuple[str, ...]) -> Any:
 
 def _fields(items: Iterable[Any], where: tuple[str, ...]) -> Iterable[tuple[str, str]]:
     for item in items:
-        name = ".".join(map(str, (*where, *item["loc"])))
-        yield name or "body", message_for(item)
+        yield path_of({**item, "loc": (*where, *item["loc"])}), message_for(item)

@@ -13,7 +13,7 @@ from wagtail_smartgift.api.fields import Text
 from wagtail_smartgift.api.idempotency import claim_of, idempotent
 from wagtail_smartgift.api.sites import site_for
 from wagtail_smartgift.choices import OrderStatus
-from wagtail_smartgift.exceptions import PaymentError, SaleError
+from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.services import opening, payments
 
 
@@ -52,6 +52,7 @@ def _settled(session: ledger.Session) -> Any:
         "unauthenticated",
         "session_not_open",
         "currency_mismatch",
+        "smartgift_unavailable",
         says={
             200: "It was open already and has the new amounts.",
             201: "It has been opened.",
@@ -201,6 +202,7 @@ def refund(
         "unauthenticated",
         "reference_conflict",
         "order_refused",
+        "smartgift_unavailable",
         says={
             200: "It was placed before; or a dry run that found nothing wrong.",
             201: "It is placed: the vouchers are sold.",
@@ -215,7 +217,6 @@ def place_order(
     site: Text | None = None,
 ) -> Any:
     """Call it when the shop has been paid; before that, with `dry_run`."""
-    was_placed = _is_placed(data.reference)
     order = sales.place_order(
         reference=data.reference,
         items=[item.model_dump(by_alias=True) for item in data.items],
@@ -225,19 +226,13 @@ def place_order(
         site=site_for(request, data.site or site),
         dry_run=data.dry_run,
     )
-    if data.dry_run or was_placed:
-        status = 200
+    if order.placed_now:
+        status = 201
     else:
         # A 2xx that is not 202 means "sold": what a person has to find out is not.
-        status = 201 if order.status == OrderStatus.PLACED else 202
+        known = data.dry_run or order.status == OrderStatus.PLACED
+        status = 200 if known else 202
     return Status(status, schemas.OrderOut.of(order))
-
-
-def _is_placed(reference: str) -> bool:
-    try:
-        return sales.get_order(reference=reference).status == OrderStatus.PLACED
-    except SaleError:
-        return False
 
 
 @router.get(

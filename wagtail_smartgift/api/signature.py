@@ -49,6 +49,14 @@ class ShopSignature(APIKeyHeader):
     """
 
     param_name = SIGNATURE
+    #: What a 401 asks for. The specification names no scheme of HTTP authentication,
+    #: and HTTP wants one with every 401.
+    challenge = "Standard-Webhooks"
+
+    def __call__(self, request: HttpRequest) -> str | None:
+        request.smartgift_challenge = self.challenge  # type: ignore[attr-defined]
+        signed: str | None = super().__call__(request)
+        return signed
 
     def authenticate(self, request: HttpRequest, key: str | None) -> str:
         secrets = _secrets()

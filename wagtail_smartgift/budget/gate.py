@@ -5,12 +5,14 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 
+from wagtail_smartgift import capabilities
 from wagtail_smartgift.budget import store
-from wagtail_smartgift.budget.window import Answer, Wait
+from wagtail_smartgift.budget.window import SPAN, Answer, Wait, Window
 from wagtail_smartgift.client import ApiCall, CallNotAllowed
 from wagtail_smartgift.conf import Account, get_conf
 
@@ -68,7 +70,8 @@ def gate(
         limit = get_conf().rate_limit
         if not limit:
             return
-        epoch = _wait_for_place(key, operation, store.lane_of(lane), patience, limit)
+        first = partial(_first_window, account, limit)
+        epoch = _wait_for_place(key, operation, store.lane_of(lane), patience, first)
         _thread.place = (key, epoch, asker)
 
     return ask
@@ -96,7 +99,8 @@ def observer(account: Account) -> Callable[[ApiCall], None]:
             retry_after=call.retry_after,
         )
         try:
-            _persist(lambda: store.correct(key, answer, limit=limit, asker=asker))
+            first = partial(_first_window, account, limit)
+            _persist(lambda: store.correct(key, answer, first=first, asker=asker))
         except (DatabaseError, InterfaceError):
             logger.warning(
                 "The quota could not be corrected after a call.", exc_info=True
@@ -105,13 +109,23 @@ def observer(account: Account) -> Callable[[ApiCall], None]:
     return tell
 
 
+def _first_window(account: Account, limit: int) -> Window:
+    """Return what to believe of a key that was never called with: what a probe saw."""
+    known = capabilities.of(account)
+    return Window(limit=known.first_limit(limit), span=known.first_window(SPAN))
+
+
 def _wait_for_place(
-    key: str, operation: str, lane: int, patience: float, limit: int
+    key: str,
+    operation: str,
+    lane: int,
+    patience: float,
+    first: Callable[[], Window],
 ) -> int:
     began, slept = time.monotonic(), 0.0
     while True:
         try:
-            outcome = _persist(lambda: store.take(key, lane, limit=limit))
+            outcome = _persist(lambda: store.take(key, lane, first=first))
         except (OperationalError, InterfaceError) as error:
             logger.exception(
                 "The quota's row could not be read or written, so Smart Gift was not called."

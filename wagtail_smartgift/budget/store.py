@@ -6,6 +6,7 @@ an open transaction would keep every other process waiting for the network.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -69,12 +70,13 @@ def peek(key: str) -> Snapshot | None:
     )
 
 
-def take(key: str, lane: int, *, limit: int) -> int | Wait:
+def take(key: str, lane: int, *, first: Callable[[], Window]) -> int | Wait:
     """Take a place in ``lane`` and return its epoch, or how long to wait for one.
 
-    ``Wait(0.0)`` means that somebody else was quicker: ask again.
+    ``Wait(0.0)`` means that somebody else was quicker: ask again. ``first`` tells what
+    is to be believed of a key that was never called with.
     """
-    snapshot = _read(key, limit)
+    snapshot = _read(key, first)
     window, breaker, now = snapshot.window, snapshot.breaker, snapshot.now
     pause = breaker.wait(lane, now)
     if pause:
@@ -102,13 +104,15 @@ def take(key: str, lane: int, *, limit: int) -> int | Wait:
     return (step.fresh or window).epoch
 
 
-def correct(key: str, answer: Answer, *, limit: int, asker: str = "") -> None:
+def correct(
+    key: str, answer: Answer, *, first: Callable[[], Window], asker: str = ""
+) -> None:
     """Write what an answer to ``asker``, or the lack of one, teaches."""
     mark = mark_of(asker)
     # Somebody may change the row in between. An answer is only a hint, and the next
     # one says the same, so a few attempts are enough.
     for _attempt in range(3):
-        snapshot = _read(key, limit)
+        snapshot = _read(key, first)
         old, now = snapshot.window, snapshot.now
         values = _changes(old, learn(old, answer, now))
         if values.get("epoch", old.epoch) == old.epoch:
@@ -164,10 +168,12 @@ def _rows() -> "QuerySet[CallBudget]":
     return CallBudget.objects.using(_alias())
 
 
-def _read(key: str, limit: int) -> Snapshot:
+def _read(key: str, first: Callable[[], Window]) -> Snapshot:
     snapshot = peek(key)
     if snapshot is None:
-        _rows().bulk_create([CallBudget(key=key, limit=limit)], ignore_conflicts=True)
+        window = first()
+        row = CallBudget(key=key, limit=window.limit, span=window.span)
+        _rows().bulk_create([row], ignore_conflicts=True)
         snapshot = peek(key)
     if snapshot is None:
         raise OperationalError("The budget's row was deleted while it was made.")

@@ -19,6 +19,7 @@ from wagtail_smartgift.client.errors import (
     SmartGiftError,
     Unauthorised,
 )
+from wagtail_smartgift.client.inferred import is_about_code, is_about_reference
 from wagtail_smartgift.client.schemas.answers import (
     Catalogue,
     CatalogueVoucher,
@@ -70,4 +71,6 @@ __all__ = [
     "Unauthorised",
     "UnifiedReceipt",
     "VoucherState",
+    "is_about_code",
+    "is_about_reference",
 ]

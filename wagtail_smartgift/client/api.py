@@ -152,14 +152,6 @@ class SmartGiftClient:
         other._observe = tell_both
         return other
 
-    def vouchers(self, *, lane: int = 3) -> list[answers.CatalogueVoucher]:
-        """Return the whole catalogue, of every status.
-
-        Raises:
-            SmartGiftError: also when a single product is not understood.
-        """
-        return self._call(_VOUCHERS, None, reading.read_catalogue, lane=lane)
-
     def catalogue(
         self, *, known: Mapping[str, int], lane: int = 3
     ) -> answers.Catalogue:

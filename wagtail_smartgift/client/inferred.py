@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from wagtail_smartgift.client.errors import RefusalReason
+from wagtail_smartgift.client.errors import RefusalReason, Refused
 from wagtail_smartgift.redaction import Secret
 
 
@@ -143,6 +143,9 @@ _DUPLICATE = re.compile(r"already (been )?(taken|used|exists)|duplicate|unique",
 #: inferred: nested fields are keyed with dots, as in ``items.0.code``.
 _ITEM_CODE_FIELD = re.compile(r"(items\.\d+\.)?code")
 _REFERENCE_FIELD = "reference"
+#: inferred: a refusal in words that we do not know still names what it is about.
+_REFERENCE_WORD = re.compile(r"\breferences?\b", re.IGNORECASE)
+_CODE_WORD = re.compile(r"\b(codes?|voucher numbers?)\b", re.IGNORECASE)
 _REDEMPTIONS_FIELD = re.compile(r"redemptions(\.\d+)?")
 _DATE_FIELD = re.compile(r"(delivery\.)?(delivery_)?date")
 
@@ -170,6 +173,24 @@ def refusal_reason(
         if _DATE_FIELD.fullmatch(field):
             return RefusalReason.INVALID_DATE
     return RefusalReason.UNKNOWN
+
+
+def is_about_reference(error: Refused) -> bool:
+    """Tell whether a sale's refusal says a word about its reference, whichever word."""
+    return (
+        error.reason is RefusalReason.DUPLICATE_REFERENCE
+        or any(name.split(".")[0] == _REFERENCE_FIELD for name in error.fields)
+        or _REFERENCE_WORD.search(error.message) is not None
+    )
+
+
+def is_about_code(error: Refused) -> bool:
+    """Tell whether a sale's refusal says a word about a number that we chose."""
+    return (
+        error.reason in {RefusalReason.INVALID_CODE, RefusalReason.INVALID_VOUCHER}
+        or any(_ITEM_CODE_FIELD.fullmatch(name) for name in error.fields)
+        or _CODE_WORD.search(error.message) is not None
+    )
 
 
 def _comparable(text: str) -> str:

@@ -4,6 +4,11 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    """What a change of keys needs, and a column of the breaker.
+
+    ``callbudget.askers`` has nothing to do with secrets (``budget.breaker`` explains
+    it). It stays here, since a database that has this migration has the column.
+    """
 
     dependencies = [
         ('wagtail_smartgift', '0004_webhooks_out'),
@@ -18,6 +23,10 @@ class Migration(migrations.Migration):
                 ('check_value', models.CharField(editable=False, max_length=64)),
                 ('next_check_value', models.CharField(blank=True, editable=False, max_length=64)),
             ],
+            options={
+                'verbose_name': 'key check',
+                'verbose_name_plural': 'key checks',
+            },
         ),
         migrations.AddField(
             model_name='callbudget',

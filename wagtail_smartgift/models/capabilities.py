@@ -67,7 +67,9 @@ class CapabilityRecord(AccountBound):
     # The run itself
     #: What was asked and came of it, in order; nothing secret is in it.
     steps = models.JSONField(default=list, editable=False)
-    #: The voucher that was tried with, by its keyed fingerprint.
+    #: The voucher that was tried with, by a digest that only the next run has to make
+    #: again. It is keyed with the account's API key, to which the answers are bound
+    #: anyway: a change of FINGERPRINT_KEY must not lose what is owed to the voucher.
     probed_with = models.CharField(max_length=64, blank=True, editable=False)
     #: Ids of redemptions that are still to be reversed: pennies of that voucher.
     owed = models.JSONField(default=list, editable=False)

@@ -86,9 +86,10 @@ class Behaviour:
 
     # Selling
     duplicate_reference: str = _choice(
-        ("refuse", "rename", "repeat"),
-        "a reference sent again: a 422, a second order under another order_id, or "
-        "the first order's answer again",
+        ("refuse", "rename", "repeat", "echo"),
+        "a reference sent again: a 422, a second order under another order_id, the "
+        "first order's answer again, or a second order that is answered with the "
+        "first one's order_id",
     )
     duplicate_code: str = _choice(
         ("refuse", "replace"),

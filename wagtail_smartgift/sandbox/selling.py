@@ -98,6 +98,8 @@ def _sell(call: Call, operation: str) -> Answer:
     )
     order.vouchers = [_issue(call, item, order).number for item in items]
     call.store.put(order)
+    if first is not None and call.behaviour.duplicate_reference == "echo":
+        order = replace(order, order_id=first.order_id)
     return _answer(call, order)
 
 

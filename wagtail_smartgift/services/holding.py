@@ -155,6 +155,10 @@ def _write(
     session: PaymentSession, row: Redemption, state: VoucherState, appraisal: Appraisal
 ) -> None:
     first = row.balance is None
+    until = holds.deadline(row.hold_sent_at or timezone.now(), state)
+    if row.held_until is not None:
+        # What was reckoned when it was taken knows how long a hold lasts here.
+        until = min(until, row.held_until)
     with transaction.atomic(durable=True):
         fresh = sessions.lock(session.pk, expected=_MAY_HOLD)
         journal.record(
@@ -168,7 +172,7 @@ def _write(
             baseline=appraisal.baseline,
             experiences_available=appraisal.experiences_available,
             experiences=appraisal.experiences,
-            held_until=holds.deadline(row.hold_sent_at or timezone.now(), state),
+            held_until=until,
         )
         if fresh.status == SessionStatus.OPEN:
             sessions.reallocate(fresh)

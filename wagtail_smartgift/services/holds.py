@@ -105,14 +105,19 @@ def seconds_left(row: Redemption, *, now: datetime | None = None) -> float:
     return max(0.0, (row.held_until - (now or timezone.now())).total_seconds())
 
 
-def deadline(sent_at: datetime, state: VoucherState | None = None) -> datetime:
+def deadline(
+    sent_at: datetime,
+    state: VoucherState | None = None,
+    *,
+    lasts: int = HOLD_SECONDS,
+) -> datetime:
     """Return when a hold asked for at ``sent_at`` ends for us.
 
-    Five minutes from before it was sent, or what Smart Gift says where that is
-    earlier and carries an offset (or has got one: ``zoned``); in both cases a little
-    early.
+    Five minutes from before it was sent, less where a probe has found that it lasts
+    less (``lasts``), or what Smart Gift says where that is earlier and carries an
+    offset (or has got one: ``zoned``); in all cases a little early.
     """
-    ours = sent_at + timedelta(seconds=HOLD_SECONDS)
+    ours = sent_at + timedelta(seconds=lasts)
     theirs = state.held_until if state is not None else None
     if theirs is not None and theirs.tzinfo is not None and _is_soon(theirs, state):
         if state is not None and state.answered_at is not None:
@@ -208,6 +213,8 @@ def take(worker: Worker, row: Redemption, stay: Stay, *, lane: Lane) -> None:
         Postponed: it could not be asked for; nothing is held, as far as we know.
     """
     lost = False
+    # Asked before, so that nothing comes between the answer and its token's being kept.
+    lasts = capabilities.of(worker.account).hold_lasts(HOLD_SECONDS)
     for attempt in range(ATTEMPTS):
         sent_at = timezone.now()
         try:
@@ -242,12 +249,16 @@ def take(worker: Worker, row: Redemption, stay: Stay, *, lane: Lane) -> None:
             _write_failure(row, stay.unusable, "undecryptable")
             raise HoldRefused from None
         else:
-            _write_token(row, stay, receipt, sent_at)
+            _write_token(row, stay, receipt, deadline(sent_at, lasts=lasts), sent_at)
             return
 
 
 def _write_token(
-    row: Redemption, stay: Stay, receipt: HoldReceipt, sent_at: datetime
+    row: Redemption,
+    stay: Stay,
+    receipt: HoldReceipt,
+    until: datetime,
+    sent_at: datetime,
 ) -> None:
     changes: dict[str, Any] = {"baseline": None} if stay.success == S.HELD else {}
     with transaction.atomic(durable=True):
@@ -258,7 +269,7 @@ def _write_token(
             status=stay.success,
             hold_token_encrypted=vault.seal(receipt.hold_token),
             hold_sent_at=sent_at,
-            held_until=deadline(sent_at),
+            held_until=until,
             **changes,
         )
 

@@ -1,8 +1,8 @@
 """Refusing to store what was fingerprinted with the wrong key; see ``keycheck``.
 
-Whoever stores the fingerprint of a voucher that becomes live calls ``require_ours`` after
-it, in the same transaction; a change of the key (``rekeying``) keeps writers out of the
-table while it happens. So there is no moment at which fingerprints of two keys are live.
+Whoever stores the fingerprint of a voucher calls ``require_ours`` after it, in the same
+transaction; a change of the key (``rekeying``) keeps writers out of the table while it
+happens. So there is no moment at which fingerprints of two keys are live.
 """
 
 import hmac

@@ -33,7 +33,8 @@ from wagtail_smartgift.signals import SIGNALS
 
 logger = logging.getLogger(__name__)
 
-#: Seconds until an event is sent again; doubled each time, up to an hour.
+#: Seconds until an event is sent again for the first time; doubled each time, up to an
+#: hour.
 FIRST_PAUSE = 30
 LONGEST_PAUSE = 3600
 
@@ -142,7 +143,7 @@ def dispatch(event_id: UUID) -> bool:
     except Exception:
         # Whatever a host's receiver raises must not undo what it was told of.
         logger.exception("A receiver of %s raised; it is called again.", row.type)
-        pause = min(FIRST_PAUSE * 2**row.attempts, LONGEST_PAUSE)
+        pause = min(FIRST_PAUSE * 2 ** (row.attempts - 1), LONGEST_PAUSE)
         OutboxEvent.objects.filter(pk=event_id).update(
             next_attempt_at=now + timedelta(seconds=pause)
         )

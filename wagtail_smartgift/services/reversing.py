@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from wagtail_smartgift import capabilities
 from wagtail_smartgift.choices import (
     Lane,
     Operation,
@@ -151,6 +152,9 @@ def _reverse(
 ) -> None:
     again = row.sent_at is not None
     sent_before = row.sent_at
+    if again and _was_done_before(worker, row):
+        write_reversed(row, status=status, rest=rest, reason="reversed_before")
+        return
     with transaction.atomic(durable=True):
         worker.claim.renew()
         journal.record(
@@ -184,6 +188,19 @@ def _reverse(
         raise
     else:
         write_reversed(row, status=status, rest=rest)
+
+
+def _was_done_before(worker: Worker, row: Redemption) -> bool:
+    """Tell whether a reversal is not to be asked for again, because it was applied.
+
+    Asking again is harmless where a second one is refused. Where a probe saw that it is
+    taken, and so may give back twice, the balance is looked at first.
+
+    Raises:
+        Postponed: it cannot be looked at now.
+    """
+    may_double = capabilities.of(worker.account).reversals_may_double
+    return may_double and _is_back(worker, row)
 
 
 def write_reversed(

@@ -8,7 +8,7 @@ a second sale. It never takes money: the shop places an order when it has been p
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
 
-from wagtail_smartgift import capabilities, codes, selectors
+from wagtail_smartgift import capabilities, codes, keycheck, selectors
 from wagtail_smartgift.choices import OrderStatus
 from wagtail_smartgift.client import SmartGiftError
 from wagtail_smartgift.conf import Account, get_conf
@@ -29,11 +29,13 @@ from wagtail_smartgift.references import WRONG_REFERENCE, is_reference
 from wagtail_smartgift.selectors import PaymentMethod, Shop
 from wagtail_smartgift.services import (
     catalogue,
+    keys,
     sales_journal,
     sales_looking,
     sales_protocol,
     vault,
 )
+from wagtail_smartgift.services.sales_journal import After
 from wagtail_smartgift.services.sales_pricing import PricedItem, price_order
 from wagtail_smartgift.services.sales_reading import (
     WantedOrder,
@@ -104,7 +106,9 @@ def place_order(
 
     Raises:
         SaleError: ``invalid`` with ``fields``; ``reference_conflict``: the reference
-            was used for another order; ``order_refused``: Smart Gift sold nothing.
+            was used for another order; ``order_refused``: Smart Gift sold nothing;
+            ``smartgift_unavailable``: the configured FINGERPRINT_KEY is not that of
+            the stored vouchers, so none can be stored.
     """
     box = TimeBox(seconds=REQUEST_SECONDS, patience=patience)
     if not is_reference(reference):
@@ -121,16 +125,19 @@ def place_order(
         priced = price_order(wanted, shop)
         chosen = _choose_payment_method(wanted, shop)
         if dry_run:
+            if get_conf().own_voucher_codes and not keycheck.is_ours():
+                raise _wrong_key()
             return _rehearsed(reference, priced)
         order = _store(reference, wanted, shop, site, priced, chosen)
+    sold = False
     if not dry_run:
         try:
-            order = _advance(order, box)
+            order, sold = _advance(order, box)
         except ForeignRow as error:
             logger.warning("%s", error)
     if order.status == S.REFUSED:
         raise SaleError("order_refused", _REFUSALS.get(order.refusal))
-    return describe_order(order)
+    return replace(describe_order(order), placed_now=sold and order.status == S.PLACED)
 
 
 def get_order(*, reference: str) -> Order:
@@ -283,6 +290,10 @@ def _store(
                 _item_row(order, position, item, shop.account, own_codes=own_codes)
                 for position, item in enumerate(priced)
             )
+            if own_codes:
+                keys.require_ours()
+    except keys.WrongFingerprintKey:
+        raise _wrong_key() from None
     except IntegrityError:
         # Somebody was faster; if not with this order, then with another one of this
         # reference, or of one that is the same text behind another prefix.
@@ -293,6 +304,14 @@ def _store(
             raise SaleError("reference_conflict") from None
         return joined
     return order
+
+
+def _wrong_key() -> SaleError:
+    logger.error(
+        "No voucher can be sold: FINGERPRINT_KEY is not the key that the stored "
+        "vouchers were fingerprinted with. Put that one back, or run smartgift_rekey."
+    )
+    return SaleError("smartgift_unavailable", retry_after=60)
 
 
 def _item_row(
@@ -334,31 +353,32 @@ def _storable(wanted: WantedOrder) -> dict[str, Any]:
 # Taking it further
 
 
-def _advance(order: VoucherOrder, box: TimeBox) -> VoucherOrder:
+def _advance(order: VoucherOrder, box: TimeBox) -> tuple[VoucherOrder, bool]:
+    """Take an order as far as it goes now; tell whether one of these steps placed it."""
     if order.status not in {S.QUEUED, S.PLACING}:
-        return order
+        return order, False
     account = account_of(order)
+    after = After.REST
     for _step in range(_MOST_STEPS):
-        again = False
         if box.left() <= 0:
             break
         if order.status == S.QUEUED:
             if order.payment_method is None:
                 # A call of its own: whether there is time for the sale is asked anew.
-                again = _fill_payment_method(order, account, box)
+                after = _fill_payment_method(order, account, box)
             else:
-                again = sales_protocol.send(order, account, box)
+                after = sales_protocol.send(order, account, box)
         elif sales_journal.is_due(order):
-            again = sales_looking.look(order, account, box)
+            after = sales_looking.look(order, account, box)
         else:
             break
         order = VoucherOrder.objects.get(pk=order.pk)
-        if order.status == S.QUEUED and not again:
+        if order.status == S.QUEUED and after is not After.NEXT:
             break
-    return order
+    return order, after is After.PLACED
 
 
-def _fill_payment_method(order: VoucherOrder, account: Account, box: TimeBox) -> bool:
+def _fill_payment_method(order: VoucherOrder, account: Account, box: TimeBox) -> After:
     """Give an order that came before Smart Gift's list was known its method."""
     try:
         known = selectors.payment_methods(account) or catalogue.refresh_payment_methods(
@@ -368,8 +388,9 @@ def _fill_payment_method(order: VoucherOrder, account: Account, box: TimeBox) ->
         known = ()
     if not known:
         sales_protocol.postpone(order)
-        return False
-    return sales_journal.update(order, payment_method=known[0].id)
+        return After.REST
+    filled = sales_journal.update(order, payment_method=known[0].id)
+    return After.NEXT if filled else After.REST
 
 
 # Telling

@@ -6,6 +6,7 @@ row is stale.
 """
 
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from django.db import transaction
@@ -46,6 +47,17 @@ _EVENTS = {
     OrderStatus.REFUSED: "voucher_order.failed",
     OrderStatus.NEEDS_ATTENTION: "voucher_order.needs_attention",
 }
+
+
+class After(Enum):
+    """What one step leaves to whoever made it."""
+
+    #: Nothing now.
+    REST = "rest"
+    #: The next step at once.
+    NEXT = "next"
+    #: Nothing, and it was this very step by which the order came to be placed.
+    PLACED = "placed"
 
 
 def is_due(order: VoucherOrder) -> bool:

@@ -16,9 +16,10 @@ from wagtail_smartgift import capabilities, codes
 from wagtail_smartgift.choices import Lane, OrderStatus, Outcome
 from wagtail_smartgift.client import RefusalReason, Refused, SmartGiftError
 from wagtail_smartgift.conf import Account, get_conf
-from wagtail_smartgift.models import VoucherOrder
+from wagtail_smartgift.models import VoucherOrder, VoucherOrderEvent
 from wagtail_smartgift.services import claims, gateway, vault
 from wagtail_smartgift.services import sales_journal as journal
+from wagtail_smartgift.services.sales_journal import After
 from wagtail_smartgift.services.timebox import TimeBox
 
 
@@ -30,27 +31,29 @@ LOOK_AFTER = (35, 60, 120, 240, 480, 960, 1920, 3600)
 RESENDS = 3
 #: Seconds that a look waits when only the quota was in its way.
 _QUOTA_PAUSE = 5.0
+#: What the journal says of a refusal that may mean "this is sold already".
+_TAKEN = {RefusalReason.DUPLICATE_REFERENCE.value, RefusalReason.INVALID_CODE.value}
 
 S = OrderStatus
 
 
-def look(order: VoucherOrder, account: Account, box: TimeBox) -> bool:
+def look(order: VoucherOrder, account: Account, box: TimeBox) -> After:
     """Find out what became of an order that was sent and not answered.
 
-    Returns whether it was not sold, and may be sent again at once.
+    What is next, where it was not sold, is sending it again.
     """
     if not _claim_look(order):
-        return False
+        return After.REST
     first = order.items.order_by("position").first()
     if not order.own_codes or first is None or not first.number_encrypted:
         # Nothing that we could ask for.
         hand_over(order, _doubt(order))
-        return False
+        return After.REST
     try:
         number = vault.open_sealed(first.number_encrypted)
     except codes.UndecryptableError:
         hand_over(order, journal.UNDECRYPTABLE)
-        return False
+        return After.REST
     client = gateway.connect(account, patience=box.patience, asker=str(order.pk))
     # Before the question: a sale that is made after it is not in the answer.
     asked_at = timezone.now()
@@ -63,8 +66,8 @@ def look(order: VoucherOrder, account: Account, box: TimeBox) -> bool:
     except SmartGiftError as error:
         _look_later(order, error)
     else:
-        _found(order, reason="found")
-    return False
+        return _found(order, reason="found")
+    return After.REST
 
 
 def _claim_look(order: VoucherOrder) -> bool:
@@ -90,8 +93,8 @@ def _claim_look(order: VoucherOrder) -> bool:
 
 def _take_look(
     order: VoucherOrder, account: Account, error: Refused, asked_at: datetime
-) -> bool:
-    """Decide by a refusal of the first voucher's number; return whether to send again.
+) -> After:
+    """Decide by a refusal of the first voucher's number.
 
     Only "that number is invalid" can mean that nothing was sold. Every other word
     about the voucher means that it exists; a word about our site number says nothing
@@ -101,7 +104,7 @@ def _take_look(
     if error.reason is RefusalReason.INVALID_SITE or "site_id" in error.fields:
         _look_later(order, error)
     elif error.reason is not RefusalReason.INVALID_VOUCHER:
-        _found(order, reason=error.reason.value)
+        return _found(order, reason=error.reason.value)
     elif asked_at < late_at:
         journal.step(
             order,
@@ -110,35 +113,45 @@ def _take_look(
             reason="not_found",
             **journal.later(late_at),
         )
-    elif _was_not_sold(order, account):
+    elif _may_be_sent_again(order, account):
         return _send_again(order)
+    elif _was_refused(order) and capabilities.of(account).not_found_is_not_sold:
+        # Sent again and refused for a reason of its own, and the earlier one never came.
+        journal.step(
+            order,
+            journal.CHECK,
+            Outcome.SUCCEEDED,
+            reason=journal.NOT_SOLD,
+            refusal="other",
+            **journal.settled(S.REFUSED),
+        )
     else:
         # Whether a voucher can be checked the moment it is sold is not documented,
         # so that it is not found does not prove that it was not sold.
         hand_over(order, _doubt(order), reason="not_found")
-    return False
+    return After.REST
 
 
-def _was_not_sold(order: VoucherOrder, account: Account) -> bool:
+def _may_be_sent_again(order: VoucherOrder, account: Account) -> bool:
     """Tell whether an order whose number is not found may be sent again.
 
     A probe must have shown that numbers of ours are taken, that a new one can be
-    checked at once, and that what comes twice is sold once. Where Smart Gift has called
-    the reference or the number taken, somebody has sold something: never then.
+    checked at once, and that what comes twice is sold once. One that Smart Gift has
+    refused is not: it would be refused again.
     """
     resent = order.events.filter(
         operation=journal.CHECK, reason=journal.NOT_SOLD
     ).count()
     return (
-        _doubt(order) == journal.SALE_UNKNOWN
+        _last_placing(order).outcome != Outcome.FAILED
         and resent < RESENDS
         and capabilities.of(account).may_sell_again
     )
 
 
-def _send_again(order: VoucherOrder) -> bool:
+def _send_again(order: VoucherOrder) -> After:
     """Queue an order that was not sold: the same reference, the same numbers."""
-    return journal.step(
+    queued = journal.step(
         order,
         journal.CHECK,
         Outcome.SUCCEEDED,
@@ -148,17 +161,19 @@ def _send_again(order: VoucherOrder) -> bool:
         looks=0,
         **journal.later(timezone.now()),
     )
+    return After.NEXT if queued else After.REST
 
 
-def _found(order: VoucherOrder, *, reason: str) -> None:
+def _found(order: VoucherOrder, *, reason: str) -> After:
     """The first voucher exists, so the order was placed; its number stays unknown."""
-    journal.step(
+    placed = journal.step(
         order,
         journal.CHECK,
         Outcome.SUCCEEDED,
         reason=reason,
         **journal.settled(S.PLACED),
     )
+    return After.PLACED if placed else After.REST
 
 
 def _look_later(order: VoucherOrder, error: SmartGiftError) -> None:
@@ -179,9 +194,24 @@ def _look_later(order: VoucherOrder, error: SmartGiftError) -> None:
 
 def _doubt(order: VoucherOrder) -> str:
     """Return why nobody knows: no answer, or a refusal of the reference as taken."""
-    last = order.events.filter(operation=journal.PLACE).order_by("-id").first()
-    refused = last is not None and last.outcome == Outcome.FAILED
-    return journal.REFERENCE_TAKEN if refused else journal.SALE_UNKNOWN
+    return (
+        journal.REFERENCE_TAKEN
+        if _last_placing(order).reason in _TAKEN
+        else journal.SALE_UNKNOWN
+    )
+
+
+def _was_refused(order: VoucherOrder) -> bool:
+    """Tell whether Smart Gift refused it, and not for something that is taken.
+
+    Where it has called the reference or the number taken, somebody has sold something.
+    """
+    last = _last_placing(order)
+    return last.outcome == Outcome.FAILED and last.reason not in _TAKEN
+
+
+def _last_placing(order: VoucherOrder) -> VoucherOrderEvent:
+    return order.events.filter(operation=journal.PLACE).latest("id")
 
 
 def hand_over(order: VoucherOrder, code: str, *, reason: str = "") -> None:

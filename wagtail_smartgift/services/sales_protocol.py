@@ -19,6 +19,7 @@ voucher that was sold.
 import logging
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -40,11 +41,14 @@ from wagtail_smartgift.client import (
     SaleReceipt,
     SaleRequest,
     SmartGiftError,
+    is_about_code,
+    is_about_reference,
 )
 from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.models import VoucherOrder, VoucherOrderItem
-from wagtail_smartgift.services import claims, gateway, sales_looking, vault
+from wagtail_smartgift.services import claims, gateway, keys, sales_looking, vault
 from wagtail_smartgift.services import sales_journal as journal
+from wagtail_smartgift.services.sales_journal import After
 from wagtail_smartgift.services.timebox import TimeBox
 
 
@@ -57,16 +61,16 @@ RESEND_AFTER = (15, 30, 60, 120, 240, 480, 960, 1800, 3600)
 S = OrderStatus
 
 
-def send(order: VoucherOrder, account: Account, box: TimeBox) -> bool:
-    """Send a queued order once; return whether it may be sent again at once."""
+def send(order: VoucherOrder, account: Account, box: TimeBox) -> After:
+    """Send a queued order once."""
     client = gateway.connect(account, patience=box.patience, asker=str(order.pk))
     try:
         request = _request(order)
     except codes.UndecryptableError:
         sales_looking.hand_over(order, journal.UNDECRYPTABLE)
-        return False
+        return After.REST
     if not _begin(order):
-        return False
+        return After.REST
     try:
         receipt = client.pos_sale(request, lane=Lane.CHECKOUT)
     except OutcomeUnknown as error:
@@ -77,8 +81,8 @@ def send(order: VoucherOrder, account: Account, box: TimeBox) -> bool:
         # Everything else that the client can raise was not applied.
         _requeue(order, error)
     else:
-        _take_receipt(order, receipt)
-    return False
+        return _take_receipt(order, receipt)
+    return After.REST
 
 
 def postpone(order: VoucherOrder) -> None:
@@ -165,7 +169,7 @@ def _items(order: VoucherOrder) -> Iterable[VoucherOrderItem]:
 # T2
 
 
-def _take_receipt(order: VoucherOrder, receipt: SaleReceipt) -> None:
+def _take_receipt(order: VoucherOrder, receipt: SaleReceipt) -> After:
     """Write down that it was sold. A late answer counts like any other.
 
     Meanwhile a look may have found the order, a person may have decided, or even
@@ -204,37 +208,30 @@ def _take_receipt(order: VoucherOrder, receipt: SaleReceipt) -> None:
             order_id or "no order id",
         )
         raise
+    return After.PLACED if news and not reason else After.REST
 
 
 def _keep_answered_codes(order: VoucherOrder, answered: tuple[str, ...]) -> None:
     """Store the numbers that the answer names, where they are not ours anyway.
 
     inferred: they come in the order of the items. Numbers that could not be matched
-    are not stored at all, since a wrong one is worse than none.
+    are not stored at all, since a wrong one is worse than none. Under the wrong
+    FINGERPRINT_KEY they are stored without fingerprints: they are sold, and
+    ``smartgift_rekey`` makes those up.
     """
-    if not answered:
-        return
     items = list(_items(order))
-    ours = {item.fingerprint for item in items if item.fingerprint}
+    if len(answered) != len(items) or set(answered) == _our_numbers(items):
+        return
     account = get_conf().account(order.account)
     prints = [vault.fingerprint(number, account=account) for number in answered]
-    if len(answered) != len(items) or set(prints) == ours:
-        return
     try:
-        with transaction.atomic():
-            for item, number, print_ in zip(items, answered, prints, strict=True):
-                item.number_encrypted = vault.seal(number)
-                item.fingerprint = print_
-                item.display_code = codes.display_code(number)
-                item.fingerprint_next = ""
-                item.save(
-                    update_fields=[
-                        "number_encrypted",
-                        "fingerprint",
-                        "fingerprint_next",
-                        "display_code",
-                    ]
-                )
+        try:
+            with transaction.atomic():
+                _store_numbers(items, answered, prints)
+                keys.require_ours()
+        except keys.WrongFingerprintKey:
+            with transaction.atomic():
+                _store_numbers(items, answered, [""] * len(items))
     except IntegrityError:
         logger.exception(
             "Smart Gift's answer for voucher order %s names a voucher of another "
@@ -243,31 +240,57 @@ def _keep_answered_codes(order: VoucherOrder, answered: tuple[str, ...]) -> None
         )
 
 
-def _take_refusal(order: VoucherOrder, error: Refused) -> bool:
-    """Write down a definite no; return whether to send again without our numbers."""
+def _our_numbers(items: Iterable[VoucherOrderItem]) -> set[str]:
+    numbers = set()
+    for item in items:
+        if item.number_encrypted:
+            with suppress(codes.UndecryptableError):
+                numbers.add(vault.open_sealed(item.number_encrypted))
+    return numbers
+
+
+def _store_numbers(
+    items: Iterable[VoucherOrderItem], numbers: Iterable[str], prints: Iterable[str]
+) -> None:
+    for item, number, print_ in zip(items, numbers, prints, strict=True):
+        item.number_encrypted = vault.seal(number)
+        item.fingerprint = print_
+        item.display_code = codes.display_code(number)
+        item.fingerprint_next = ""
+        item.save(
+            update_fields=[
+                "number_encrypted",
+                "fingerprint",
+                "fingerprint_next",
+                "display_code",
+            ]
+        )
+
+
+def _take_refusal(order: VoucherOrder, error: Refused) -> After:
+    """Write down a definite no; what is next is a look, or sending without our numbers."""
     reason = error.reason
-    about_reference = (
-        reason is RefusalReason.DUPLICATE_REFERENCE or "reference" in error.fields
-    )
+    about_reference = is_about_reference(error)
     doubtful = order.events.filter(
         operation=journal.PLACE, outcome=Outcome.UNKNOWN
     ).exists()
     if reason is RefusalReason.INVALID_CODE and not about_reference and not doubtful:
         return _drop_codes(order)
-    if reason in {RefusalReason.DUPLICATE_REFERENCE, RefusalReason.INVALID_CODE}:
+    if about_reference or doubtful:
         # Taken by whom? If by an earlier attempt of ours (or one that something on
-        # the way sent twice), then it is sold; the first voucher's number tells.
+        # the way sent twice), then it is sold; the first voucher's number tells. In
+        # doubt that is asked after every refusal, whatever it says: an earlier request
+        # that came late may have taken the last one, too.
         journal.step(
             order,
             journal.PLACE,
             Outcome.FAILED,
-            reason=(
-                RefusalReason.DUPLICATE_REFERENCE if about_reference else reason
-            ).value,
+            reason=_kind(error).value,
+            refusal_detail=error.message[:1000],
             looks=0,
             **journal.later(timezone.now()),
         )
-        return False
+        return After.REST
     journal.step(
         order,
         journal.PLACE,
@@ -277,10 +300,17 @@ def _take_refusal(order: VoucherOrder, error: Refused) -> bool:
         refusal_detail=error.message[:1000],
         **journal.settled(S.REFUSED),
     )
-    return False
+    return After.REST
 
 
-def _drop_codes(order: VoucherOrder) -> bool:
+def _kind(error: Refused) -> RefusalReason:
+    """Return the reason, with any word about what is sold once as "that is taken"."""
+    if is_about_reference(error):
+        return RefusalReason.DUPLICATE_REFERENCE
+    return RefusalReason.INVALID_CODE if is_about_code(error) else error.reason
+
+
+def _drop_codes(order: VoucherOrder) -> After:
     """Give up numbers of our own for this order: it was refused because of them."""
     with transaction.atomic(durable=True):
         moved = journal.update(
@@ -299,7 +329,7 @@ def _drop_codes(order: VoucherOrder) -> bool:
                 fingerprint_next="",
                 display_code="",
             )
-    return moved
+    return After.NEXT if moved else After.REST
 
 
 def _requeue(order: VoucherOrder, error: SmartGiftError) -> None:

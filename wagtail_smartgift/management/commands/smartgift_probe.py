@@ -233,7 +233,7 @@ class Command(BaseCommand):
             self.stderr.write(self.style.WARNING(sentence))
         if report.lost_hold:
             self.stderr.write(
-                "The answer to a hold was lost: the voucher may be held for five minutes."
+                "A hold could not be given back: the voucher may be held for five minutes."
             )
         if report.orders:
             self.stdout.write(f"Orders placed: {', '.join(report.orders)}.")
@@ -268,4 +268,6 @@ class Command(BaseCommand):
                 "redemption were lost with its answer: reverse it in Smart Gift's "
                 "dashboard."
             )
+        if report.interrupted:
+            raise CommandError("It was stopped. Everything was given back.")
         self.stdout.write(self.style.SUCCESS("Everything was given back."))

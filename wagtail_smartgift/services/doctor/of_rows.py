@@ -10,6 +10,7 @@ from wagtail_smartgift import capabilities, codes, health
 from wagtail_smartgift.choices import OrderStatus, OwnCodes, SessionStatus
 from wagtail_smartgift.conf import Account, get_conf, is_loopback_url
 from wagtail_smartgift.models import (
+    CapabilityRecord,
     CatalogueSync,
     PaymentSession,
     VoucherOrder,
@@ -155,6 +156,15 @@ def _opens(text: str) -> bool:
 def probe() -> Iterator[Finding]:
     for account in get_conf().accounts.values():
         yield from _probe(account)
+    for record in CapabilityRecord.objects.exclude(owed=[]):
+        yield warning(
+            "probe",
+            f"{len(record.owed)} pennies that a probe of {record.account} took on "
+            f"{record.probed_at:%d %B %Y} were not given back",
+            "Run `manage.py smartgift_probe` with the same voucher; where its key or "
+            "address has changed since, reverse these redemptions in Smart Gift's "
+            f"dashboard: {', '.join(map(str, record.owed))}.",
+        )
 
 
 def _probe(account: Account) -> Iterator[Finding]:

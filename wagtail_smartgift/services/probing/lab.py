@@ -118,6 +118,8 @@ class Lab:
         self.lost_hold = False
         #: Orders that were placed, by Smart Gift's number.
         self.orders: list[str] = []
+        #: What somebody has to look after when it is over, a sentence each.
+        self.warnings: list[str] = []
         self._number = number
         self._keep = keep
         self._secrets = {number}
@@ -200,16 +202,22 @@ class Lab:
     def try_hold(self, step: str) -> tuple[Tried[HoldReceipt], Held | None]:
         """Ask for a hold; its token is one of those that are given back in the end."""
         sent_at = time.monotonic()
-        tried = self.attempt(
-            step, lambda: self.client.hold(voucher_no=self._number, lane=ASKING)
-        )
-        if tried.done is None:
-            self.lost_hold = True
-        if tried.value is None:
-            return tried, None
-        held = Held(tried.value.hold_token, sent_at)
-        self.confide(held.token)
-        self._standing.append(held)
+        # Lost until it is known: Ctrl-C may come at any moment.
+        before, self.lost_hold = self.lost_hold, True
+        try:
+            tried = self.attempt(
+                step, lambda: self.client.hold(voucher_no=self._number, lane=ASKING)
+            )
+        except Stop:
+            self.lost_hold = before
+            raise
+        held = None
+        if tried.value is not None:
+            held = Held(tried.value.hold_token, sent_at)
+            self.confide(held.token)
+            self._standing.append(held)
+        if tried.done is not None:
+            self.lost_hold = before
         return tried, held
 
     def hold(self, step: str) -> Held:
@@ -252,22 +260,33 @@ class Lab:
                 if tried.done is not None:
                     break
 
+    @property
+    def holds_something(self) -> bool:
+        """Whether a hold of ours may stand that was not given back."""
+        return bool(self._standing)
+
     def redeem(self, token: str | None, step: str) -> Tried[RedeemReceipt]:
         """Redeem a penny, once; its ids are stored before anything else is done."""
-        tried = self.attempt(
-            step,
-            lambda: self.client.redeem(
-                voucher_no=self._number,
-                site_id=self.site_id,
-                value=PENNY,
-                hold_token=token,
-                lane=ASKING,
-            ),
-        )
-        if tried.done is None:
-            self.in_doubt += 1
+        # In doubt until its outcome is written down: Ctrl-C may come at any moment.
+        self.in_doubt += 1
+        try:
+            tried = self.attempt(
+                step,
+                lambda: self.client.redeem(
+                    voucher_no=self._number,
+                    site_id=self.site_id,
+                    value=PENNY,
+                    hold_token=token,
+                    lane=ASKING,
+                ),
+            )
+        except Stop:
+            self.in_doubt -= 1
+            raise
         if tried.value is not None:
             self.owe([*self.record.owed, *tried.value.redemptions])
+        if tried.done is not None:
+            self.in_doubt -= 1
         return tried
 
     def is_refused(self, token: str | None, step: str) -> bool | None:

@@ -19,7 +19,7 @@ from wagtail_smartgift.client import (
     VoucherState,
 )
 from wagtail_smartgift.conf import get_conf
-from wagtail_smartgift.services.probing.lab import ASKING, Lab, Skip, Tried
+from wagtail_smartgift.services.probing.lab import ASKING, Lab, Skip, Stop, Tried
 
 
 #: Orders that are placed at the most.
@@ -57,11 +57,10 @@ def ask(lab: Lab, sale: Sale, *, wait: bool) -> None:
         raise Skip(
             "The order was refused; see what it says about its fields."
             if first.done is False
-            else "Nobody knows whether the order was placed: look for "
-            f"{reference} in the dashboard."
+            else "The answer to the order was lost, so nothing more is asked about sales."
         )
     honoured = lab.record.own_codes == OwnCodes.HONOURED
-    _again(lab, sale, reference, first.value, honoured=honoured)
+    _again(lab, sale, reference, first.value, honoured=honoured, wait=wait)
     if honoured:
         taken = _sell(lab, sale, _reference(), number, "sell the same number again")
         if taken.reason is RefusalReason.INVALID_CODE:
@@ -97,21 +96,51 @@ def _look_for(
 
 
 def _again(
-    lab: Lab, sale: Sale, reference: str, first: SaleReceipt, *, honoured: bool
+    lab: Lab,
+    sale: Sale,
+    reference: str,
+    first: SaleReceipt,
+    *,
+    honoured: bool,
+    wait: bool,
 ) -> None:
     number = _number(lab) if honoured else None
     again = _sell(lab, sale, reference, number, "sell the same reference again")
     if again.value is not None:
-        same = again.value.order_id == first.order_id
-        lab.answer(
-            duplicate_reference=DuplicateReference.REPEATED
-            if same
-            else DuplicateReference.RENAMED
-        )
+        if again.value.order_id != first.order_id:
+            sold_again: bool | None = True
+        elif number is None:
+            # The order's number may only be an echo of what was sent.
+            sold_again = None
+        else:
+            sold_again = _was_made(lab, number, wait=wait)
+            if sold_again:
+                lab.orders.append(again.value.order_id)
+        if sold_again is not None:
+            lab.answer(
+                duplicate_reference=DuplicateReference.RENAMED
+                if sold_again
+                else DuplicateReference.REPEATED
+            )
     elif again.done is False and (
         again.reason is RefusalReason.DUPLICATE_REFERENCE or "reference" in again.fields
     ):
         lab.answer(duplicate_reference=DuplicateReference.REFUSED)
+
+
+def _was_made(lab: Lab, number: str, *, wait: bool) -> bool | None:
+    """Tell whether a voucher of that number was sold; None if it cannot be known now.
+
+    Numbers of ours are honoured here. One that is not found was not sold only once a
+    new one would be.
+    """
+    found = _is_there(_check(lab, number, "check the second number"))
+    if found is False and not lab.record.code_checkable_at_once:
+        if not wait:
+            return None
+        lab.sleep(get_conf().late)
+        found = _is_there(_check(lab, number, "check the second number later"))
+    return found
 
 
 def _sell(
@@ -128,7 +157,19 @@ def _sell(
         delivery=sale.delivery,
         payment_method_id=sale.payment_method,
     )
-    tried = lab.attempt(step, lambda: lab.client.pos_sale(request, lane=ASKING))
+    doubt = (
+        f"Nobody knows whether the order {reference} was placed: look for it in Smart "
+        "Gift's dashboard."
+    )
+    # Until its outcome is known: Ctrl-C may come at any moment.
+    lab.warnings.append(doubt)
+    try:
+        tried = lab.attempt(step, lambda: lab.client.pos_sale(request, lane=ASKING))
+    except Stop:
+        lab.warnings.remove(doubt)
+        raise
+    if tried.done is not None:
+        lab.warnings.remove(doubt)
     if tried.value is not None:
         for code in tried.value.codes:
             lab.confide(code)

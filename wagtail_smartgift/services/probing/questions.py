@@ -23,6 +23,10 @@ class Question:
     #: Answers with which vouchers should not be taken, or sold, before somebody looked.
     alarming: frozenset[object] = field(default=frozenset())
     unit: str = ""
+    #: What follows from an answer that is not in ``follows``.
+    otherwise: str = ""
+    #: Nothing goes by the answer; it is for whoever has to understand this Smart Gift.
+    for_information: bool = False
 
     def words(self, answer: object) -> str:
         """Return an answer as it is printed."""
@@ -34,8 +38,12 @@ class Question:
 
     def consequence(self, answer: object) -> str:
         if answer in (None, ""):
-            return self.unknown
-        return self.follows.get(answer, "")
+            follows = self.unknown
+        else:
+            follows = self.follows.get(answer, self.otherwise)
+        return (
+            f"For information. {follows}".strip() if self.for_information else follows
+        )
 
 
 _WAIT_ON = "After a lost answer 130 seconds (LATE) are waited for, as ever."
@@ -54,7 +62,7 @@ QUESTIONS: tuple[Question, ...] = (
             False: "No voucher can be taken: its balance under our hold is what "
             "everything rests on. Ask Smart Gift.",
         },
-        "Nothing changes.",
+        "Each voucher shows it.",
         alarming=frozenset({False}),
     ),
     Question(
@@ -67,7 +75,8 @@ QUESTIONS: tuple[Question, ...] = (
             "was asked for.",
             HeldUntil.UNREADABLE: "Our own reckoning counts.",
         },
-        "Nothing changes.",
+        "Each check shows it.",
+        for_information=True,
     ),
     Question(
         "held_until_offset",
@@ -82,6 +91,8 @@ QUESTIONS: tuple[Question, ...] = (
         {300: "As documented."},
         "Five minutes, as documented, less five seconds.",
         unit=" seconds",
+        otherwise="A hold that lasts less than five minutes is relied on for so long, less "
+        "five seconds; no more than five minutes are ever relied on.",
     ),
     Question(
         "second_hold_refused",
@@ -133,15 +144,18 @@ QUESTIONS: tuple[Question, ...] = (
         {
             True: "A redeem that arrives twice is applied once.",
             False: "A redeem that arrives twice is applied twice; none is sent twice "
-            "where it could be.",
+            f"where it could be. A new hold is not trusted as a fence. {_WAIT_ON}",
         },
-        "It is taken to be accepted.",
+        "Nothing changes.",
     ),
     Question(
         "expired_token_refused",
         "Is a redeem with the token of a hold that has run out refused?",
-        {True: "Nothing changes.", False: "Nothing changes."},
-        "It is taken to be accepted. --wait asks.",
+        {
+            True: "Nothing changes.",
+            False: f"A new hold is not trusted as a fence. {_WAIT_ON}",
+        },
+        "Nothing changes. --wait asks.",
     ),
     Question(
         "second_reversal_refused",
@@ -149,9 +163,10 @@ QUESTIONS: tuple[Question, ...] = (
         {
             True: "A reversal whose answer is lost is asked for again, and the balance "
             "looked at.",
-            False: "A reversal whose answer is lost is asked for again.",
+            False: "It may give back twice: after a lost answer the balance is looked at "
+            "before a reversal is asked for again.",
         },
-        "The balance is looked at in either case.",
+        "A reversal whose answer is lost is asked for again.",
     ),
     Question(
         "own_codes",
@@ -180,7 +195,7 @@ QUESTIONS: tuple[Question, ...] = (
         "What becomes of a second sale of the same reference?",
         {
             DuplicateReference.REFUSED: "A second safety net under sales.",
-            DuplicateReference.RENAMED: "It would be a second sale. None is made unless "
+            DuplicateReference.RENAMED: "It is a second sale. None is made unless "
             "the first is known not to be.",
             DuplicateReference.REPEATED: "A second safety net under sales.",
         },
@@ -201,6 +216,7 @@ QUESTIONS: tuple[Question, ...] = (
         {},
         "RATE_LIMIT of the settings, until an answer says.",
         unit=" calls",
+        otherwise="The quota begins with that, or with RATE_LIMIT where it is lower.",
     ),
     Question(
         "window_seconds",
@@ -208,6 +224,7 @@ QUESTIONS: tuple[Question, ...] = (
         {},
         "A minute, until a refusal teaches otherwise. --quota asks.",
         unit=" seconds",
+        otherwise="The quota begins with that, until a refusal teaches otherwise.",
     ),
     Question(
         "refusals_count",
@@ -217,6 +234,7 @@ QUESTIONS: tuple[Question, ...] = (
             False: "The answers correct the quota by themselves.",
         },
         "It is taken to.",
+        for_information=True,
     ),
     Question(
         "reset_always",
@@ -225,6 +243,7 @@ QUESTIONS: tuple[Question, ...] = (
             True: "It is not needed: the window is reckoned from its first call.",
             False: "The end is learnt from the first call, and from refusals.",
         },
-        "Nothing changes.",
+        "The end is learnt from the first call, and from refusals.",
+        for_information=True,
     ),
 )

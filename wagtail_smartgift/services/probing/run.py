@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from wagtail_smartgift import codes
 from wagtail_smartgift.choices import LIVE_REDEMPTION_STATUSES, ProductType
 from wagtail_smartgift.client import RefusalReason
 from wagtail_smartgift.codes import MAX_VOUCHER_NUMBER_LENGTH
 from wagtail_smartgift.conf import Account
 from wagtail_smartgift.models import CapabilityRecord, Redemption
-from wagtail_smartgift.redaction import Secret
+from wagtail_smartgift.redaction import Secret, SecretBytes
 from wagtail_smartgift.services import vault
 from wagtail_smartgift.services.probing import (
     of_holds,
@@ -53,14 +54,12 @@ class Report:
     missing: Decimal | None
     #: Redeems whose outcome nobody knows; they may still be applied for a while.
     in_doubt: int
-    #: A hold whose token was lost keeps the voucher busy for up to five minutes.
+    #: A hold that could not be given back keeps the voucher busy for up to five minutes.
     lost_hold: bool
     #: Smart Gift's numbers of the orders that were placed.
     orders: tuple[str, ...]
-
-    @property
-    def everything_is_back(self) -> bool:
-        return self.missing == 0 and not self.record.owed and not self.in_doubt
+    #: Somebody lost patience and pressed Ctrl-C.
+    interrupted: bool = False
 
 
 class NotProbed(Exception):
@@ -78,7 +77,8 @@ def probe(
 ) -> Report:
     """Ask a Smart Gift, with a voucher of one's own, what its documentation leaves open.
 
-    Takes pennies and gives each of them back. Must not run inside a transaction.
+    Takes pennies and gives each of them back, also when somebody presses Ctrl-C: then
+    the report tells so. Must not run inside a transaction.
 
     Raises:
         NotProbed: the voucher, the key or the site number will not do.
@@ -88,22 +88,33 @@ def probe(
     before = _first_look(lab)
     record.save()
     skipped: list[str] = []
+    interrupted = False
+    missing: Decimal | None = None
     try:
         _ask(lab, wish, skipped, tell)
     except Stop as stop:
         skipped.append(str(stop))
+    except KeyboardInterrupt:
+        interrupted = True
     finally:
-        # Also when somebody loses patience and presses Ctrl-C.
-        tell("Giving everything back …")
-        missing = _settle_up(lab, before)
-        of_quota.conclude(lab)
+        try:
+            tell("Giving everything back …")
+            missing = _settle_up(lab, before)
+            of_quota.conclude(lab)
+        except KeyboardInterrupt:
+            # Twice: what is owed is in the record, and the report tells of it.
+            interrupted = True
+    if interrupted:
+        skipped.append("It was stopped before everything was asked.")
+    skipped.extend(lab.warnings)
     return Report(
         record=record,
         skipped=tuple(dict.fromkeys(skipped)),
         missing=missing,
         in_doubt=lab.in_doubt,
-        lost_hold=lab.lost_hold,
+        lost_hold=lab.lost_hold or lab.holds_something,
         orders=tuple(lab.orders),
+        interrupted=interrupted,
     )
 
 
@@ -118,7 +129,11 @@ def _set_up(
         fingerprint=fingerprint, status__in=LIVE_REDEMPTION_STATUSES
     ).exists():
         raise NotProbed("A payment of this shop is using that voucher at the moment.")
-    record = CapabilityRecord(probed_with=fingerprint)
+    record = CapabilityRecord(
+        probed_with=codes.fingerprint(
+            number, account=account.alias, key=SecretBytes(account.api_key.encode())
+        )
+    )
     record.bind_to(account)
     lab = Lab(
         account=account,

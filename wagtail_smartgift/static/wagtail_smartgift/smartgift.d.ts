@@ -55,7 +55,7 @@ export class SmartGiftError extends Error {
   idempotencyKey: string | null;
 }
 
-export type VoucherType = "monetary" | "experience";
+export type VoucherType = "monetary" | "experience" | "unknown";
 
 export interface Voucher {
   id: number;
@@ -108,7 +108,7 @@ export interface Redemption {
   id: string;
   /** The last characters of the number. */
   display_code: string;
-  type: VoucherType | "unknown";
+  type: VoucherType;
   status: RedemptionStatus;
   amount: Money;
   balance: Money | null;

@@ -26,11 +26,14 @@ export function newKey() {
 }
 
 export function retryDelay(error, { safe, attempt, random = Math.random }) {
-  // A refusal (4xx) is an answer: asking again would not change it.
-  if (!safe || attempt >= RETRIES) return null;
+  // Our first request is still at work, and its answer is wanted. Asked for less and less
+  // often, so that LONGEST_WAIT ends it, after the longest that such a request takes.
+  const working = error.code === "in_progress";
+  // Any other refusal (4xx) is an answer: asking again would not change it.
+  if (!safe || (attempt >= RETRIES && !working)) return null;
   if (error.code === "network") return 500 * 4 ** attempt * (0.5 + random() / 2);
-  if (error.status !== 503 || error.retryAfter === null) return null;
-  const wait = error.retryAfter * 1000;
+  if ((error.status !== 503 && !working) || error.retryAfter === null) return null;
+  const wait = Math.max(error.retryAfter, working ? attempt : 0) * 1000;
   return wait <= LONGEST_WAIT ? wait : null;
 }
 
