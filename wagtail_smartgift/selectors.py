@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
+from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, Value, When
 from django.http import HttpRequest
 from django.utils import translation
 from wagtail.coreutils import get_supported_content_language_variant
@@ -44,6 +45,18 @@ class Shop:
     delivery_methods: tuple[DeliveryMethod, ...]
     #: Null: the first method that Smart Gift lists.
     payment_method: int | None
+    #: Kinds of experiences that can be used here, in Smart Gift's words; empty: all.
+    classifications: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OwnWords:
+    """What a site says in its own words; empty where it says what everybody does."""
+
+    heading: str = ""
+    hint: str = ""
+    confirmed: str = ""
+    checkout: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,38 @@ def shop_for(site: Site | None) -> Shop:
         site_id=(own and own.smartgift_site_id) or account.site_id,
         delivery_methods=methods,
         payment_method=(own and own.payment_method) or conf.payment_method,
+        classifications=_classifications(own),
     )
+
+
+def classifications_of(site_id: int | None) -> tuple[str, ...]:
+    """Return which experiences can be used at a site; empty: all of them."""
+    if site_id is None:
+        return ()
+    return _classifications(
+        SmartGiftSettings.objects.filter(site_id=site_id)
+        .only("classifications")
+        .first()
+    )
+
+
+def words_of(site: Site | None, *, language: str | None = None) -> OwnWords:
+    """Return a site's own words in a language: each of them, or the ones for all."""
+    own = _site_settings(site)
+    if own is None:
+        return OwnWords()
+    language = language or _active_language() or ""
+    by_language = {
+        block.value["language"] or "": {
+            name: str(text or "").strip()
+            for name, text in block.value.items()
+            if name != "language"
+        }
+        for block in own.words
+    }
+    found = {**by_language.get("", {})}
+    found |= {k: text for k, text in by_language.get(language, {}).items() if text}
+    return OwnWords(**found)
 
 
 def site_named(hostname: str) -> Site | None:
@@ -100,6 +144,10 @@ def _site_settings(site: Site | None) -> SmartGiftSettings | None:
         site_id=site.pk
     ).first()
     return found
+
+
+def _classifications(own: SmartGiftSettings | None) -> tuple[str, ...]:
+    return tuple(own.classifications) if own is not None else ()
 
 
 def _own_delivery_methods(
@@ -195,9 +243,10 @@ class Addressed(Protocol):
 class ProductAddresses:
     """Where a site shows each of ``products`` in one language.
 
-    That is the live page that dresses it, else a plain page under the voucher index.
-    Where the language has no index, the site's main language is used for the plain
-    pages. Reads everything at once when it is made.
+    That is the live page that dresses it, else a plain page under the voucher index:
+    the one that the site's settings name, or the first. Where the language has no
+    index, the site's main language is used for the plain pages. Reads everything at
+    once when it is made.
     """
 
     def __init__(
@@ -215,9 +264,10 @@ class ProductAddresses:
         self._pages = _dressing_pages(
             [product.pk for product in products], roots.get(language)
         )
-        self.index = _index_page(roots.get(language))
+        chosen = _chosen_index(site)
+        self.index = _index_page(roots.get(language), chosen)
         if self.index is None and language != main:
-            self.index = _index_page(roots.get(main))
+            self.index = _index_page(roots.get(main), chosen)
         self._index_parts = self._parts(self.index)
 
     def page(self, product: Addressed) -> AbstractVoucherPage | None:
@@ -280,6 +330,9 @@ def addresses_version() -> object:
         where += live.values_list("pk", "product", "url_path")
     for index in index_page_models():
         where += index.objects.live().order_by("path").values_list("pk", "url_path")
+    where += SmartGiftSettings.objects.order_by("pk").values_list(
+        "site", "voucher_index_key"
+    )
     return where
 
 
@@ -345,16 +398,39 @@ def _dressing_pages(
     return pages
 
 
-def _index_page(root_path: str | None) -> AbstractVoucherIndexPage | None:
+def _chosen_index(site: Site | None) -> UUID | None:
+    """Return the translation key of the index that the site's settings name."""
+    if site is None:
+        return None
+    key: UUID | None = (
+        SmartGiftSettings.objects.filter(site_id=site.pk)
+        .values_list("voucher_index_key", flat=True)
+        .first()
+    )
+    return key
+
+
+def _index_page(
+    root_path: str | None, chosen: UUID | None
+) -> AbstractVoucherIndexPage | None:
+    """Return the chosen index if it is live here, else the first of any kind."""
     if root_path is None:
         return None
+    first: AbstractVoucherIndexPage | None = None
     for model in index_page_models():
-        page: AbstractVoucherIndexPage | None = (
-            model.objects.live()
-            .filter(url_path__startswith=root_path)
-            .order_by("path")
-            .first()
-        )
-        if page is not None:
+        pages = model.objects.live().filter(url_path__startswith=root_path)
+        page: AbstractVoucherIndexPage | None = pages.order_by(
+            *_chosen_first(chosen), "path"
+        ).first()
+        if page is None:
+            continue
+        if chosen in {None, page.translation_key}:
             return page
-    return None
+        first = first or page
+    return first
+
+
+def _chosen_first(chosen: UUID | None) -> list[Case]:
+    if chosen is None:
+        return []
+    return [Case(When(translation_key=chosen, then=Value(0)), default=Value(1))]
