@@ -34,6 +34,7 @@ _ROWS: tuple[tuple[str, _Look], ...] = (
     ("events", of_rows.outbox),
     ("orders", of_rows.orders),
     ("people", of_rows.attention),
+    ("personal data", of_rows.personal_data),
     ("encryption", of_rows.secrets),
     ("probe", of_rows.probe),
     ("own numbers", of_rows.refused_numbers),
