@@ -12,11 +12,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Any, Protocol, cast
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Case, Q, QuerySet, Value, When
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import translation
 from wagtail.coreutils import get_supported_content_language_variant
@@ -264,10 +263,9 @@ class ProductAddresses:
         self._pages = _dressing_pages(
             [product.pk for product in products], roots.get(language)
         )
-        chosen = _chosen_index(site)
-        self.index = _index_page(roots.get(language), chosen)
+        self.index = _index_page(roots.get(language), site)
         if self.index is None and language != main:
-            self.index = _index_page(roots.get(main), chosen)
+            self.index = _index_page(roots.get(main), site)
         self._index_parts = self._parts(self.index)
 
     def page(self, product: Addressed) -> AbstractVoucherPage | None:
@@ -329,10 +327,8 @@ def addresses_version() -> object:
         live = model.objects.live().order_by("pk")
         where += live.values_list("pk", "product", "url_path")
     for index in index_page_models():
-        where += index.objects.live().order_by("path").values_list("pk", "url_path")
-    where += SmartGiftSettings.objects.order_by("pk").values_list(
-        "site", "voucher_index_key"
-    )
+        pages = index.objects.live().annotate(is_chosen=_is_chosen())
+        where += pages.order_by("path").values_list("pk", "url_path", "is_chosen")
     return where
 
 
@@ -398,39 +394,30 @@ def _dressing_pages(
     return pages
 
 
-def _chosen_index(site: Site | None) -> UUID | None:
-    """Return the translation key of the index that the site's settings name."""
-    if site is None:
-        return None
-    key: UUID | None = (
-        SmartGiftSettings.objects.filter(site_id=site.pk)
-        .values_list("voucher_index_key", flat=True)
-        .first()
-    )
-    return key
-
-
 def _index_page(
-    root_path: str | None, chosen: UUID | None
+    root_path: str | None, site: Site | None
 ) -> AbstractVoucherIndexPage | None:
-    """Return the chosen index if it is live here, else the first of any kind."""
-    if root_path is None:
+    """Return the index that the site's settings name if it is live, else the first."""
+    if root_path is None or site is None:
         return None
     first: AbstractVoucherIndexPage | None = None
     for model in index_page_models():
         pages = model.objects.live().filter(url_path__startswith=root_path)
-        page: AbstractVoucherIndexPage | None = pages.order_by(
-            *_chosen_first(chosen), "path"
-        ).first()
-        if page is None:
-            continue
-        if chosen in {None, page.translation_key}:
-            return page
+        page: Any = (
+            pages.annotate(is_chosen=_is_chosen(site_id=site.pk))
+            .order_by("-is_chosen", "path")
+            .first()
+        )
+        if page is not None and page.is_chosen:
+            return cast("AbstractVoucherIndexPage", page)
         first = first or page
     return first
 
 
-def _chosen_first(chosen: UUID | None) -> list[Case]:
-    if chosen is None:
-        return []
-    return [Case(When(translation_key=chosen, then=Value(0)), default=Value(1))]
+def _is_chosen(**of_site: Any) -> Exists:
+    """Tell of an index page whether a site has chosen it: no query of its own."""
+    return Exists(
+        SmartGiftSettings.objects.filter(
+            voucher_index_key=OuterRef("translation_key"), **of_site
+        )
+    )
