@@ -180,8 +180,8 @@ def test_it_is_written_down_who_asked_and_not_for_whom(shop, django_user_model):
     assert (exported.operation, exported.actor) == ("export", "miller")
     assert (erased.operation, erased.actor) == ("erase", "root")
     assert (
-        exported.fingerprint
-        == erased.fingerprint
+        exported.email_fingerprint
+        == erased.email_fingerprint
         == privacy.fingerprint("John@example.org")
     )
     assert (erased.orders, erased.payments, erased.messages) == (1, 2, 0)

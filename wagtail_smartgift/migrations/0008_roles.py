@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(blank=True, editable=False, max_length=64)),
                 ('actor', models.CharField(blank=True, editable=False, max_length=150)),
                 ('operation', models.CharField(choices=[('export', 'Exported'), ('erase', 'Erased')], editable=False, max_length=16)),
-                ('fingerprint', models.CharField(db_index=True, editable=False, max_length=64)),
+                ('email_fingerprint', models.CharField(db_index=True, editable=False, max_length=64)),
                 ('orders', models.PositiveIntegerField(default=0, editable=False)),
                 ('payments', models.PositiveIntegerField(default=0, editable=False)),
                 ('messages', models.PositiveIntegerField(default=0, editable=False)),

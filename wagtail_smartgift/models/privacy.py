@@ -17,8 +17,8 @@ class PrivacyEvent(JournalEvent):
     operation = models.CharField(
         max_length=16, choices=PrivacyOperation.choices, editable=False
     )
-    #: Of the e-mail address, with ``FINGERPRINT_KEY``.
-    fingerprint = models.CharField(max_length=64, db_index=True, editable=False)
+    #: With ``FINGERPRINT_KEY``. A change of that key leaves it: nobody knows the address.
+    email_fingerprint = models.CharField(max_length=64, db_index=True, editable=False)
     #: What was found: voucher orders, payments, messages of the shop.
     orders = models.PositiveIntegerField(default=0, editable=False)
     payments = models.PositiveIntegerField(default=0, editable=False)
@@ -31,4 +31,4 @@ class PrivacyEvent(JournalEvent):
         verbose_name_plural = _("requests about personal data")
 
     def __str__(self) -> str:
-        return f"{self.get_operation_display()} {self.fingerprint[:8]}"
+        return f"{self.get_operation_display()} {self.email_fingerprint[:8]}"

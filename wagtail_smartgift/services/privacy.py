@@ -119,7 +119,9 @@ def find(email: str) -> Found:
         messages=len(messages),
         messages_unsettled=len(messages) - failed,
         unreadable=unreadable,
-        history=tuple(PrivacyEvent.objects.filter(fingerprint=fingerprint(email))[:20]),
+        history=tuple(
+            PrivacyEvent.objects.filter(email_fingerprint=fingerprint(email))[:20]
+        ),
     )
 
 
@@ -381,7 +383,7 @@ def _write_down(
     """Write who did what, here and in Wagtail's log; neither holds the address."""
     event = PrivacyEvent(
         operation=operation,
-        fingerprint=fingerprint(email),
+        email_fingerprint=fingerprint(email),
         actor=_name(user, actor),
         **counts,
     )
