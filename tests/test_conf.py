@@ -54,6 +54,7 @@ def test_settings_are_read_into_values(configure):
         ({"TIMEOUT": "25"}, "TIMEOUT must be a number"),
         ({"TIMEOUT": True}, "TIMEOUT must be a number"),
         ({"SETTLE": -1}, "SETTLE must be a number"),
+        ({"KEEP_PERSONAL_DATA_DAYS": float("nan")}, "must be a number, zero or more"),
         ({"OWN_VOUCHER_CODES": "no"}, "True or False"),
         ({"DELIVERY_METHODS": [{"id": 1}]}, "{id, name, price, posted}"),
         ({"DELIVERY_METHODS": [{"id": 1, "name": "x", "price": "free"}]}, "amount"),

@@ -92,7 +92,7 @@ def test_all_is_well(healthy):
     assert all(line.startswith("     ok  ") for line in lines[:-1])
     assert {line[9:].split(":")[0] for line in lines[:-1]} == {
         "settings", "database", "accounts", "catalogue", "sweep", "messages", "events",
-        "webhooks", "orders", "people", "encryption", "probe", "own numbers", "quota", "Smart Gift", "clock",
+        "webhooks", "orders", "people", "personal data", "encryption", "probe", "own numbers", "quota", "Smart Gift", "clock",
     }  # fmt: skip
     assert len(healthy.log()) == calls + 1
 

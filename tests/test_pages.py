@@ -696,6 +696,8 @@ def settings_data(*methods, **values):
             "smartgift_site_id": "",
             "payment_method": "",
             "delivery_methods": streamfield([("method", method) for method in methods]),
+            "words": streamfield([]),
+            "voucher_index": "",
             **values,
         }
     )

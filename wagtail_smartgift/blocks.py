@@ -1,4 +1,4 @@
-"""The blocks an editor dresses a voucher with.
+"""The blocks an editor dresses a voucher with, and those of a site's settings.
 
 Only words and pictures: prices, amounts and availability are Smart Gift's and never
 typed by hand. Each block has a template under ``wagtail_smartgift/blocks/`` that a
@@ -10,6 +10,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
+from wagtail.coreutils import get_content_languages
 from wagtail.images.blocks import ImageBlock
 
 
@@ -95,19 +96,88 @@ class DeliveryMethodsBlock(blocks.StreamBlock):
     def clean(self, value: Any) -> Any:
         """Refuse a number that is listed twice: a basket keeps the number alone."""
         cleaned = super().clean(value)
-        seen: set[str] = set()
-        errors = {}
-        for index, child in enumerate(cleaned):
-            number = child.value["id"].strip()
-            if number in seen:
-                errors[index] = blocks.StructBlockValidationError(
-                    {
-                        "id": ValidationError(
-                            _("Another delivery method has this number already.")
-                        )
-                    }
-                )
-            seen.add(number)
-        if errors:
-            raise blocks.StreamBlockValidationError(errors)
+        _refuse_repeated(
+            cleaned, "id", _("Another delivery method has this number already.")
+        )
+        return cleaned
+
+
+def _refuse_repeated(stream: Any, name: str, message: Any) -> None:
+    """Refuse a value of ``name`` that an earlier block of the stream has, too."""
+    seen: set[str] = set()
+    errors = {}
+    for index, child in enumerate(stream):
+        value = (child.value[name] or "").strip()
+        if value in seen:
+            errors[index] = blocks.StructBlockValidationError(
+                {name: ValidationError(message)}
+            )
+        seen.add(value)
+    if errors:
+        raise blocks.StreamBlockValidationError(errors)
+
+
+def language_choices() -> list[tuple[str, str]]:
+    """Return the languages that pages may be in; the blank choice is all of them."""
+    return list(get_content_languages().items())
+
+
+class OwnWordsBlock(blocks.StructBlock):
+    """What a shop says in its own words, in one language or in all of them.
+
+    What is left blank is said in the plugin's words, which are translated.
+    """
+
+    language = blocks.ChoiceBlock(
+        choices=language_choices,
+        required=False,
+        label=_("Language"),
+        help_text=_(
+            "Leave it blank for words that every language shows which has none of "
+            "its own."
+        ),
+    )
+    heading = blocks.CharBlock(
+        required=False,
+        max_length=100,
+        label=_("Heading of the voucher field"),
+        help_text=_("Usually “Pay with gift vouchers”."),
+    )
+    hint = blocks.TextBlock(
+        required=False,
+        max_length=300,
+        rows=2,
+        label=_("Beside the voucher number"),
+        help_text=_("Usually “As it is printed on the voucher. Spaces do not matter.”"),
+    )
+    confirmed = blocks.TextBlock(
+        required=False,
+        max_length=500,
+        rows=2,
+        label=_("Once vouchers have paid"),
+        help_text=_("Shown with the vouchers of a payment that is done."),
+    )
+    checkout = blocks.TextBlock(
+        required=False,
+        max_length=500,
+        rows=3,
+        label=_("When vouchers are bought"),
+        help_text=_("Shown above the buyer's details. Usually nothing."),
+    )
+
+    class Meta:
+        icon = "openquote"
+        label = _("Own words")
+        label_format = "{heading}"
+
+
+class OwnWordsInLanguagesBlock(blocks.StreamBlock):
+    words = OwnWordsBlock()
+
+    def clean(self, value: Any) -> Any:
+        """Refuse two sets of words for one language: only one could be shown."""
+        cleaned = super().clean(value)
+        _refuse_repeated(
+            cleaned, "language", _("There are words for this language already.")
+        )
         return cleaned

@@ -147,6 +147,8 @@ class VoucherDeliveryForm(_StepForm):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        #: What the site says above the step, in its own words.
+        self.words = selectors.words_of(site)
         if methods is None:
             methods = selectors.shop_for(site).delivery_methods
         if not methods:

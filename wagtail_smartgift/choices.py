@@ -43,6 +43,19 @@ class ProductStatus(models.TextChoices):
     UNKNOWN = "unknown", pgettext_lazy("product status", "Unknown")
 
 
+class Classification(models.TextChoices):
+    """Smart Gift's kinds of revenue centres, in its own words: each experience has one."""
+
+    ACCOMMODATION = "accommodation", pgettext_lazy("classification", "Accommodation")
+    FOOD_AND_BEVERAGE = (
+        "food_and_beverage",
+        pgettext_lazy("classification", "Food and drink"),
+    )
+    EVENTS = "events", pgettext_lazy("classification", "Events")
+    SPA = "spa", pgettext_lazy("classification", "Spa")
+    SUNDRY = "sundry", pgettext_lazy("classification", "Sundry")
+
+
 class Availability(models.TextChoices):
     """Whether a product can be bought here and now, and if not, why."""
 
@@ -220,6 +233,8 @@ class InboxStep(models.TextChoices):
     IGNORED = "ignored", pgettext_lazy("message step", "Ignored")
     FAILED = "failed", pgettext_lazy("message step", "Failed")
     REPLAYED = "replayed", pgettext_lazy("message step", "Replayed")
+    #: What it said was erased for its customer.
+    ERASED = "erased", pgettext_lazy("message step", "Erased")
 
 
 class AttentionReason(models.TextChoices):
@@ -330,3 +345,10 @@ class DeliveryOperation(models.TextChoices):
     SEND = "send", pgettext_lazy("webhook operation", "Send")
     REPLAY = "replay", pgettext_lazy("webhook operation", "Asked for again")
     GIVE_UP = "give_up", pgettext_lazy("webhook operation", "Give up")
+
+
+class PrivacyOperation(models.TextChoices):
+    """What was done with all that is known of one customer."""
+
+    EXPORT = "export", pgettext_lazy("personal data", "Exported")
+    ERASE = "erase", pgettext_lazy("personal data", "Erased")

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -154,6 +155,11 @@ class Conf:
             ) from None
 
     @property
+    def keep_personal_data(self) -> timedelta:
+        """How long people stay in what is settled; a century stands for ever."""
+        return timedelta(days=min(self.keep_personal_data_days, 36_500))
+
+    @property
     def lease(self) -> float:
         """Seconds of hold that must be left before a redeem may start."""
         return self.timeout + self.settle + 30
@@ -252,7 +258,10 @@ _FLAGS = {"OWN_VOUCHER_CODES", "ALLOW_VOUCHERS_FOR_VOUCHERS"}
 
 def _plain(name: str, value: object) -> object:
     if name in _NUMBERS and (
-        isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        # What is no number is not below zero either.
+        or not value >= 0
     ):
         raise _wrong(name, "a number, zero or more", value)
     if name in _FLAGS and not isinstance(value, bool):

@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import translation
 from wagtail.coreutils import get_supported_content_language_variant
@@ -44,6 +44,18 @@ class Shop:
     delivery_methods: tuple[DeliveryMethod, ...]
     #: Null: the first method that Smart Gift lists.
     payment_method: int | None
+    #: Kinds of experiences that can be used here, in Smart Gift's words; empty: all.
+    classifications: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OwnWords:
+    """What a site says in its own words; empty where it says what everybody does."""
+
+    heading: str = ""
+    hint: str = ""
+    confirmed: str = ""
+    checkout: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +91,38 @@ def shop_for(site: Site | None) -> Shop:
         site_id=(own and own.smartgift_site_id) or account.site_id,
         delivery_methods=methods,
         payment_method=(own and own.payment_method) or conf.payment_method,
+        classifications=_classifications(own),
     )
+
+
+def classifications_of(site_id: int | None) -> tuple[str, ...]:
+    """Return which experiences can be used at a site; empty: all of them."""
+    if site_id is None:
+        return ()
+    return _classifications(
+        SmartGiftSettings.objects.filter(site_id=site_id)
+        .only("classifications")
+        .first()
+    )
+
+
+def words_of(site: Site | None, *, language: str | None = None) -> OwnWords:
+    """Return a site's own words in a language: each of them, or the ones for all."""
+    own = _site_settings(site)
+    if own is None:
+        return OwnWords()
+    language = language or _active_language() or ""
+    by_language = {
+        block.value["language"] or "": {
+            name: str(text or "").strip()
+            for name, text in block.value.items()
+            if name != "language"
+        }
+        for block in own.words
+    }
+    found = {**by_language.get("", {})}
+    found |= {k: text for k, text in by_language.get(language, {}).items() if text}
+    return OwnWords(**found)
 
 
 def site_named(hostname: str) -> Site | None:
@@ -100,6 +143,10 @@ def _site_settings(site: Site | None) -> SmartGiftSettings | None:
         site_id=site.pk
     ).first()
     return found
+
+
+def _classifications(own: SmartGiftSettings | None) -> tuple[str, ...]:
+    return tuple(own.classifications) if own is not None else ()
 
 
 def _own_delivery_methods(
@@ -195,9 +242,10 @@ class Addressed(Protocol):
 class ProductAddresses:
     """Where a site shows each of ``products`` in one language.
 
-    That is the live page that dresses it, else a plain page under the voucher index.
-    Where the language has no index, the site's main language is used for the plain
-    pages. Reads everything at once when it is made.
+    That is the live page that dresses it, else a plain page under the voucher index:
+    the one that the site's settings name, or the first. Where the language has no
+    index, the site's main language is used for the plain pages. Reads everything at
+    once when it is made.
     """
 
     def __init__(
@@ -215,9 +263,9 @@ class ProductAddresses:
         self._pages = _dressing_pages(
             [product.pk for product in products], roots.get(language)
         )
-        self.index = _index_page(roots.get(language))
+        self.index = _index_page(roots.get(language), site)
         if self.index is None and language != main:
-            self.index = _index_page(roots.get(main))
+            self.index = _index_page(roots.get(main), site)
         self._index_parts = self._parts(self.index)
 
     def page(self, product: Addressed) -> AbstractVoucherPage | None:
@@ -279,7 +327,8 @@ def addresses_version() -> object:
         live = model.objects.live().order_by("pk")
         where += live.values_list("pk", "product", "url_path")
     for index in index_page_models():
-        where += index.objects.live().order_by("path").values_list("pk", "url_path")
+        pages = index.objects.live().annotate(is_chosen=_is_chosen())
+        where += pages.order_by("path").values_list("pk", "url_path", "is_chosen")
     return where
 
 
@@ -345,16 +394,30 @@ def _dressing_pages(
     return pages
 
 
-def _index_page(root_path: str | None) -> AbstractVoucherIndexPage | None:
-    if root_path is None:
+def _index_page(
+    root_path: str | None, site: Site | None
+) -> AbstractVoucherIndexPage | None:
+    """Return the index that the site's settings name if it is live, else the first."""
+    if root_path is None or site is None:
         return None
+    first: AbstractVoucherIndexPage | None = None
     for model in index_page_models():
-        page: AbstractVoucherIndexPage | None = (
-            model.objects.live()
-            .filter(url_path__startswith=root_path)
-            .order_by("path")
+        pages = model.objects.live().filter(url_path__startswith=root_path)
+        page: Any = (
+            pages.annotate(is_chosen=_is_chosen(site_id=site.pk))
+            .order_by("-is_chosen", "path")
             .first()
         )
-        if page is not None:
-            return page
-    return None
+        if page is not None and page.is_chosen:
+            return cast("AbstractVoucherIndexPage", page)
+        first = first or page
+    return first
+
+
+def _is_chosen(**of_site: Any) -> Exists:
+    """Tell of an index page whether a site has chosen it: no query of its own."""
+    return Exists(
+        SmartGiftSettings.objects.filter(
+            voucher_index_key=OuterRef("translation_key"), **of_site
+        )
+    )

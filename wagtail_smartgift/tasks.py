@@ -8,7 +8,12 @@ from typing import Any
 
 from django_tasks import task
 
-from wagtail_smartgift.services import delivering, inbox, reconciliation
+from wagtail_smartgift.services import (
+    delivering,
+    forgetting,
+    inbox,
+    reconciliation,
+)
 
 
 @task()
@@ -18,6 +23,12 @@ def reconcile() -> dict[str, Any]:
     For hosts that schedule tasks rather than commands. Returns the report.
     """
     return vars(reconciliation.reconcile())
+
+
+@task()
+def prune() -> dict[str, Any]:
+    """Forget what is past its days; what ``smartgift_prune`` does. Returns the report."""
+    return vars(forgetting.prune())
 
 
 @task()

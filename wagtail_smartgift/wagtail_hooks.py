@@ -7,7 +7,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 
-from wagtail_smartgift.services import delivering, replaying
+from wagtail_smartgift.services import delivering, privacy, replaying
+from wagtail_smartgift.views.desk.connection import ConnectionViewSet
 from wagtail_smartgift.views.desk.deliveries import DeliveryViewSet
 from wagtail_smartgift.views.desk.group import GiftVouchersGroup
 from wagtail_smartgift.views.desk.inbox import InboxViewSet
@@ -52,6 +53,7 @@ def register_viewsets() -> list[Any]:
         ProductChooserViewSet(),
         InboxViewSet(),
         DeliveryViewSet(),
+        ConnectionViewSet(),
     ]
 
 
@@ -66,4 +68,14 @@ def register_log_actions(actions: Any) -> None:
         delivering.REPLAY_ACTION,
         _("Send a webhook again"),
         _("Asked for the webhook again"),
+    )
+    actions.register_action(
+        privacy.EXPORT_ACTION,
+        _("Export a customer's personal data"),
+        _("Exported a customer's personal data"),
+    )
+    actions.register_action(
+        privacy.ERASE_ACTION,
+        _("Erase a customer's personal data"),
+        _("Erased a customer's personal data"),
     )

@@ -20,8 +20,10 @@ from wagtail_smartgift.models.payments import (
     PaymentSession,
     Redemption,
     RedemptionEvent,
+    SessionEmail,
     SessionSecret,
 )
+from wagtail_smartgift.models.privacy import PrivacyEvent
 from wagtail_smartgift.models.sales import (
     VoucherOrder,
     VoucherOrderEvent,
@@ -44,8 +46,10 @@ __all__ = [
     "KeyCheck",
     "OutboxEvent",
     "PaymentSession",
+    "PrivacyEvent",
     "Redemption",
     "RedemptionEvent",
+    "SessionEmail",
     "SessionSecret",
     "SmartGiftSettings",
     "StaffNotice",

@@ -94,6 +94,41 @@ class Timestamped(models.Model):
         abstract = True
 
 
+class Forgettable(models.Model):
+    """A row of money that a person stands in, and is taken out of in time.
+
+    What is left then still tells what was sold or paid, when, and under which
+    reference.
+    """
+
+    #: When the person was taken out of it.
+    forgotten_at = models.DateTimeField(null=True, blank=True, editable=False)
+    #: When somebody asked for that before its time. What is not settled yet keeps
+    #: until then what it needs.
+    erase_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+def kept_index(name: str) -> models.Index:
+    """Return the index by which the rows are found whose time comes."""
+    return models.Index(
+        fields=["updated_at"],
+        condition=models.Q(forgotten_at__isnull=True),
+        name=name,
+    )
+
+
+def erase_asked_index(name: str) -> models.Index:
+    """Return the index by which the rows are found that somebody wants erased."""
+    return models.Index(
+        fields=["erase_asked_at"],
+        condition=models.Q(forgotten_at__isnull=True, erase_asked_at__isnull=False),
+        name=name,
+    )
+
+
 class AppendOnlyError(TypeError):
     """A journal was about to be rewritten."""
 

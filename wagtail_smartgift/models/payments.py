@@ -22,13 +22,16 @@ from wagtail_smartgift.choices import (
 from wagtail_smartgift.models.base import (
     AccountBound,
     Claimable,
+    Forgettable,
     JournalEvent,
     Swept,
     Timestamped,
+    erase_asked_index,
+    kept_index,
 )
 
 
-class PaymentSession(AccountBound, Claimable, Swept, Timestamped):
+class PaymentSession(AccountBound, Claimable, Forgettable, Swept, Timestamped):
     """One checkout's wish to be paid, as far as vouchers can pay it.
 
     The shop is unknown: ``reference`` is its opaque word for the order. Amounts
@@ -100,10 +103,31 @@ class PaymentSession(AccountBound, Claimable, Swept, Timestamped):
             models.Index(
                 fields=["status", "-created_at"], name="smartgift_session_list"
             ),
+            kept_index("smartgift_session_kept"),
+            erase_asked_index("smartgift_session_erase"),
         ]
 
     def __str__(self) -> str:
         return self.reference
+
+
+class SessionEmail(models.Model):
+    """An e-mail address that the shop put into the metadata of a payment.
+
+    Metadata is the shop's and may hold anything; without this, a customer's payments
+    could be found by reading all of them.
+    """
+
+    session = models.ForeignKey(
+        PaymentSession, on_delete=models.CASCADE, related_name="emails"
+    )
+    digest = models.CharField(max_length=64, db_index=True, editable=False)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"address in {self.session_id}"
 
 
 class SessionSecret(models.Model):

@@ -10,13 +10,16 @@ from wagtail_smartgift.choices import OrderStatus, Outcome
 from wagtail_smartgift.models.base import (
     AccountBound,
     Claimable,
+    Forgettable,
     JournalEvent,
     Swept,
     Timestamped,
+    erase_asked_index,
+    kept_index,
 )
 
 
-class VoucherOrder(AccountBound, Claimable, Swept, Timestamped):
+class VoucherOrder(AccountBound, Claimable, Forgettable, Swept, Timestamped):
     """One sale of vouchers, placed with Smart Gift at most once.
 
     ``reference`` is the shop's; Smart Gift gets it behind the shop's prefix.
@@ -43,6 +46,10 @@ class VoucherOrder(AccountBound, Claimable, Swept, Timestamped):
     #: Digest of what was ordered, to tell a repeat from another order.
     content_digest = models.CharField(max_length=64, editable=False)
     customer = models.JSONField(_("customer"), default=dict)
+    #: Of the customer's e-mail address, by which their orders are found.
+    email_digest = models.CharField(
+        max_length=64, blank=True, db_index=True, editable=False
+    )
     delivery = models.JSONField(_("delivery"), default=dict)
     #: Null until Smart Gift's list was read, where the shop names none.
     payment_method = models.IntegerField(_("payment method"), null=True, blank=True)
@@ -82,6 +89,8 @@ class VoucherOrder(AccountBound, Claimable, Swept, Timestamped):
                 name="smartgift_order_due",
             ),
             models.Index(fields=["status", "-created_at"], name="smartgift_order_list"),
+            kept_index("smartgift_order_kept"),
+            erase_asked_index("smartgift_order_erase"),
         ]
 
     def __str__(self) -> str:

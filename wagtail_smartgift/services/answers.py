@@ -39,6 +39,8 @@ KEY = re.compile(r"(?=.*\S)[\x20-\x7e]{1,64}")
 LIFETIME = 24 * 3600
 #: Seconds beyond the longest request after which its worker is taken for dead.
 MARGIN = 20
+#: Answers that one pass forgets, at most.
+BATCH = 500
 #: Statuses that say nothing final: a repeat is worked on anew.
 NOT_FINAL = frozenset({202, 401, 409, 429})
 
@@ -208,6 +210,12 @@ def _mine(claim: Claim) -> "QuerySet[StoredAnswer]":
     return StoredAnswer.objects.filter(pk=claim.row, claimed_by=claim.worker)
 
 
+def past_their_day() -> "QuerySet[StoredAnswer]":
+    return StoredAnswer.objects.filter(expires_at__lte=timezone.now())
+
+
 def prune() -> int:
-    """Forget what is past its day; returns how many keys were."""
-    return StoredAnswer.objects.filter(expires_at__lte=timezone.now()).delete()[0]
+    """Forget what is past its day, a batch at the most; returns how many keys were."""
+    over = past_their_day()
+    batch = over.order_by("expires_at").values_list("pk", flat=True)[:BATCH]
+    return over.filter(pk__in=list(batch)).delete()[0]

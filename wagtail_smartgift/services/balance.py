@@ -66,7 +66,10 @@ def _ask(shop: Shop, number: str) -> Answer:
     connection = gateway.connect(shop.account, patience=PATIENCE, asker=_STRANGERS)
     try:
         state = connection.check(
-            voucher_no=number, site_id=shop.site_id, lane=Lane.LOOKUP
+            voucher_no=number,
+            site_id=shop.site_id,
+            filters=holds.filters_for(shop.classifications),
+            lane=Lane.LOOKUP,
         )
     except Refused as error:
         if error.reason is RefusalReason.INVALID_SITE:

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from datetime import timedelta
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from wagtail_smartgift.choices import DeliveryProblem, DeliveryStatus
@@ -83,6 +83,14 @@ def _give_up_waiting() -> None:
 
 def prune() -> int:
     """Forget events that are over and past their days, with their deliveries."""
+    old = past_their_days().order_by("created_at")
+    ids = list(old.values_list("pk", flat=True)[:BATCH])
+    OutboxEvent.objects.filter(pk__in=ids).delete()
+    return len(ids)
+
+
+def past_their_days() -> "QuerySet[OutboxEvent]":
+    """Select the events that nobody is to be told of any more, and are old enough."""
     now = timezone.now()
     of_event = WebhookDelivery.objects.filter(event=OuterRef("pk"))
     pending = Exists(of_event.filter(status=DeliveryStatus.PENDING))
@@ -101,6 +109,4 @@ def prune() -> int:
     )
     if get_conf().attention_emails:
         old = old.exclude(untold)
-    ids = list(old.order_by("created_at").values_list("pk", flat=True)[:BATCH])
-    OutboxEvent.objects.filter(pk__in=ids).delete()
-    return len(ids)
+    return old

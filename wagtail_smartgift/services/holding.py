@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils import timezone
 
+from wagtail_smartgift import selectors
 from wagtail_smartgift.choices import (
     Lane,
     Operation,
@@ -125,7 +126,12 @@ def _appraise(
 ) -> None:
     """Read the voucher under our hold; what cannot be used is released."""
     try:
-        state = holds.look(worker, row, lane=lane)
+        state = holds.look(
+            worker,
+            row,
+            lane=lane,
+            filters=holds.filters_for(selectors.classifications_of(session.site_id)),
+        )
         appraisal = appraise(session, state, chosen=chosen)
     except Refused as error:
         _note_refusal(error)

@@ -7,7 +7,7 @@ can only be waited out.
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +24,7 @@ from wagtail_smartgift.choices import (
     RedemptionStatus,
 )
 from wagtail_smartgift.client import (
+    Filters,
     HoldReceipt,
     OutcomeUnknown,
     RefusalReason,
@@ -300,8 +301,18 @@ def _write_failure(row: Redemption, status: RedemptionStatus, reason: str) -> No
         )
 
 
-def look(worker: Worker, row: Redemption, *, lane: Lane) -> VoucherState:
+def filters_for(classifications: Sequence[str]) -> Filters | None:
+    """Return what a look asks for where only some experiences can be used."""
+    return Filters(classifications=tuple(classifications)) if classifications else None
+
+
+def look(
+    worker: Worker, row: Redemption, *, lane: Lane, filters: Filters | None = None
+) -> VoucherState:
     """Check the voucher; reading is safe, so a lost answer is asked for again.
+
+    ``filters`` choose what is offered to a customer. A look that decides what became
+    of a redeem has none: it is about the voucher, and not about what may be used here.
 
     Raises:
         Refused: Smart Gift says no (the caller knows what that means here).
@@ -309,7 +320,7 @@ def look(worker: Worker, row: Redemption, *, lane: Lane) -> VoucherState:
     """
     for _attempt in range(ATTEMPTS - 1):
         try:
-            return _check(worker, row, lane)
+            return _check(worker, row, lane, filters)
         except OutcomeUnknown:
             continue
         except Refused:
@@ -317,16 +328,21 @@ def look(worker: Worker, row: Redemption, *, lane: Lane) -> VoucherState:
         except SmartGiftError as error:
             raise Postponed.by(error) from None
     try:
-        return _check(worker, row, lane)
+        return _check(worker, row, lane, filters)
     except Refused:
         raise
     except SmartGiftError as error:
         raise Postponed.by(error) from None
 
 
-def _check(worker: Worker, row: Redemption, lane: Lane) -> VoucherState:
+def _check(
+    worker: Worker, row: Redemption, lane: Lane, filters: Filters | None
+) -> VoucherState:
     state = worker.client().check(
-        voucher_no=vault.voucher_number(row), site_id=worker.site_id, lane=lane
+        voucher_no=vault.voucher_number(row),
+        site_id=worker.site_id,
+        filters=filters,
+        lane=lane,
     )
     return zoned(worker.account, state)
 

@@ -66,6 +66,8 @@ FAULT, UNDECRYPTABLE = "fault", "undecryptable"
 #: How long a message is kept once it is done with.
 KEEP = timedelta(days=30)
 KEEP_FAILED = timedelta(days=90)
+#: Messages that one pass forgets, at most.
+BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -363,18 +365,29 @@ def _finish(claim: Claim, step: InboxStep, *, code: str = "", **changes: Any) ->
 
 
 def prune() -> int:
-    """Forget messages that are done with; returns how many were.
+    """Forget messages that are done with, a batch at the most; returns how many were.
 
     One that gave money back is never forgotten, only emptied: its id is what keeps
     it from doing so again.
     """
-    now = timezone.now()
-    over = InboxMessage.objects.filter(
-        Q(status__in=(S.PROCESSED, S.IGNORED), finished_at__lte=now - KEEP)
-        | Q(status=S.FAILED, finished_at__lte=now - KEEP_FAILED)
-    )
-    over.filter(refund_target__isnull=False).exclude(payload_encrypted="").update(
+    past_their_days().filter(refund_target__isnull=False).exclude(
         payload_encrypted=""
-    )
-    _all, deleted = over.filter(refund_target__isnull=True).delete()
+    ).update(payload_encrypted="")
+    gone = past_their_days().filter(refund_target__isnull=True)
+    batch = gone.order_by("finished_at").values_list("pk", flat=True)[:BATCH]
+    # The conditions once more: somebody may have replayed one meanwhile.
+    _all, deleted = gone.filter(pk__in=list(batch)).delete()
     return deleted.get(InboxMessage._meta.label, 0)
+
+
+def past_their_days() -> "QuerySet[InboxMessage]":
+    """Select the messages that are done with, or failed, and kept for long enough.
+
+    A failed one says who bought something, so it is kept no longer than an order.
+    """
+    now = timezone.now()
+    personal = get_conf().keep_personal_data
+    return InboxMessage.objects.filter(
+        Q(status__in=(S.PROCESSED, S.IGNORED), finished_at__lte=now - KEEP)
+        | Q(status=S.FAILED, finished_at__lte=now - min(KEEP_FAILED, personal))
+    )

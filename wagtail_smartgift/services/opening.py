@@ -16,8 +16,9 @@ from wagtail.models import Site
 from wagtail_smartgift import ledger
 from wagtail_smartgift.choices import SessionStatus
 from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.emails import email_digest, emails_in
 from wagtail_smartgift.exceptions import PaymentError
-from wagtail_smartgift.models import PaymentSession, SessionSecret
+from wagtail_smartgift.models import PaymentSession, SessionEmail, SessionSecret
 from wagtail_smartgift.money import parse_amount
 from wagtail_smartgift.redaction import Secret
 from wagtail_smartgift.references import WRONG_REFERENCE, is_reference
@@ -71,7 +72,12 @@ def open_session(
     _check_metadata(metadata)
     values: dict[str, Any] = {"amount_due": due, "amount_eligible": eligible}
     if metadata is not None:
-        values["metadata"] = dict(metadata)
+        # Whoever was taken out of it before may be in it again.
+        values |= {
+            "metadata": dict(metadata),
+            "forgotten_at": None,
+            "erase_asked_at": None,
+        }
     session = PaymentSession.objects.filter(reference=reference).first()
     created = session is None
     if session is None:
@@ -101,7 +107,18 @@ def _create(
     session.bind_to(shop.account)
     with transaction.atomic(durable=True):
         session.save(force_insert=True)
+        _note_emails(session)
     return session
+
+
+def _note_emails(session: PaymentSession) -> None:
+    """Keep by which addresses the payment is found, in the caller's transaction."""
+    SessionEmail.objects.bulk_create(
+        [
+            SessionEmail(session=session, digest=email_digest(address))
+            for address in sorted(emails_in(session.metadata))
+        ]
+    )
 
 
 def _update(session: PaymentSession, values: Mapping[str, Any]) -> PaymentSession:
@@ -124,6 +141,9 @@ def _update(session: PaymentSession, values: Mapping[str, Any]) -> PaymentSessio
                 last_active_at=timezone.now(),
                 **values,
             )
+            if "metadata" in values:
+                fresh.emails.all().delete()
+                _note_emails(fresh)
             sessions.reallocate(fresh)
     except journal.Stale:
         raise PaymentError("session_not_open") from None

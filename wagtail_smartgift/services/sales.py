@@ -22,6 +22,7 @@ from wagtail_smartgift import capabilities, codes, keycheck, selectors
 from wagtail_smartgift.choices import OrderStatus
 from wagtail_smartgift.client import SmartGiftError
 from wagtail_smartgift.conf import Account, get_conf
+from wagtail_smartgift.emails import email_digest
 from wagtail_smartgift.exceptions import SaleError
 from wagtail_smartgift.ledger import Order, OrderItem, describe_order
 from wagtail_smartgift.models import VoucherOrder, VoucherOrderItem
@@ -260,6 +261,10 @@ def _store(
         "status": S.QUEUED,
         "content_digest": wanted.digest(account=shop.account.alias),
         "customer": asdict(wanted.customer),
+        "email_digest": email_digest(wanted.customer.email),
+        # A refused one that comes again may have been forgotten meanwhile.
+        "forgotten_at": None,
+        "erase_asked_at": None,
         "delivery": _storable(wanted),
         "payment_method": payment_method,
         "own_codes": own_codes,

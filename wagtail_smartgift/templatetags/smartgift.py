@@ -15,7 +15,9 @@ from typing import Any
 
 from django import template
 from django.http import HttpRequest
+from wagtail.models import Site
 
+from wagtail_smartgift import selectors
 from wagtail_smartgift import voucher_field as field
 from wagtail_smartgift.choices import ProductType, RedemptionStatus, SessionStatus
 from wagtail_smartgift.ledger import RedemptionState, Session
@@ -67,6 +69,7 @@ def voucher_field(
         "token": field.token_for(session.reference),
         "next": next or request.get_full_path(),
         "anchor": field.ANCHOR,
+        "words": selectors.words_of(Site.find_for_request(request)),
         "nonce": _nonce(context, request),
     }
 

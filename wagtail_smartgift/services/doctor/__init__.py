@@ -37,6 +37,7 @@ _ROWS: tuple[tuple[str, _Look], ...] = (
     ("webhooks", of_messages.webhooks),
     ("orders", of_rows.orders),
     ("people", of_rows.attention),
+    ("personal data", of_rows.personal_data),
     ("encryption", of_rows.secrets),
     ("probe", of_rows.probe),
     ("own numbers", of_rows.refused_numbers),

@@ -17,7 +17,7 @@ from wagtail_smartgift.models import (
     VoucherOrderEvent,
 )
 from wagtail_smartgift.models.sealed import SEALED_COLUMNS, SealedColumn
-from wagtail_smartgift.services import sales_journal, vault
+from wagtail_smartgift.services import forgetting, sales_journal, vault
 from wagtail_smartgift.services.doctor.findings import (
     Finding,
     ago,
@@ -116,6 +116,22 @@ def attention() -> Iterator[Finding]:
         )
     else:
         yield ok("people", "nothing waits for somebody to decide")
+
+
+def personal_data() -> Iterator[Finding]:
+    """See whether somebody forgets customers when their time has come."""
+    days = get_conf().keep_personal_data_days
+    overdue = forgetting.overdue()
+    if overdue:
+        more = " or more" if overdue >= forgetting.MANY else ""
+        yield warning(
+            "personal data",
+            f"customers stand in {overdue}{more} orders and payments that are past "
+            f"their {days:g} days, or were to be erased",
+            "Run `manage.py smartgift_prune`, and every day.",
+        )
+    else:
+        yield ok("personal data", f"nothing is older than its {days:g} days")
 
 
 def secrets() -> Iterator[Finding]:
