@@ -330,3 +330,12 @@ class DeliveryOperation(models.TextChoices):
     SEND = "send", pgettext_lazy("webhook operation", "Send")
     REPLAY = "replay", pgettext_lazy("webhook operation", "Asked for again")
     GIVE_UP = "give_up", pgettext_lazy("webhook operation", "Give up")
+
+
+class SyncStatus(models.TextChoices):
+    """Where a reading of the catalogue stands that somebody asked for."""
+
+    QUEUED = "queued", pgettext_lazy("sync status", "Queued")
+    RUNNING = "running", pgettext_lazy("sync status", "Reading")
+    DONE = "done", pgettext_lazy("sync status", "Done")
+    FAILED = "failed", pgettext_lazy("sync status", "Failed")

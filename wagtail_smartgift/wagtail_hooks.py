@@ -7,11 +7,12 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 
-from wagtail_smartgift.services import delivering, replaying
+from wagtail_smartgift.services import delivering, replaying, sync_runs
 from wagtail_smartgift.views.desk.deliveries import DeliveryViewSet
 from wagtail_smartgift.views.desk.group import GiftVouchersGroup
 from wagtail_smartgift.views.desk.inbox import InboxViewSet
 from wagtail_smartgift.views.desk.products import ProductChooserViewSet
+from wagtail_smartgift.views.desk.sync import SyncLogFormatter
 
 
 @hooks.register("register_icons")
@@ -67,3 +68,4 @@ def register_log_actions(actions: Any) -> None:
         _("Send a webhook again"),
         _("Asked for the webhook again"),
     )
+    actions.register_action(sync_runs.SYNC_ACTION)(SyncLogFormatter)

@@ -28,6 +28,7 @@ from wagtail_smartgift.models.sales import (
     VoucherOrderItem,
 )
 from wagtail_smartgift.models.settings import SmartGiftSettings
+from wagtail_smartgift.models.sync_runs import SyncRun
 from wagtail_smartgift.models.webhooks import InboxEvent, InboxMessage
 
 
@@ -50,6 +51,7 @@ __all__ = [
     "SmartGiftSettings",
     "StaffNotice",
     "StoredAnswer",
+    "SyncRun",
     "VoucherOrder",
     "VoucherOrderEvent",
     "VoucherOrderItem",

@@ -34,6 +34,7 @@ from wagtail_smartgift.services import (
     progress,
     sales,
     sessions,
+    sync_runs,
 )
 from wagtail_smartgift.services.claims import Claimed
 from wagtail_smartgift.services.journal import Stale
@@ -70,6 +71,8 @@ class Report:
     messages: int = 0
     #: Webhooks that were delivered.
     webhooks: int = 0
+    #: Catalogues that were read because somebody at the desk had asked.
+    catalogues: int = 0
     #: Payments and orders that staff were told of by mail.
     told: int = 0
     #: Payments and orders that only a person can decide.
@@ -102,10 +105,11 @@ def reconcile(*, batch: int = BATCH) -> Report:
         + VoucherOrder.objects.filter(status=OrderStatus.NEEDS_ATTENTION).count()
     )
     _beat()
-    # Last: other people's servers take their time.
+    # Last: other people's servers take their time, and so does a whole catalogue.
     report.told = attention.tell_staff()
     report.webhooks = delivery_rounds.deliver_due()
     delivery_rounds.prune()
+    report.catalogues = sync_runs.work_on_due()
     return report
 
 
