@@ -32,6 +32,7 @@ from wagtail_smartgift.models import (
     VoucherOrder,
     VoucherOrderItem,
 )
+from wagtail_smartgift.money import PENNY
 from wagtail_smartgift.views.desk import stories
 from wagtail_smartgift.views.desk.base import GuardedViewSet
 from wagtail_smartgift.views.desk.detail import (
@@ -76,6 +77,11 @@ def full_name(order: VoucherOrder) -> str:
     customer = order.customer if isinstance(order.customer, Mapping) else {}
     names = (customer.get("first_name"), customer.get("last_name"))
     return " ".join(str(name) for name in names if name)
+
+
+def value_of(order: VoucherOrder) -> Decimal:
+    """Return what the list's query has summed up; SQLite drops its zeros."""
+    return Decimal(order.value or 0).quantize(PENNY)  # type: ignore[attr-defined]
 
 
 class OrderFilterSet(DeskFilterSet):
@@ -130,7 +136,7 @@ class OrderIndexView(DeskIndexView):
             Column(
                 "value",
                 label=_("Value"),
-                accessor=lambda row: format_price(row.value or Decimal("0.00")),
+                accessor=lambda row: format_price(value_of(row)),
                 sort_key="value",
             ),
             Column("item_count", label=_("Vouchers"), sort_key="item_count"),
@@ -146,7 +152,7 @@ class OrderIndexView(DeskIndexView):
         ExportColumn("site", gettext_lazy("Site"), lambda row: site_name(row.site)),
         ExportColumn("account", gettext_lazy("Account"), lambda row: row.account),
         ExportColumn("customer", gettext_lazy("Customer"), full_name),
-        ExportColumn("value", gettext_lazy("Value"), lambda row: row.value),
+        ExportColumn("value", gettext_lazy("Value"), value_of),
         ExportColumn("vouchers", gettext_lazy("Vouchers"), lambda row: row.item_count),
         ExportColumn(
             "order_id", gettext_lazy("Smart Gift order"), lambda row: row.order_id

@@ -166,6 +166,11 @@ class PageIndexView(DeskIndexView):
     def get_base_queryset(self) -> QuerySet:
         return page_model().objects.filter(cannot_sell()).select_related("locale")
 
+    def get_filterset_kwargs(self) -> dict[str, Any]:
+        # Which model all pages share is known only when the project has started.
+        nothing = page_model().objects.none()
+        return {**super().get_filterset_kwargs(), "queryset": nothing}
+
     def prepare(self, rows: Sequence[Any]) -> None:
         self.specific = {}
         for model in voucher_page_models():
