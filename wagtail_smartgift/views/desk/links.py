@@ -62,12 +62,13 @@ class LinkColumn(Column):
     cell_template_name = "wagtail_smartgift/desk/link_cell.html"
 
     def __init__(
-        self, name: str, *, get_url: Callable[[Any], str], **kwargs: Any
+        self, name: str, *, get_url: Callable[[Any], str | None], **kwargs: Any
     ) -> None:
         super().__init__(name, **kwargs)
         self._get_url = get_url
 
     def get_cell_context_data(self, instance: Any, parent_context: Any) -> Any:
         context = super().get_cell_context_data(instance, parent_context)
-        context["url"] = self._get_url(instance)
+        url = self._get_url(instance)
+        context.update(url=url, value=context["value"] if context["raw_value"] else "")
         return context

@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext_lazy
 from wagtail.admin.filters import DateRangePickerWidget, WagtailFilterSet
+from wagtail.admin.ui.tables import StatusTagColumn
 from wagtail.admin.views import generic
 from wagtail.models import Site
 
@@ -168,6 +169,23 @@ class DeskFilterSet(WagtailFilterSet):
 
 
 # What several lists show
+
+
+class StatusColumn(StatusTagColumn):
+    """A status as a tag, with a sign before it where somebody should look."""
+
+    cell_template_name = "wagtail_smartgift/desk/status_cell.html"
+
+    def __init__(
+        self, name: str, *, is_trouble: Callable[[Any], bool], **kwargs: Any
+    ) -> None:
+        super().__init__(name, **kwargs)
+        self._is_trouble = is_trouble
+
+    def get_cell_context_data(self, instance: Any, parent_context: Any) -> Any:
+        context = super().get_cell_context_data(instance, parent_context)
+        context["is_trouble"] = self._is_trouble(instance)
+        return context
 
 
 def site_name(site: Site | None) -> str:

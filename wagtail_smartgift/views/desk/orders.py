@@ -18,7 +18,6 @@ from django.utils.translation import gettext_lazy
 from wagtail.admin.ui.tables import (
     Column,
     DateColumn,
-    StatusTagColumn,
     Table,
     TitleColumn,
 )
@@ -55,6 +54,7 @@ from wagtail_smartgift.views.desk.listing import (
     DeskFilterSet,
     DeskIndexView,
     ExportColumn,
+    StatusColumn,
     account_filter,
     choice_filter,
     created_filter,
@@ -124,11 +124,12 @@ class OrderIndexView(DeskIndexView):
                 sort_key="reference",
                 get_url=lambda row: to_order(row.pk, user=self.request.user),
             ),
-            StatusTagColumn(
+            StatusColumn(
                 "status",
                 label=_("Status"),
                 accessor="get_status_display",
-                primary=lambda row: row.status == OrderStatus.NEEDS_ATTENTION,
+                primary=lambda row: row.status == OrderStatus.PLACED,
+                is_trouble=lambda row: row.status == OrderStatus.NEEDS_ATTENTION,
                 sort_key="status",
             ),
             Column("site", label=_("Site"), accessor=lambda row: site_name(row.site)),

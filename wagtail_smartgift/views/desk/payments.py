@@ -18,7 +18,6 @@ from django.utils.translation import gettext_lazy
 from wagtail.admin.ui.tables import (
     Column,
     DateColumn,
-    StatusTagColumn,
     Table,
     TitleColumn,
 )
@@ -49,6 +48,7 @@ from wagtail_smartgift.views.desk.listing import (
     DeskFilterSet,
     DeskIndexView,
     ExportColumn,
+    StatusColumn,
     account_filter,
     choice_filter,
     created_filter,
@@ -98,11 +98,12 @@ class PaymentIndexView(DeskIndexView):
                 sort_key="reference",
                 get_url=lambda row: to_payment(row.pk, user=self.request.user),
             ),
-            StatusTagColumn(
+            StatusColumn(
                 "status",
                 label=_("Status"),
                 accessor="get_status_display",
-                primary=lambda row: row.status == SessionStatus.NEEDS_ATTENTION,
+                primary=lambda row: row.status == SessionStatus.CONFIRMED,
+                is_trouble=lambda row: row.status == SessionStatus.NEEDS_ATTENTION,
                 sort_key="status",
             ),
             Column("site", label=_("Site"), accessor=lambda row: site_name(row.site)),
@@ -296,11 +297,12 @@ class PaymentDetailView(DeskDetailView):
         columns = [
             Column("display_code", label=_("Voucher")),
             Column("type", label=_("Type"), accessor=_type),
-            StatusTagColumn(
+            StatusColumn(
                 "status",
                 label=_("Status"),
                 accessor="get_status_display",
-                primary=lambda row: row.status == RedemptionStatus.NEEDS_ATTENTION,
+                primary=lambda row: row.status == RedemptionStatus.REDEEMED,
+                is_trouble=lambda row: row.status == RedemptionStatus.NEEDS_ATTENTION,
             ),
             Column("amount", label=_("Amount"), accessor=lambda row: price(row.amount)),
             Column(

@@ -27,10 +27,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 from wagtail.admin.forms.choosers import BaseFilterForm, SearchFilterMixin
-from wagtail.admin.ui.tables import Column, DateColumn, StatusTagColumn, TitleColumn
+from wagtail.admin.ui.tables import Column, StatusTagColumn, TitleColumn
 from wagtail.admin.views.generic import chooser
 from wagtail.admin.viewsets.chooser import ChooserViewSet
-from wagtail.admin.widgets.button import HeaderButton
+from wagtail.admin.widgets.button import Button, HeaderButton
 
 from wagtail_smartgift import selectors
 from wagtail_smartgift.choices import Availability, ProductStatus, ProductType
@@ -179,22 +179,20 @@ class ProductIndexView(DeskIndexView):
 
     @cached_property
     def header_buttons(self) -> list[Any]:
-        buttons = [
-            HeaderButton(
-                _("Pages to look at"),
-                url=reverse("smartgift_products:pages"),
-                icon_name="doc-empty",
-            )
-        ]
-        if product_policy.user_has_permission(self.request.user, "sync"):
-            buttons.append(
-                HeaderButton(
-                    _("Sync now"),
-                    url=reverse("smartgift_products:sync"),
-                    icon_name="rotate",
-                )
-            )
-        return buttons
+        if not product_policy.user_has_permission(self.request.user, "sync"):
+            return []
+        url = reverse("smartgift_products:sync")
+        return [HeaderButton(_("Sync now"), url=url, icon_name="rotate")]
+
+    @cached_property
+    def header_more_buttons(self) -> list[Any]:
+        amiss = Button(
+            _("Pages to look at"),
+            url=reverse("smartgift_products:pages"),
+            icon_name="doc-empty",
+            priority=10,
+        )
+        return [amiss, *super().header_more_buttons]
 
     @cached_property
     def columns(self) -> list[Any]:
@@ -203,12 +201,10 @@ class ProductIndexView(DeskIndexView):
                 "title",
                 label=_("Title"),
                 sort_key="title",
+                width="28%",
                 get_url=lambda product: to_product(product.pk, user=self.request.user),
             ),
             Column("remote_id", label=_("Smart Gift id"), sort_key="remote_id"),
-            Column(
-                "type", label=_("Type"), accessor="get_type_display", sort_key="type"
-            ),
             Column("price", label=_("Price"), accessor=price_text),
             StatusTagColumn(
                 "availability",
@@ -223,7 +219,6 @@ class ProductIndexView(DeskIndexView):
                 sort_key="status",
             ),
             Column("available_count", label=_("In stock"), sort_key="available_count"),
-            DateColumn("changed_at", label=_("Changed"), sort_key="changed_at"),
             PagesColumn(self),
         ]
         if len(known_accounts()) > 1:

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import TemplateView
-from wagtail.admin.ui.tables import Column, DateColumn, StatusTagColumn, Table
+from wagtail.admin.ui.tables import Column, DateColumn, Table
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 from wagtail.log_actions import LogFormatter
@@ -27,6 +27,7 @@ from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import CatalogueSync, SyncRun
 from wagtail_smartgift.services import sync_runs
 from wagtail_smartgift.views.desk.links import product_policy
+from wagtail_smartgift.views.desk.listing import StatusColumn
 
 
 INDEX, SYNC, RESULTS = (
@@ -128,11 +129,12 @@ def _run_columns() -> list[Any]:
         DateColumn("asked_at", label=_("Asked for")),
         Column("account", label=_("Account")),
         Column("actor", label=_("By")),
-        StatusTagColumn(
+        StatusColumn(
             "status",
             label=_("Status"),
             accessor="get_status_display",
-            primary=lambda run: run.status == SyncStatus.FAILED,
+            primary=lambda run: run.status == SyncStatus.DONE,
+            is_trouble=lambda run: run.status == SyncStatus.FAILED,
         ),
         Column(
             "result",
