@@ -62,7 +62,7 @@ class LinkColumn(Column):
     cell_template_name = "wagtail_smartgift/desk/link_cell.html"
 
     def __init__(
-        self, name: str, *, get_url: Callable[[Any], str | None], **kwargs: Any
+        self, name: str, *, get_url: Callable[[Any], str], **kwargs: Any
     ) -> None:
         super().__init__(name, **kwargs)
         self._get_url = get_url

@@ -261,6 +261,15 @@ class OrderDetailView(DeskDetailView):
     def _vouchers(self) -> Table:
         user = self.request.user
         used = _used_here(self.items)
+
+        def payment_of(item: VoucherOrderItem) -> str:
+            row = used.get(item.fingerprint)
+            return row.session.reference if row else ""
+
+        def to_payment_of(item: VoucherOrderItem) -> str:
+            row = used.get(item.fingerprint)
+            return to_payment(row.session_id, user=user) if row else ""
+
         columns = [
             LinkColumn(
                 "product",
@@ -281,13 +290,8 @@ class OrderDetailView(DeskDetailView):
             LinkColumn(
                 "used",
                 label=_("Last used here in"),
-                accessor=lambda item: (
-                    (row := used.get(item.fingerprint)) and row.session.reference
-                ),
-                get_url=lambda item: (
-                    (row := used.get(item.fingerprint))
-                    and to_payment(row.session_id, user=user)
-                ),
+                accessor=payment_of,
+                get_url=to_payment_of,
             ),
         ]
         return Table(columns, self.items)
@@ -348,20 +352,20 @@ def _address(parts: Mapping[str, Any], *, with_name: bool = False) -> str:
 def what_happens_next(order: VoucherOrder) -> str | Promise:
     """Say what is done about an order without anybody doing anything."""
     status, due = order.status, order.next_look_at
-    soon = due is None or due <= timezone.now()
+    when = "" if due is None or due <= timezone.now() else at(due)
     if status == OrderStatus.QUEUED:
         text = (
-            _("The next sweep sends it.")
-            if soon
-            else _("It is sent at %(time)s.") % {"time": at(due)}
+            _("It is sent at %(time)s.") % {"time": when}
+            if when
+            else _("The next sweep sends it.")
         )
         return f"{reason(order.refusal)} {text}" if order.refusal else text
     if status == OrderStatus.PLACING:
         return (
-            _("It was sent, and the next sweep finds out what became of it.")
-            if soon
-            else _("It was sent; what became of it is looked up at %(time)s.")
-            % {"time": at(due)}
+            _("It was sent; what became of it is looked up at %(time)s.")
+            % {"time": when}
+            if when
+            else _("It was sent, and the next sweep finds out what became of it.")
         )
     if status == OrderStatus.NEEDS_ATTENTION:
         return _("Nothing, until a person has settled it.")

@@ -291,8 +291,13 @@ class PaymentDetailView(DeskDetailView):
         def price(amount: Any) -> str:
             return "" if amount is None else format_price(amount, currency)
 
-        def order_of(row: Redemption) -> VoucherOrderItem | None:
-            return sold.get(row.fingerprint)
+        def order_of(row: Redemption) -> str:
+            item = sold.get(row.fingerprint)
+            return item.order.reference if item else ""
+
+        def to_order_of(row: Redemption) -> str:
+            item = sold.get(row.fingerprint)
+            return to_order(item.order_id, user=user) if item else ""
 
         columns = [
             Column("display_code", label=_("Voucher")),
@@ -320,10 +325,8 @@ class PaymentDetailView(DeskDetailView):
             LinkColumn(
                 "sold",
                 label=_("Sold here in"),
-                accessor=lambda row: (item := order_of(row)) and item.order.reference,
-                get_url=lambda row: (
-                    (item := order_of(row)) and to_order(item.order_id, user=user)
-                ),
+                accessor=order_of,
+                get_url=to_order_of,
             ),
         ]
         return Table(columns, self.redemptions)

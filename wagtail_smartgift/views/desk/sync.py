@@ -110,7 +110,7 @@ class _SyncMixin(PermissionCheckedMixin):
     any_permission_required: Sequence[str] | None = ("view", "sync")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
+        context: dict[str, Any] = super().get_context_data(**kwargs)
         states = account_states()
         runs = SyncRun.objects.order_by("-pk")[:MOST_RUNS]
         return {
