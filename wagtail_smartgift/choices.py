@@ -352,3 +352,12 @@ class PrivacyOperation(models.TextChoices):
 
     EXPORT = "export", pgettext_lazy("personal data", "Exported")
     ERASE = "erase", pgettext_lazy("personal data", "Erased")
+
+
+class SyncStatus(models.TextChoices):
+    """Where a reading of the catalogue stands that somebody asked for."""
+
+    QUEUED = "queued", pgettext_lazy("sync status", "Queued")
+    RUNNING = "running", pgettext_lazy("sync status", "Reading")
+    DONE = "done", pgettext_lazy("sync status", "Done")
+    FAILED = "failed", pgettext_lazy("sync status", "Failed")

@@ -35,6 +35,8 @@ from wagtail_smartgift.models import (
 logger = logging.getLogger(__name__)
 
 ZERO = Decimal("0.00")
+#: How the redemptions of a session are shown, and allocated.
+IN_ORDER = ("position", "leg")
 #: Sessions that something is still being done about.
 PENDING = frozenset(
     {SessionStatus.CONFIRMING, SessionStatus.CANCELLING, SessionStatus.REFUNDING}
@@ -88,9 +90,22 @@ class Session:
         return self.status in PENDING
 
 
-def describe(session: PaymentSession, *, client_secret: str | None = None) -> Session:
-    """Picture a session and its redemptions (one query)."""
-    rows = list(session.redemptions.order_by("position", "leg"))
+def describe(
+    session: PaymentSession,
+    *,
+    client_secret: str | None = None,
+    redemptions: Sequence[Redemption] | None = None,
+) -> Session:
+    """Picture a session and its redemptions (one query).
+
+    ``redemptions`` are all of them in ``IN_ORDER``, where many sessions were read at
+    once (no query).
+    """
+    rows = (
+        list(session.redemptions.order_by(*IN_ORDER))
+        if redemptions is None
+        else list(redemptions)
+    )
     covered = standing(rows)
     if session.status == SessionStatus.OPEN:
         covered = allocated(rows)

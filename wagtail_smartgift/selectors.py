@@ -15,13 +15,23 @@ from functools import cached_property
 from typing import Any, Protocol, cast
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import (
+    DecimalField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+)
+from django.db.models.functions import Coalesce, Greatest
+from django.db.models.lookups import LessThanOrEqual
 from django.http import HttpRequest
 from django.utils import translation
 from wagtail.coreutils import get_supported_content_language_variant
 from wagtail.models import Site
 
-from wagtail_smartgift.choices import Availability, ProductStatus
+from wagtail_smartgift.choices import Availability, ProductStatus, ProductType
 from wagtail_smartgift.conf import Account, DeliveryMethod, get_conf
 from wagtail_smartgift.models import (
     AbstractVoucherIndexPage,
@@ -30,8 +40,10 @@ from wagtail_smartgift.models import (
     SmartGiftSettings,
     VoucherProduct,
 )
+from wagtail_smartgift.models.catalogue import MAX_PERSONS
 from wagtail_smartgift.models.pages import index_page_models, voucher_page_models
 from wagtail_smartgift.models.settings import DEFAULT_ACCOUNT
+from wagtail_smartgift.money import MAX_AMOUNT
 
 
 @dataclass(frozen=True)
@@ -211,6 +223,46 @@ def products_on_sale(
 def find_product(account: Account, remote_id: int) -> VoucherProduct | None:
     """Return the product of that Smart Gift id, on sale or not; None if never known."""
     return known_products(account).filter(remote_id=remote_id).first()
+
+
+def available_as(word: Availability) -> Q:
+    """Select the products whose ``availability`` is this word."""
+    gone = Q(gone_at__isnull=False)
+    counter = Q(status=ProductStatus.AT_COUNTER_ONLY)
+    open_to_all = Q(status__in=[ProductStatus.ACTIVE, ProductStatus.HIDDEN])
+    for_sale = ~gone & open_to_all & _having_terms()
+    sold_out = Q(available_count__isnull=False, available_count__lte=0)
+    return {
+        Availability.GONE: gone,
+        Availability.AT_COUNTER_ONLY: ~gone & counter,
+        Availability.OFF_SALE: ~gone & ~counter & ~(open_to_all & _having_terms()),
+        Availability.SOLD_OUT: for_sale & sold_out,
+        Availability.ON_SALE: for_sale & ~sold_out,
+    }[word]
+
+
+def _having_terms() -> Q:
+    """Select what ``has_terms``: the same rules, as the database can see them."""
+    party = Greatest(Coalesce("persons_min", 1), 1)
+    money = DecimalField(max_digits=20, decimal_places=2)
+    return Q(
+        type=ProductType.MONETARY,
+        min_amount__isnull=False,
+        max_amount__gt=0,
+        max_amount__gte=F("min_amount"),
+    ) | (
+        Q(type=ProductType.EXPERIENCE, price__gt=0)
+        & Q(LessThanOrEqual(party, MAX_PERSONS))
+        & Q(
+            LessThanOrEqual(
+                ExpressionWrapper(
+                    Coalesce(F("price"), 0, output_field=money) * party,
+                    output_field=money,
+                ),
+                MAX_AMOUNT,
+            )
+        )
+    )
 
 
 def availability(product: VoucherProduct, shop: Shop) -> Availability:

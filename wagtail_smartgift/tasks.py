@@ -13,6 +13,7 @@ from wagtail_smartgift.services import (
     forgetting,
     inbox,
     reconciliation,
+    sync_runs,
 )
 
 
@@ -42,3 +43,9 @@ def deliver_webhook(delivery_id: int) -> bool:
     """Make one attempt at a webhook that is due; returns whether it was delivered."""
     result = delivering.deliver(delivery_id)
     return result is not None and result.delivered
+
+
+@task()
+def sync_catalogue(run_id: int) -> bool:
+    """Read a catalogue that the desk asked for; returns whether it was left to us."""
+    return sync_runs.work(run_id)

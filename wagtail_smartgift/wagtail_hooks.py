@@ -7,12 +7,13 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 
-from wagtail_smartgift.services import delivering, privacy, replaying
+from wagtail_smartgift.services import delivering, privacy, replaying, sync_runs
 from wagtail_smartgift.views.desk.connection import ConnectionViewSet
 from wagtail_smartgift.views.desk.deliveries import DeliveryViewSet
 from wagtail_smartgift.views.desk.group import GiftVouchersGroup
 from wagtail_smartgift.views.desk.inbox import InboxViewSet
 from wagtail_smartgift.views.desk.products import ProductChooserViewSet
+from wagtail_smartgift.views.desk.sync import SyncLogFormatter
 
 
 @hooks.register("register_icons")
@@ -79,3 +80,4 @@ def register_log_actions(actions: Any) -> None:
         _("Erase a customer's personal data"),
         _("Erased a customer's personal data"),
     )
+    actions.register_action(sync_runs.SYNC_ACTION)(SyncLogFormatter)

@@ -30,6 +30,7 @@ from wagtail_smartgift.models.sales import (
     VoucherOrderItem,
 )
 from wagtail_smartgift.models.settings import SmartGiftSettings
+from wagtail_smartgift.models.sync_runs import SyncRun
 from wagtail_smartgift.models.webhooks import InboxEvent, InboxMessage
 
 
@@ -54,6 +55,7 @@ __all__ = [
     "SmartGiftSettings",
     "StaffNotice",
     "StoredAnswer",
+    "SyncRun",
     "VoucherOrder",
     "VoucherOrderEvent",
     "VoucherOrderItem",

@@ -37,6 +37,7 @@ from wagtail_smartgift.services import (
     progress,
     sales,
     sessions,
+    sync_runs,
 )
 from wagtail_smartgift.services.claims import Claimed
 from wagtail_smartgift.services.journal import Stale
@@ -73,6 +74,8 @@ class Report:
     messages: int = 0
     #: Webhooks that were delivered.
     webhooks: int = 0
+    #: Catalogues that were read because somebody at the desk had asked.
+    catalogues: int = 0
     #: Payments and orders that staff were told of by mail.
     told: int = 0
     #: Payments and orders that only a person can decide.
@@ -264,6 +267,11 @@ def _deliver(report: Report, batch: int) -> None:
     report.webhooks = delivery_rounds.deliver_due()
 
 
+def _read_catalogues(report: Report, batch: int) -> None:
+    """Read the catalogues that somebody asked for and no worker took on."""
+    report.catalogues = sync_runs.work_on_due()
+
+
 def _tell_staff(report: Report, batch: int) -> None:
     report.told = attention.tell_staff()
 
@@ -304,5 +312,6 @@ _PARTS: tuple[_Part, ...] = (
     _forget_messages,
     _forget_events,
     _deliver,
+    _read_catalogues,
     _tell_staff,
 )

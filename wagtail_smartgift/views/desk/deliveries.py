@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.utils.functional import cached_property
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST
@@ -33,6 +34,7 @@ from wagtail_smartgift.models import (
 from wagtail_smartgift.services import delivering
 from wagtail_smartgift.signals import SIGNALS
 from wagtail_smartgift.views.desk.base import GuardedViewSet, leads_to
+from wagtail_smartgift.views.desk.links import LinkColumn, to_order, to_payment
 
 
 policy = ModelPermissionPolicy(WebhookDelivery)
@@ -44,6 +46,13 @@ def about(event: OutboxEvent) -> str:
     """Return the reference, or the account, that an event is about."""
     thing = event.session or event.order
     return thing.reference if thing is not None else event.account
+
+
+def to_what(event: OutboxEvent, *, user: Any) -> str:
+    """Return the address of the payment or order that an event is about."""
+    if event.session_id:
+        return to_payment(event.session_id, user=user)
+    return to_order(event.order_id, user=user)
 
 
 def problem_text(code: str, http_status: int | None) -> str:
@@ -101,7 +110,12 @@ class DeliveryIndexView(generic.IndexView):
                 accessor="event.type",
                 get_url=lambda row: reverse(self.inspect_url_name, args=[row.pk]),
             ),
-            Column("about", label=_("About"), accessor=lambda row: about(row.event)),
+            LinkColumn(
+                "about",
+                label=_("About"),
+                accessor=lambda row: about(row.event),
+                get_url=lambda row: to_what(row.event, user=self.request.user),
+            ),
             Column("endpoint", label=_("Endpoint"), sort_key="endpoint"),
             Column(
                 "status",
@@ -141,7 +155,7 @@ class DeliveryInspectView(generic.InspectView):
             (_("Event"), row.event.type),
             # What a receiver knows the message by.
             ("webhook-id", str(row.event_id)),
-            (_("About"), about(row.event)),
+            (_("About"), self._about()),
             (_("Endpoint"), row.endpoint),
             (_("Status"), row.get_status_display()),
             (_("Problem"), problem_text(row.problem, row.http_status)),
@@ -154,6 +168,15 @@ class DeliveryInspectView(generic.InspectView):
             for label, value in values
             if value not in {None, ""}
         ]
+
+    def _about(self) -> str:
+        event = self.object.event
+        url = to_what(event, user=self.request.user)
+        return (
+            format_html('<a href="{}">{}</a>', url, about(event))
+            if url
+            else about(event)
+        )
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)

@@ -3,6 +3,8 @@
 from django.utils.translation import gettext_lazy
 from wagtail.admin.viewsets.base import ViewSetGroup
 
+from wagtail_smartgift.views.desk.orders import OrderViewSet
+from wagtail_smartgift.views.desk.payments import PaymentViewSet
 from wagtail_smartgift.views.desk.privacy import PrivacyViewSet
 from wagtail_smartgift.views.desk.products import ProductViewSet
 from wagtail_smartgift.views.desk.webhooks import WebhooksViewSet
@@ -16,6 +18,8 @@ class GiftVouchersGroup(ViewSetGroup):
     #: In this order.
     items = (
         ProductViewSet,
+        OrderViewSet,
+        PaymentViewSet,
         WebhooksViewSet,
         PrivacyViewSet,
     )

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.utils.functional import Promise, cached_property
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import TemplateView
@@ -26,9 +27,15 @@ from wagtail.permission_policies import ModelPermissionPolicy
 
 from wagtail_smartgift.choices import InboxStatus, InboxStep, ShopEvent
 from wagtail_smartgift.exceptions import ERROR_CODES
-from wagtail_smartgift.models import InboxMessage, WebhookDelivery
+from wagtail_smartgift.models import (
+    InboxMessage,
+    PaymentSession,
+    VoucherOrder,
+    WebhookDelivery,
+)
 from wagtail_smartgift.services import inbox, replaying
 from wagtail_smartgift.views.desk.base import GuardedViewSet, leads_to
+from wagtail_smartgift.views.desk.links import to_order, to_payment
 from wagtail_smartgift.views.desk.timeline import Moment, Timeline
 
 
@@ -36,6 +43,14 @@ ICON = "mail"
 INDEX, DETAIL, REPLAY = (
     f"smartgift_inbox:{name}" for name in ("index", "detail", "replay")
 )
+
+#: What a message's reference is the reference of.
+ABOUT_PAYMENTS = (
+    ShopEvent.ORDER_CONFIRMED,
+    ShopEvent.ORDER_CANCELLED,
+    ShopEvent.ORDER_REFUNDED,
+)
+ABOUT_ORDERS = (ShopEvent.ORDER_PAID,)
 
 #: Reasons of a failure that the API has no code for.
 _REASONS = {
@@ -158,6 +173,22 @@ class InboxDetailView(_Checked, generic.InspectView):
 
     def get_type_display_value(self) -> str:
         return _event(self.object)
+
+    def get_reference_display_value(self) -> str:
+        """Lead to the payment or the order that the message is about."""
+        message = self.object
+        user = self.request.user
+        rows: Any = PaymentSession.objects if message.type in ABOUT_PAYMENTS else None
+        if message.type in ABOUT_ORDERS:
+            rows = VoucherOrder.objects
+        about = rows.filter(reference=message.reference).first() if rows else None
+        if about is None:
+            return message.reference or "–"
+        to = to_payment if isinstance(about, PaymentSession) else to_order
+        url = to(about.pk, user=user)
+        if not url:
+            return message.reference
+        return format_html('<a href="{}">{}</a>', url, message.reference)
 
     def get_code_display_value(self) -> str | Promise:
         return reason(self.object.code) or "–"

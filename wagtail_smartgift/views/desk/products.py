@@ -3,16 +3,20 @@
 Products are Smart Gift's and cannot be edited here. Whoever may add pages may look.
 """
 
-from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import django_filters
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import (
     ImproperlyConfigured,
     PermissionDenied,
     ValidationError,
 )
+from django.db.models import Q, QuerySet
+from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404, redirect
@@ -23,32 +27,40 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 from wagtail.admin.forms.choosers import BaseFilterForm, SearchFilterMixin
-from wagtail.admin.ui.tables import Column, TitleColumn
-from wagtail.admin.views import generic
+from wagtail.admin.ui.tables import Column, StatusTagColumn, TitleColumn
 from wagtail.admin.views.generic import chooser
 from wagtail.admin.viewsets.chooser import ChooserViewSet
-from wagtail.permission_policies import ModelPermissionPolicy
-from wagtail.permissions import page_permission_policy
+from wagtail.admin.widgets.button import Button, HeaderButton
 
 from wagtail_smartgift import selectors
+from wagtail_smartgift.choices import Availability, ProductStatus, ProductType
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
 from wagtail_smartgift.models.pages import index_page_models, voucher_page_models
 from wagtail_smartgift.services import voucher_pages
 from wagtail_smartgift.templatetags.smartgift_catalogue import price_text
 from wagtail_smartgift.views.desk.base import GuardedViewSet
+from wagtail_smartgift.views.desk.links import product_policy, to_product
+from wagtail_smartgift.views.desk.listing import (
+    DeskFilterSet,
+    DeskIndexView,
+    ExportColumn,
+    account_filter,
+    choice_filter,
+    known_accounts,
+    yes_or_no,
+)
+from wagtail_smartgift.views.desk.product_detail import ProductDetailView
+from wagtail_smartgift.views.desk.product_pages import (
+    PageIndexView,
+    has_page,
+    pages_about,
+)
+from wagtail_smartgift.views.desk.sync import SyncResultsView, SyncView
 
 
-class ProductPermissionPolicy(ModelPermissionPolicy):
-    """Products are looked at, by whoever may add a page about one."""
-
-    def user_has_permission(self, user: Any, action: str) -> bool:
-        return action == "view" and page_permission_policy.user_has_permission(
-            user, "add"
-        )
-
-    def user_has_any_permission(self, user: Any, actions: Any) -> bool:
-        return any(self.user_has_permission(user, action) for action in actions)
+#: Who may have the catalogue read may see what came of it.
+MAY_LOOK = ("view", "sync")
 
 
 @dataclass(frozen=True)
@@ -103,18 +115,53 @@ class PagesColumn(Column):
         return context
 
 
-class ProductIndexView(generic.IndexView):
+def _by_availability(rows: QuerySet, _name: str, word: str) -> QuerySet:
+    return rows.filter(selectors.available_as(Availability(word)))
+
+
+class ProductFilterSet(DeskFilterSet):
+    availability = django_filters.ChoiceFilter(
+        method=_by_availability,
+        label=gettext_lazy("Availability"),
+        choices=Availability.choices,
+        empty_label=gettext_lazy("All"),
+        widget=forms.RadioSelect,
+    )
+    pages = yes_or_no(
+        gettext_lazy("Page"),
+        gettext_lazy("With a page"),
+        gettext_lazy("Without a page"),
+        where=has_page,
+    )
+    type = choice_filter("type", gettext_lazy("Type"), ProductType.choices)
+    status = choice_filter(
+        "status", gettext_lazy("At Smart Gift"), ProductStatus.choices
+    )
+    listed = yes_or_no(
+        gettext_lazy("In Smart Gift's catalogue"),
+        gettext_lazy("Listed now"),
+        gettext_lazy("Gone"),
+        where=lambda: Q(gone_at__isnull=True),
+    )
+    account = account_filter()
+
+    class Meta:
+        model = VoucherProduct
+        fields = ["availability", "pages", "type", "status", "listed", "account"]
+
+
+class ProductIndexView(DeskIndexView):
     model = VoucherProduct
-    permission_policy = ProductPermissionPolicy(VoucherProduct)
-    any_permission_required = ["view"]
+    permission_policy = product_policy
+    any_permission_required = MAY_LOOK
     page_title = gettext_lazy("Products")
     header_icon = "smartgift"
     index_url_name = "smartgift_products:index"
     index_results_url_name = "smartgift_products:index_results"
     search_fields = ["title", "remote_id"]
-    list_filter = ["type", "status", "account"]
+    filterset_class = ProductFilterSet
     default_ordering = "title"
-    paginate_by = 50
+    export_filename = "voucher-products"
 
     #: product's pk -> its pages, for the products on show.
     dressed: dict[int, list[AbstractVoucherPage]]
@@ -131,15 +178,39 @@ class ProductIndexView(generic.IndexView):
         return ", ".join(ages)
 
     @cached_property
+    def header_buttons(self) -> list[Any]:
+        if not product_policy.user_has_permission(self.request.user, "sync"):
+            return []
+        url = reverse("smartgift_products:sync")
+        return [HeaderButton(_("Sync now"), url=url, icon_name="rotate")]
+
+    @cached_property
+    def header_more_buttons(self) -> list[Any]:
+        amiss = Button(
+            _("Pages to look at"),
+            url=reverse("smartgift_products:pages"),
+            icon_name="doc-empty",
+            priority=10,
+        )
+        return [amiss, *super().header_more_buttons]
+
+    @cached_property
     def columns(self) -> list[Any]:
-        return [
-            TitleColumn("title", label=_("Title"), sort_key="title"),
+        columns = [
+            TitleColumn(
+                "title",
+                label=_("Title"),
+                sort_key="title",
+                width="28%",
+                get_url=lambda product: to_product(product.pk, user=self.request.user),
+            ),
             Column("remote_id", label=_("Smart Gift id"), sort_key="remote_id"),
             Column("price", label=_("Price"), accessor=price_text),
-            Column(
+            StatusTagColumn(
                 "availability",
                 label=_("Availability"),
                 accessor=lambda product: product.availability.label,
+                primary=lambda product: product.availability == Availability.ON_SALE,
             ),
             Column(
                 "status",
@@ -147,23 +218,48 @@ class ProductIndexView(generic.IndexView):
                 accessor="get_status_display",
                 sort_key="status",
             ),
-            Column("available_count", label=_("In stock")),
+            Column("available_count", label=_("In stock"), sort_key="available_count"),
             PagesColumn(self),
         ]
+        if len(known_accounts()) > 1:
+            columns.insert(-1, Column("account", label=_("Account")))
+        return columns
+
+    @cached_property
+    def export_columns(self) -> Sequence[ExportColumn]:  # type: ignore[override]
+        return [
+            ExportColumn("title", _("Title"), lambda row: row.title),
+            ExportColumn("remote_id", _("Smart Gift id"), lambda row: row.remote_id),
+            ExportColumn("account", _("Account"), lambda row: row.account),
+            ExportColumn("type", _("Type"), lambda row: row.get_type_display()),
+            ExportColumn(
+                "availability", _("Availability"), lambda row: row.availability.label
+            ),
+            ExportColumn(
+                "status", _("At Smart Gift"), lambda row: row.get_status_display()
+            ),
+            ExportColumn("price", _("Price"), lambda row: row.price),
+            ExportColumn("min", _("From"), lambda row: row.min_amount),
+            ExportColumn("max", _("To"), lambda row: row.max_amount),
+            ExportColumn("increment", _("In steps of"), lambda row: row.increment),
+            ExportColumn("persons_min", _("People from"), lambda row: row.persons_min),
+            ExportColumn("persons_max", _("People to"), lambda row: row.persons_max),
+            ExportColumn("stock", _("In stock"), lambda row: row.available_count),
+            ExportColumn("seen", _("First seen"), lambda row: row.first_seen_at),
+            ExportColumn("changed", _("Changed"), lambda row: row.changed_at),
+            ExportColumn("gone", _("Gone since"), lambda row: row.gone_at),
+            ExportColumn("pages", _("Pages"), self._page_paths),
+        ]
+
+    def _page_paths(self, product: VoucherProduct) -> str:
+        return ", ".join(page.url_path for page in self.dressed[product.pk])
 
     @cached_property
     def parents(self) -> list[Parent]:
         return parents_for(self.request.user)
 
-    def get_table(self, object_list: Any) -> Any:
-        self.dressed = defaultdict(list)
-        for model in voucher_page_models():
-            pages = model.objects.filter(
-                product__in=[product.pk for product in object_list]
-            ).select_related("locale")
-            for page in pages.order_by("path"):
-                self.dressed[page.product_id].append(page)
-        return super().get_table(object_list)
+    def prepare(self, rows: Sequence[VoucherProduct]) -> None:
+        self.dressed = pages_about(rows)
 
 
 @require_POST
@@ -211,7 +307,8 @@ class ProductViewSet(GuardedViewSet):
     url_prefix = "smartgift/vouchers"
     icon = "smartgift"
     menu_label = gettext_lazy("Products")
-    policy = ProductIndexView.permission_policy
+    policy = product_policy
+    actions = MAY_LOOK
 
     def get_urlpatterns(self) -> list[Any]:
         return [
@@ -221,6 +318,20 @@ class ProductViewSet(GuardedViewSet):
                 ProductIndexView.as_view(results_only=True),
                 name="index_results",
             ),
+            path("<int:pk>/", ProductDetailView.as_view(), name="detail"),
+            path("pages/", PageIndexView.as_view(), name="pages"),
+            path(
+                "pages/results/",
+                PageIndexView.as_view(results_only=True),
+                name="pages_results",
+            ),
+            path(
+                "sync/",
+                # It may be done at once, and is committed step by step.
+                non_atomic_requests(SyncView.as_view()),
+                name="sync",
+            ),
+            path("sync/results/", SyncResultsView.as_view(), name="sync_results"),
             path(
                 "<int:product_pk>/page/<int:parent_pk>/",
                 create_page,

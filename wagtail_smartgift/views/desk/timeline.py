@@ -22,6 +22,8 @@ class Moment:
     actor: str = ""
     #: Something that somebody should see at first sight.
     is_trouble: bool = False
+    #: Where there is more about it.
+    url: str = ""
 
 
 class Timeline(Component):

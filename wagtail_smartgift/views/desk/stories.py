@@ -1,0 +1,201 @@
+"""The whole story of a payment or an order, from every book that tells of it.
+
+That is its own journal, the events that the host was told, the webhooks sent of them,
+the messages of the shop about its reference, and what people did in Wagtail. Each costs
+one query, however long the story.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model, Q, QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+from wagtail.models import ModelLogEntry
+
+from wagtail_smartgift.choices import (
+    DeliveryStatus,
+    InboxStatus,
+    Operation,
+    OrderStatus,
+    Outcome,
+    RedemptionStatus,
+    ShopEvent,
+)
+from wagtail_smartgift.formats import format_price
+from wagtail_smartgift.models import (
+    InboxMessage,
+    OutboxEvent,
+    PaymentSession,
+    Redemption,
+    RedemptionEvent,
+    VoucherOrder,
+    VoucherOrderEvent,
+    WebhookDelivery,
+)
+from wagtail_smartgift.views.desk import deliveries, inbox
+from wagtail_smartgift.views.desk.timeline import Moment, Timeline
+from wagtail_smartgift.views.desk.words import ORDER_OPERATIONS, reason
+
+
+_TROUBLE = {Outcome.FAILED, Outcome.UNKNOWN}
+_MOVES_MONEY = {Operation.REDEEM, Operation.REVERSE, Operation.SETTLE}
+
+
+def of_payment(
+    session: PaymentSession, redemptions: Sequence[Redemption], *, user: Any
+) -> Timeline:
+    """Tell all about a payment, with links to what ``user`` may see."""
+    return Timeline(
+        [
+            Moment(at=session.created_at, what=_("Payment opened")),
+            *_journal(session, redemptions),
+            *_told(OutboxEvent.objects.filter(session=session), user),
+            *_messages(session.reference, inbox.ABOUT_PAYMENTS, user),
+            *_deeds([session, *redemptions]),
+        ]
+    )
+
+
+def of_order(order: VoucherOrder, *, user: Any) -> Timeline:
+    """Tell all about an order, with links to what ``user`` may see."""
+    return Timeline(
+        [
+            Moment(at=order.created_at, what=_("Order stored")),
+            *_order_journal(order),
+            *_told(OutboxEvent.objects.filter(order=order), user),
+            *_messages(order.reference, inbox.ABOUT_ORDERS, user),
+            *_deeds([order]),
+        ]
+    )
+
+
+def _journal(
+    session: PaymentSession, redemptions: Sequence[Redemption]
+) -> Iterator[Moment]:
+    by_pk = {row.pk: row for row in redemptions}
+    events = RedemptionEvent.objects.filter(redemption__session=session)
+    for event in events.order_by("pk"):
+        row = by_pk[event.redemption_id]
+        yield Moment(
+            at=event.created_at,
+            what=_("%(operation)s, voucher %(code)s")
+            % {"operation": event.get_operation_display(), "code": row.display_code},
+            outcome=event.get_outcome_display(),
+            detail=_event_detail(event, row, session.currency),
+            actor=event.actor,
+            is_trouble=event.outcome in _TROUBLE
+            or event.status == RedemptionStatus.NEEDS_ATTENTION,
+        )
+
+
+def _event_detail(event: RedemptionEvent, row: Redemption, currency: str) -> str:
+    parts = []
+    if event.reason:
+        parts.append(str(reason(event.reason)))
+    if event.amount is not None and event.operation in _MOVES_MONEY:
+        parts.append(
+            _("Amount: %(amount)s.") % {"amount": format_price(event.amount, currency)}
+        )
+    # Of an experience voucher it is a sum of flags, and tells staff nothing.
+    if event.balance is not None and not row.is_experience:
+        parts.append(
+            _("The voucher held %(amount)s.")
+            % {"amount": format_price(event.balance, currency)}
+        )
+    if event.redemption_ids and event.operation in _MOVES_MONEY:
+        parts.append(
+            _("Redemption ids: %(ids)s.")
+            % {"ids": ", ".join(str(one) for one in event.redemption_ids)}
+        )
+    if event.status == RedemptionStatus.NEEDS_ATTENTION:
+        parts.append(_("A person has to decide."))
+    return " ".join(parts)
+
+
+def _order_journal(order: VoucherOrder) -> Iterator[Moment]:
+    for event in VoucherOrderEvent.objects.filter(order=order).order_by("pk"):
+        yield Moment(
+            at=event.created_at,
+            what=ORDER_OPERATIONS.get(event.operation, event.operation),
+            outcome=event.get_outcome_display(),
+            detail=" ".join(
+                str(part)
+                for part in (
+                    reason(event.reason),
+                    _("Attempt %(number)d.") % {"number": event.attempt}
+                    if event.attempt > 1
+                    else "",
+                )
+                if part
+            ),
+            actor=event.actor,
+            is_trouble=event.outcome in _TROUBLE
+            or event.status == OrderStatus.NEEDS_ATTENTION,
+        )
+
+
+def _told(events: "QuerySet[OutboxEvent]", user: Any) -> Iterator[Moment]:
+    """Tell what the host was told, and which webhooks that made."""
+    may_look = deliveries.policy.user_has_any_permission(user, deliveries.MAY_LOOK)
+    told = list(events.prefetch_related("deliveries").order_by("created_at", "pk"))
+    for event in told:
+        yield Moment(
+            at=event.created_at,
+            what=_("Event %(type)s") % {"type": event.type},
+            outcome=pgettext("event", "Told")
+            if event.dispatched_at
+            else pgettext("event", "Waiting to be told"),
+        )
+        for row in event.deliveries.all():
+            yield _webhook(event, row, may_look=may_look)
+
+
+def _webhook(event: OutboxEvent, row: WebhookDelivery, *, may_look: bool) -> Moment:
+    problem = deliveries.problem_text(row.problem, row.http_status)
+    return Moment(
+        at=row.settled_at or row.created_at,
+        what=_("Webhook %(type)s") % {"type": event.type},
+        outcome=row.get_status_display(),
+        detail=f"{row.endpoint}: {problem}" if problem else row.endpoint,
+        is_trouble=row.status == DeliveryStatus.FAILED,
+        url=reverse("smartgift_deliveries:inspect", args=[row.pk]) if may_look else "",
+    )
+
+
+def _messages(
+    reference: str, types: Collection[ShopEvent], user: Any
+) -> Iterator[Moment]:
+    """Tell what the shop said about this reference."""
+    may_look = inbox.InboxViewSet.lets_in(user)
+    rows = InboxMessage.objects.filter(reference=reference, type__in=types)
+    for row in rows.order_by("received_at", "pk"):
+        yield Moment(
+            at=row.received_at,
+            what=_("Message of the shop: %(event)s")
+            % {"event": ShopEvent(row.type).label},
+            outcome=row.get_status_display(),
+            detail=inbox.reason(row.code),
+            is_trouble=row.status == InboxStatus.FAILED,
+            url=reverse(inbox.DETAIL, args=[row.pk]) if may_look else "",
+        )
+
+
+def _deeds(things: Iterable[Model]) -> Iterator[Moment]:
+    """Tell what people did about these in the admin, as Wagtail's log has it."""
+    about = Q(pk__in=[])
+    for thing in things:
+        about |= Q(
+            content_type=ContentType.objects.get_for_model(thing),
+            object_id=str(thing.pk),
+        )
+    entries = ModelLogEntry.objects.filter(about).select_related("user")
+    for entry in entries.order_by("timestamp", "pk"):
+        yield Moment(
+            at=entry.timestamp,
+            what=entry.message,
+            outcome=pgettext("log of what people did", "Done"),
+            actor=entry.user_display_name,
+        )
