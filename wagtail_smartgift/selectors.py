@@ -234,10 +234,16 @@ class ProductAddresses:
         parts = self._address(product)
         return "".join(parts) if parts else None
 
+    def plain_url(self, product: Addressed) -> str | None:
+        """Return the address with its host that a product has without a page."""
+        parts = self._plain(product)
+        return "".join(parts) if parts else None
+
     def _address(self, product: Addressed) -> tuple[str, str] | None:
         page = self.page(product)
-        if page is not None:
-            return self._parts(page)
+        return self._parts(page) if page is not None else self._plain(product)
+
+    def _plain(self, product: Addressed) -> tuple[str, str] | None:
         if self._index_parts is None:
             return None
         root_url, index_path = self._index_parts

@@ -1,6 +1,10 @@
 from wagtail_smartgift.models.budget import CallBudget
 from wagtail_smartgift.models.capabilities import CapabilityRecord
-from wagtail_smartgift.models.catalogue import CatalogueSync, VoucherProduct
+from wagtail_smartgift.models.catalogue import (
+    CatalogueSync,
+    ProductChange,
+    VoucherProduct,
+)
 from wagtail_smartgift.models.deliveries import (
     StaffNotice,
     WebhookAttempt,
@@ -22,6 +26,7 @@ from wagtail_smartgift.models.payments import (
     RedemptionEvent,
     SessionSecret,
 )
+from wagtail_smartgift.models.pictures import ImportedPicture
 from wagtail_smartgift.models.sales import (
     VoucherOrder,
     VoucherOrderEvent,
@@ -39,11 +44,13 @@ __all__ = [
     "CatalogueSync",
     "GuessCounter",
     "Heartbeat",
+    "ImportedPicture",
     "InboxEvent",
     "InboxMessage",
     "KeyCheck",
     "OutboxEvent",
     "PaymentSession",
+    "ProductChange",
     "Redemption",
     "RedemptionEvent",
     "SessionSecret",
