@@ -87,7 +87,7 @@ class Drift:
 
     @property
     def sentence(self) -> str:
-        """Say it: “The price changed from £45.00 to £50.00 on 3 March 2026.”"""
+        """Say it: “The price changed from £45.00 to £50.00 on 3 Mar 2026.”"""
         return str(_SENTENCES[self.field]) % {
             "before": self._in_words(self.before),
             "after": self._in_words(self.after),

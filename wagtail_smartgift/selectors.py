@@ -298,6 +298,25 @@ def dressing_page(
     )
 
 
+def other_page_about(
+    product: VoucherProduct, *, site: Site, language: str, page: AbstractVoucherPage
+) -> AbstractVoucherPage | None:
+    """Return a page besides ``page`` that is about ``product`` there, live or not."""
+    root_path = _root_paths(site).get(language)
+    if root_path is None:
+        return None
+    for model in voucher_page_models():
+        found: AbstractVoucherPage | None = (
+            model.objects.filter(product=product, url_path__startswith=root_path)
+            .exclude(pk=page.pk)
+            .order_by("pk")
+            .first()
+        )
+        if found is not None:
+            return found
+    return None
+
+
 def product_url(
     product: VoucherProduct,
     *,
