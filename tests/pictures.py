@@ -23,14 +23,14 @@ def drawn(kind: str = "PNG", size: tuple[int, int] = (64, 40)) -> bytes:
         return file.getvalue()
 
 
-def bomb() -> bytes:
-    """Say in some bytes that there are 30,000 times 30,000 pixels."""
+def bomb(side: int = 30_000) -> bytes:
+    """Say in some bytes that there are millions of pixels."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         check = struct.pack(">I", zlib.crc32(kind + body))
         return struct.pack(">I", len(body)) + kind + body + check
 
-    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)

@@ -6,7 +6,9 @@ hosts of ``IMAGE_HOSTS`` alone and through ``fetch``, which calls no private add
 an image only through the form that an upload goes through, with its limits.
 """
 
+import io
 import logging
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -38,6 +40,8 @@ IMPORT_ACTION = "wagtail_smartgift.import_picture"
 PATIENCE = 15.0
 #: Where Wagtail has no limit of uploads, or a higher one.
 MOST_BYTES = 20 * 1024 * 1024
+#: More than any page shows. The form unpacks a picture before it counts its pixels.
+MOST_PIXELS = 50_000_000
 CREDIT = "Smart Gift"
 TAG = "Smart Gift"
 #: What a host's own image model may call the field that a credit belongs in.
@@ -74,6 +78,7 @@ _REASONS: Mapping[str, str | Promise] = {
         "What is at the picture's address is no picture of a kind that is taken."
     ),
     "size": _("The picture is too large."),
+    "broken": _("The picture is broken, or it did not come whole. Try again later."),
 }
 
 
@@ -264,15 +269,29 @@ def _form(product: VoucherProduct, content: bytes, user: Any) -> Any:
     data["collection"] = str(first.pk) if first is not None else ""
     name = slugify(product.title)[:60] or f"voucher-{product.remote_id}"
     files = MultiValueDict({"file": [SimpleUploadedFile(f"{name}.{ending}", content)]})
+    form = made(data, files, instance=model(uploaded_by_user=user), user=user)
+    _refuse_bomb(content)
     try:
-        form = made(data, files, instance=model(uploaded_by_user=user), user=user)
         valid = form.is_valid()
-    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
-        # Wagtail 7.4's form lets it out; that of 8.0 makes it an error of the field.
-        raise PictureError(_REASONS["size"]) from None
+    except (OSError, SyntaxError, ValueError, struct.error):
+        # What is wrong in the middle of a file comes out of the form as it is.
+        raise PictureError(_REASONS["broken"]) from None
     if not valid:
         raise PictureError(_in_words(form))
     return form
+
+
+def _refuse_bomb(content: bytes) -> None:
+    """Refuse a picture of more pixels than fit, by the head of the file alone."""
+    try:
+        with Pillow.open(io.BytesIO(content)) as picture:
+            width, height = picture.size
+    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
+        raise PictureError(_REASONS["size"]) from None
+    except Exception:  # noqa: BLE001 - whatever a broken file makes of it
+        raise PictureError(_REASONS["broken"]) from None
+    if width * height > MOST_PIXELS:
+        raise PictureError(_REASONS["size"])
 
 
 def _in_words(form: Any) -> str:

@@ -38,7 +38,11 @@ from wagtail_smartgift.models import (
 from wagtail_smartgift.views.desk.remote_data import RemoteData
 
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    # Wagtail leaves the files of new renditions to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
+]
 
 
 @pytest.fixture
