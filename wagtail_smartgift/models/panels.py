@@ -27,6 +27,11 @@ class RemoteDataPanel(Panel):
     def clone_kwargs(self) -> dict[str, Any]:
         return {**super().clone_kwargs(), "component": self.component}
 
+    @property
+    def clean_name(self) -> str:
+        # Not of the heading, which is another one in another language.
+        return "smartgift"
+
     class BoundPanel(Panel.BoundPanel):
         template_name = "wagtail_smartgift/desk/remote_data_panel.html"
 

@@ -69,7 +69,7 @@ def picture_url(product):
 def panel_of(response):
     """Return the panel's HTML and what it says."""
     html = response.content.decode()
-    panel = html.partition('id="panel-child-content-at_smart_gift-section"')[2]
+    panel = html.partition('id="panel-child-content-smartgift-section"')[2]
     assert panel, "there is no panel"
     panel = panel.partition("<section")[0]
     return panel, " ".join(unescape(re.sub(r"<[^>]+>", " ", panel)).split())
