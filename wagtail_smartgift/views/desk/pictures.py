@@ -54,6 +54,10 @@ def import_picture(request: HttpRequest, product_pk: int) -> HttpResponse:
         if found.created
         else _("The picture had been imported before.")
     )
+    if _is_script(request):
+        said = " ".join(
+            [said, _("It is chosen for this page now: save or publish the page.")]
+        )
     return _answer(request, said, image=found.image)
 
 
@@ -76,11 +80,15 @@ def _page(request: HttpRequest, product: VoucherProduct) -> Any:
     raise PermissionDenied
 
 
+def _is_script(request: HttpRequest) -> bool:
+    return "application/json" in request.headers.get("Accept", "")
+
+
 def _answer(
     request: HttpRequest, text: str, *, failed: bool = False, image: Any = None
 ) -> HttpResponse:
     """Tell it to the script that asked, or on the page that the form stood on."""
-    if "application/json" in request.headers.get("Accept", ""):
+    if _is_script(request):
         chosen = (
             AdminImageChooser().get_value_data(image) if image is not None else None
         )
