@@ -224,7 +224,7 @@ def _write(
             # of all: two syncs at once wait for each other here, so that the second
             # finds what the first has written, and does not note the same once more.
             _record(account, changed_at=now)
-            before = drift.as_they_are(account, known.intersection(batch))
+            before = drift.as_they_are(account, known & set(batch))
             VoucherProduct.objects.bulk_create(
                 products,
                 update_conflicts=True,
