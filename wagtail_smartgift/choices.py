@@ -71,6 +71,24 @@ class Availability(models.TextChoices):
     GONE = "gone", pgettext_lazy("availability", "No longer sold")
 
 
+class ChangedField(models.TextChoices):
+    """What of a product a sync noticed to be different; see ``ProductChange``."""
+
+    TITLE = "title", pgettext_lazy("product field", "Title")
+    DESCRIPTION = "description", pgettext_lazy("product field", "Description")
+    TYPE = "type", pgettext_lazy("product field", "Type")
+    PRICE = "price", pgettext_lazy("product field", "Price")
+    MIN_AMOUNT = "min_amount", pgettext_lazy("product field", "Smallest amount")
+    MAX_AMOUNT = "max_amount", pgettext_lazy("product field", "Largest amount")
+    INCREMENT = "increment", pgettext_lazy("product field", "Step between amounts")
+    PERSONS_MIN = "persons_min", pgettext_lazy("product field", "Fewest people")
+    PERSONS_MAX = "persons_max", pgettext_lazy("product field", "Most people")
+    #: Smart Gift's word; what follows from it here is the availability.
+    STATUS = "status", pgettext_lazy("product field", "Status at Smart Gift")
+    AVAILABILITY = "availability", pgettext_lazy("product field", "Availability")
+    IMAGE = "image", pgettext_lazy("product field", "Picture")
+
+
 class SessionStatus(models.TextChoices):
     """Where a payment session stands, and so which verbs it answers."""
 

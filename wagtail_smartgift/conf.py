@@ -386,6 +386,15 @@ def _strings(name: str, value: object) -> tuple[str, ...]:
     return tuple(str(item) for item in _sequence(name, value) if item)
 
 
+def _hosts(name: str, value: object) -> tuple[str, ...]:
+    hosts = _strings(name, value)
+    for host in hosts:
+        # A port or a path would be compared with nothing, and so allow nothing.
+        if "/" in host or (":" in host and not host.startswith("[")):
+            raise _wrong(name, 'a list of hosts, such as "images.example.org"', host)
+    return hosts
+
+
 def _secrets(name: str, value: object) -> tuple[str, ...]:
     return tuple(Secret(item) for item in _sequence(name, value) if item)
 
@@ -424,7 +433,7 @@ _READERS: Mapping[str, Callable[[str, Any], object]] = {
     "THROTTLES": _throttles,
     "SERVER_KEYS": _secrets,
     "WEBHOOK_SECRETS": _secrets,
-    "IMAGE_HOSTS": _strings,
+    "IMAGE_HOSTS": _hosts,
     "ATTENTION_EMAILS": _strings,
     "ENCRYPTION_KEYS": lambda name, value: tuple(
         _fernet_key(key) for key in _secrets(name, value)

@@ -10,12 +10,13 @@ which may hold a password.
 
 import ipaddress
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
-from http.client import HTTPConnection
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPResponse
 from socket import gaierror
-from typing import Literal
+from typing import Literal, TypeVar
 from urllib.parse import unquote
 
 from urllib3 import HTTPHeaderDict
@@ -31,6 +32,11 @@ from wagtail_smartgift.redaction import SecretBytes
 #: time. ``connection``: refused or broken off, or not HTTP.
 Reason = Literal["name", "address", "tls", "timeout", "connection"]
 
+#: ``status``: an error. ``redirect``: to somewhere else, which is not followed.
+#: ``type``: says that it is something else. ``size``: more than may be.
+Unwanted = Literal["status", "redirect", "type", "size"]
+
+_T = TypeVar("_T")
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -80,11 +86,27 @@ class Answer:
     retry_after: float | None
 
 
+@dataclass(frozen=True)
+class Download:
+    """What was at an address, and what its server says that it is."""
+
+    content: bytes
+    type: str
+
+
 class FetchError(Exception):
     """There was no answer. ``str()`` is the reason and nothing else."""
 
     def __init__(self, reason: Reason) -> None:
         self.reason: Reason = reason
+        super().__init__(reason)
+
+
+class NotWanted(Exception):
+    """There was an answer, but not what was asked for. ``str()`` is the reason."""
+
+    def __init__(self, reason: Unwanted) -> None:
+        self.reason: Unwanted = reason
         super().__init__(reason)
 
 
@@ -109,6 +131,83 @@ def post(
         FetchError: there was no answer; the request may have arrived all the same.
     """
     body = SecretBytes(body)
+
+    def read(answer: HTTPResponse) -> Answer:
+        return Answer(
+            status=answer.status,
+            retry_after=wire.pause(
+                HTTPHeaderDict(answer.headers.items()), longest=_LONGEST_PAUSE
+            ),
+        )
+
+    return _exchange(
+        "POST",
+        url,
+        body=body,
+        headers=headers,
+        seconds=seconds,
+        allow_private=allow_private,
+        read=read,
+    )
+
+
+def download(
+    url: str,
+    *,
+    types: Collection[str],
+    most_bytes: int,
+    seconds: float,
+    allow_private: bool = False,
+) -> Download:
+    """Return what is at ``url``, if it says that it is one of ``types``.
+
+    It is over in ``seconds``, and no more than ``most_bytes`` are read. What it says
+    is not what it is: look into it before you believe it.
+
+    Raises:
+        NotWanted: there was an answer, but another one than was asked for.
+        FetchError: there was none.
+    """
+
+    def read(answer: HTTPResponse) -> Download:
+        kind = answer.headers.get_content_type()
+        length = answer.headers.get("Content-Length", "")
+        if answer.status != HTTPStatus.OK:
+            moved = (
+                HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
+            )
+            raise NotWanted("redirect" if moved else "status")
+        if kind not in types:
+            raise NotWanted("type")
+        if length.isdecimal() and int(length[:12]) > most_bytes:
+            raise NotWanted("size")
+        content = answer.read(most_bytes + 1)
+        if len(content) > most_bytes:
+            raise NotWanted("size")
+        return Download(content=content, type=kind)
+
+    return _exchange(
+        "GET",
+        url,
+        body=None,
+        headers={"Accept": ", ".join(types), "Accept-Encoding": "identity"},
+        seconds=seconds,
+        allow_private=allow_private,
+        read=read,
+    )
+
+
+def _exchange(
+    method: str,
+    url: str,
+    *,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    seconds: float,
+    allow_private: bool,
+    read: Callable[[HTTPResponse], _T],
+) -> _T:
+    """Ask once, and return what ``read`` makes of the answer."""
     try:
         target = parse_url(url)
     except LocationParseError:
@@ -117,7 +216,7 @@ def post(
     outer = wire.current_attempt.set(wire.Attempt(seconds))
     try:
         connection.request(
-            "POST",
+            method,
             target.request_uri,
             body=body,
             headers={
@@ -128,13 +227,9 @@ def post(
             },
         )
         # Not urllib3's: it logs the whole address where an answer's headers are odd.
-        answer = HTTPConnection.getresponse(connection)
-        return Answer(
-            status=answer.status,
-            retry_after=wire.pause(
-                HTTPHeaderDict(answer.headers.items()), longest=_LONGEST_PAUSE
-            ),
-        )
+        return read(HTTPConnection.getresponse(connection))
+    except NotWanted:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever a stranger's server makes of it, the caller gets a word
         # Not as its cause: an exception of the connection may quote the address.
         raise FetchError(_reason(error)) from None

@@ -278,7 +278,9 @@ def _delivery_label(method: DeliveryMethod) -> Any:
 def validate_page_product(
     product: VoucherProduct, *, page: AbstractVoucherPage, parent: Any
 ) -> None:
-    """Refuse a product that the page's site does not sell or that is dressed already.
+    """Refuse a product that the site does not sell, or has a page about in that language.
+
+    A draft is a page as well: two of them would both be published one day.
 
     Raises:
         ValidationError: says which, in the editor's words.
@@ -291,10 +293,10 @@ def validate_page_product(
         raise ValidationError(
             _("This voucher belongs to another Smart Gift company than this site.")
         )
-    other = selectors.dressing_page(
-        product, site=site, language=parent.locale.language_code
+    other = selectors.other_page_about(
+        product, site=site, language=parent.locale.language_code, page=page
     )
-    if other is not None and other.pk != page.pk:
+    if other is not None:
         raise ValidationError(
             _("“%(title)s” already is this voucher's page here."),
             params={"title": other.title},

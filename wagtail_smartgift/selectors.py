@@ -334,10 +334,16 @@ class ProductAddresses:
         parts = self._address(product)
         return "".join(parts) if parts else None
 
+    def plain_url(self, product: Addressed) -> str | None:
+        """Return the address with its host that a product has without a page."""
+        parts = self._plain(product)
+        return "".join(parts) if parts else None
+
     def _address(self, product: Addressed) -> tuple[str, str] | None:
         page = self.page(product)
-        if page is not None:
-            return self._parts(page)
+        return self._parts(page) if page is not None else self._plain(product)
+
+    def _plain(self, product: Addressed) -> tuple[str, str] | None:
         if self._index_parts is None:
             return None
         root_url, index_path = self._index_parts
@@ -391,6 +397,25 @@ def dressing_page(
     return _dressing_pages([product.pk], _root_paths(site).get(language)).get(
         product.pk
     )
+
+
+def other_page_about(
+    product: VoucherProduct, *, site: Site, language: str, page: AbstractVoucherPage
+) -> AbstractVoucherPage | None:
+    """Return a page besides ``page`` that is about ``product`` there, live or not."""
+    root_path = _root_paths(site).get(language)
+    if root_path is None:
+        return None
+    for model in voucher_page_models():
+        found: AbstractVoucherPage | None = (
+            model.objects.filter(product=product, url_path__startswith=root_path)
+            .exclude(pk=page.pk)
+            .order_by("pk")
+            .first()
+        )
+        if found is not None:
+            return found
+    return None
 
 
 def product_url(

@@ -6,7 +6,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from wagtail_smartgift.api import mounting
 from wagtail_smartgift.api.main import api
-from wagtail_smartgift.views import checkout
+from wagtail_smartgift.views import balance, checkout
 
 
 app_name = "wagtail_smartgift"
@@ -14,6 +14,7 @@ app_name = "wagtail_smartgift"
 urlpatterns = [
     path("api/", mounting.urls(api)),
     path("api/<path:rest>", csrf_exempt(login_not_required(mounting.nothing_here))),
+    path("balance/", balance.check_balance, name="balance"),
     path("payment/vouchers/", checkout.add_voucher, name="voucher_add"),
     path("payment/vouchers/change/", checkout.change_voucher, name="voucher_change"),
     path("payment/vouchers/remove/", checkout.remove_voucher, name="voucher_remove"),

@@ -4,15 +4,24 @@ from typing import Any
 
 from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 
-from wagtail_smartgift.services import delivering, privacy, replaying, sync_runs
+from wagtail_smartgift.services import (
+    delivering,
+    pictures,
+    privacy,
+    replaying,
+    sync_runs,
+)
 from wagtail_smartgift.views.desk.connection import ConnectionViewSet
 from wagtail_smartgift.views.desk.deliveries import DeliveryViewSet
 from wagtail_smartgift.views.desk.group import GiftVouchersGroup
 from wagtail_smartgift.views.desk.inbox import InboxViewSet
+from wagtail_smartgift.views.desk.pictures import import_picture
 from wagtail_smartgift.views.desk.products import ProductChooserViewSet
+from wagtail_smartgift.views.desk.remote_data import IMPORT_URL
 from wagtail_smartgift.views.desk.sync import SyncLogFormatter
 
 
@@ -58,6 +67,17 @@ def register_viewsets() -> list[Any]:
     ]
 
 
+@hooks.register("register_admin_urls")
+def register_urls() -> list[URLPattern]:
+    return [
+        path(
+            "smartgift/vouchers/<int:product_pk>/picture/",
+            import_picture,
+            name=IMPORT_URL,
+        ),
+    ]
+
+
 @hooks.register("register_log_actions")
 def register_log_actions(actions: Any) -> None:
     actions.register_action(
@@ -81,3 +101,8 @@ def register_log_actions(actions: Any) -> None:
         _("Erased a customer's personal data"),
     )
     actions.register_action(sync_runs.SYNC_ACTION)(SyncLogFormatter)
+    actions.register_action(
+        pictures.IMPORT_ACTION,
+        _("Import a picture"),
+        _("Imported Smart Gift's picture"),
+    )

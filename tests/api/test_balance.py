@@ -7,7 +7,6 @@ from django.test import RequestFactory
 
 from tests.api.conftest import Api, assert_problem
 from wagtail_smartgift import payments
-from wagtail_smartgift.api.throttles import client_of
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import (
     GuessCounter,
@@ -17,6 +16,7 @@ from wagtail_smartgift.models import (
 )
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import counters, guessing, reconciliation
+from wagtail_smartgift.visitors import client_of
 
 
 FIFTY, HUNDRED, TEA = "GOOD-0050-0001", "GOOD-0100-0001", "TEA-0002-0001"

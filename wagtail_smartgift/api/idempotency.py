@@ -19,9 +19,9 @@ from ninja.operation import Operation
 from ninja.utils import contribute_operation_callback
 
 from wagtail_smartgift.api.auth import token_of
-from wagtail_smartgift.api.throttles import client_of
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.services import answers, guessing
+from wagtail_smartgift.visitors import client_of
 
 
 HEADER = "Idempotency-Key"

@@ -19,10 +19,11 @@ from wagtail_smartgift.api.describing import ASKED, KEYED, READ, answers
 from wagtail_smartgift.api.fields import Text
 from wagtail_smartgift.api.idempotency import idempotent
 from wagtail_smartgift.api.sites import site_for
-from wagtail_smartgift.api.throttles import BalanceThrottle, client_of
+from wagtail_smartgift.api.throttles import BalanceThrottle
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession
 from wagtail_smartgift.services import balance, payments
+from wagtail_smartgift.visitors import client_of
 
 
 # Open to all where nothing else is said, whatever the API's own rule that a host

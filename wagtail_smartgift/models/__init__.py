@@ -1,6 +1,10 @@
 from wagtail_smartgift.models.budget import CallBudget
 from wagtail_smartgift.models.capabilities import CapabilityRecord
-from wagtail_smartgift.models.catalogue import CatalogueSync, VoucherProduct
+from wagtail_smartgift.models.catalogue import (
+    CatalogueSync,
+    ProductChange,
+    VoucherProduct,
+)
 from wagtail_smartgift.models.deliveries import (
     StaffNotice,
     WebhookAttempt,
@@ -23,6 +27,7 @@ from wagtail_smartgift.models.payments import (
     SessionEmail,
     SessionSecret,
 )
+from wagtail_smartgift.models.pictures import ImportedPicture
 from wagtail_smartgift.models.privacy import PrivacyEvent
 from wagtail_smartgift.models.sales import (
     VoucherOrder,
@@ -42,12 +47,14 @@ __all__ = [
     "CatalogueSync",
     "GuessCounter",
     "Heartbeat",
+    "ImportedPicture",
     "InboxEvent",
     "InboxMessage",
     "KeyCheck",
     "OutboxEvent",
     "PaymentSession",
     "PrivacyEvent",
+    "ProductChange",
     "Redemption",
     "RedemptionEvent",
     "SessionEmail",

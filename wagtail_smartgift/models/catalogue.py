@@ -1,14 +1,23 @@
 """The remote catalogue, as rows that a page can be written about."""
 
+import re
 from decimal import Decimal
+from html import unescape
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_smartgift.choices import Availability, ProductStatus, ProductType
+from wagtail_smartgift.choices import (
+    Availability,
+    ChangedField,
+    ProductStatus,
+    ProductType,
+)
 from wagtail_smartgift.money import MAX_AMOUNT
 
 
+#: Of HTML that was sanitised, in which no ``<`` stands for itself.
+_TAG = re.compile(r"<[^>]*>")
 #: More than any party, few enough to be offered one by one.
 MAX_PERSONS = 500
 
@@ -112,6 +121,12 @@ class VoucherProduct(models.Model):
         return Availability.ON_SALE
 
     @property
+    def description_text(self) -> str:
+        """The description without its tags, for search engines, ours among them."""
+        # With spaces for the tags: two paragraphs are not one word.
+        return " ".join(unescape(_TAG.sub(" ", self.description_html)).split())
+
+    @property
     def has_terms(self) -> bool:
         """Whether Smart Gift said all that a price needs."""
         return has_terms(
@@ -136,6 +151,44 @@ class VoucherProduct(models.Model):
         if self.price:
             highest = min(highest, int(MAX_AMOUNT // self.price))
         return range(lowest, max(highest, lowest) + 1)
+
+
+class ProductChange(models.Model):
+    """Something of a product that a sync found to be different. Never rewritten.
+
+    Stock is not among it: it changes with every sale. That there is none left, or some
+    again, is a change of the availability. Of a description there are digests alone,
+    since it may be long and is only ever said to have changed.
+    """
+
+    product = models.ForeignKey(
+        VoucherProduct,
+        verbose_name=_("voucher product"),
+        on_delete=models.CASCADE,
+        related_name="changes",
+        editable=False,
+    )
+    field = models.CharField(
+        _("field"), max_length=16, choices=ChangedField.choices, editable=False
+    )
+    #: As text: an amount as ``45.00``, a choice as its value; empty for none.
+    before = models.TextField(_("before"), blank=True, editable=False)
+    after = models.TextField(_("after"), blank=True, editable=False)
+    noticed_at = models.DateTimeField(_("noticed"), db_index=True, editable=False)
+
+    class Meta:
+        verbose_name = _("change of a product")
+        verbose_name_plural = _("changes of products")
+        default_permissions = ()
+        ordering = ["pk"]
+        indexes = [
+            models.Index(
+                fields=["product", "noticed_at"], name="smartgift_change_product"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.noticed_at:%Y-%m-%d}"
 
 
 class CatalogueSync(models.Model):

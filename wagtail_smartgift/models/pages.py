@@ -28,6 +28,7 @@ from wagtail.search import index
 from wagtail_smartgift.blocks import VoucherBodyBlock
 from wagtail_smartgift.choices import Availability
 from wagtail_smartgift.models.catalogue import VoucherProduct
+from wagtail_smartgift.models.panels import RemoteDataPanel
 
 
 INTRODUCTION_FEATURES = ["bold", "italic", "link"]
@@ -100,6 +101,7 @@ class AbstractVoucherPage(_OverPage):
 
     voucher_panels: Sequence[Any] = [
         FieldPanel("product"),
+        RemoteDataPanel(),
         MultiFieldPanel(
             [FieldPanel("introduction"), FieldPanel("image")],
             heading=_("Your words and picture"),
@@ -110,6 +112,15 @@ class AbstractVoucherPage(_OverPage):
         index.SearchField("introduction"),
         index.SearchField("body"),
         index.FilterField("product"),
+        # The sync has the pages of a product indexed anew when these change.
+        index.RelatedFields(
+            "product",
+            [
+                index.SearchField("title"),
+                index.SearchField("description_text"),
+                index.AutocompleteField("title"),
+            ],
+        ),
     ]
     api_fields = [
         APIField("smartgift_id"),
@@ -164,6 +175,8 @@ class AbstractVoucherIndexPage(RoutablePageMixin, models.Model):
     index_view = "wagtail_smartgift.views.vouchers.index"
     #: ``(request, *, page, remote_id) -> HttpResponse``
     product_view = "wagtail_smartgift.views.vouchers.plain_product"
+    #: ``(page, request) -> Iterable[dict]``, of the addresses of products below it.
+    product_sitemap = "wagtail_smartgift.metadata.plain_sitemap"
     index_template = "wagtail_smartgift/voucher_index_page.html"
     product_template = "wagtail_smartgift/voucher_page.html"
 
@@ -191,6 +204,11 @@ class AbstractVoucherIndexPage(RoutablePageMixin, models.Model):
         return _templates(
             super().get_template(request, *args, **kwargs), self.index_template
         )
+
+    def get_sitemap_urls(self, request: HttpRequest | None = None) -> list[Any]:
+        own: Any = super()
+        below = import_string(self.product_sitemap)(self, request)
+        return [*own.get_sitemap_urls(request), *below]
 
 
 def _templates(own: str | Sequence[str], fallback: str) -> list[str]:

@@ -13,6 +13,7 @@ Smart Gift answered a moment ago. The next sync settles any difference.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -27,7 +28,7 @@ from wagtail_smartgift import selectors
 from wagtail_smartgift.choices import Lane
 from wagtail_smartgift.conf import Account
 from wagtail_smartgift.models import CatalogueSync, VoucherProduct
-from wagtail_smartgift.services import gateway, outbox
+from wagtail_smartgift.services import drift, gateway, outbox, page_search
 from wagtail_smartgift.services.catalogue_reading import (
     kept_digest,
     known_digest,
@@ -115,9 +116,11 @@ def sync(
     returned = {i for i in news if i in known and known[i][1] is not None}
     added = news.keys() - known.keys()
     changed = news.keys() - added - returned
-    _write(account, news, now, progress)
+    _write(account, news, set(known), now, progress)
     missing = [i for i in known.keys() - listed.keys() if known[i][1] is None]
     gone = _mark_gone(account, missing, now)
+    if news or gone:
+        drift.forget(before=now - drift.KEPT_FOR)
     result = SyncResult(
         added=len(added),
         changed=len(changed),
@@ -196,31 +199,43 @@ def _ask(
 def _write(
     account: Account,
     rows: Mapping[int, Mapping[str, Any]],
+    known: AbstractSet[int],
     now: datetime,
     progress: Progress | None,
 ) -> None:
-    """Insert or overwrite products, in transactions of one batch each."""
+    """Insert or overwrite products, in transactions of one batch each.
+
+    What is different of those ``known`` is noted with them.
+    """
     done = 0
     for batch in _batches(sorted(rows)):
+        products = [
+            VoucherProduct(
+                account=account.alias,
+                remote_id=remote_id,
+                first_seen_at=now,
+                changed_at=now,
+                gone_at=None,
+                **rows[remote_id],
+            )
+            for remote_id in batch
+        ]
         with transaction.atomic():
+            # In the same transaction, so that no list is served as unchanged. And first
+            # of all: two syncs at once wait for each other here, so that the second
+            # finds what the first has written, and does not note the same once more.
+            _record(account, changed_at=now)
+            before = drift.as_they_are(account, known & set(batch))
             VoucherProduct.objects.bulk_create(
-                [
-                    VoucherProduct(
-                        account=account.alias,
-                        remote_id=remote_id,
-                        first_seen_at=now,
-                        changed_at=now,
-                        gone_at=None,
-                        **rows[remote_id],
-                    )
-                    for remote_id in batch
-                ],
+                products,
                 update_conflicts=True,
                 unique_fields=["account", "remote_id"],
                 update_fields=_UPDATED,
             )
-            # In the same transaction, so that no list is served as unchanged.
-            _record(account, changed_at=now)
+            changes = drift.note(before, products, at=now)
+        page_search.reindex(
+            {change.product_id for change in changes if change.field in drift.WORDS}
+        )
         done += len(batch)
         if progress is not None:
             progress(done, len(rows))
@@ -230,11 +245,19 @@ def _mark_gone(account: Account, missing: Sequence[int], now: datetime) -> int:
     count = 0
     for batch in _batches(sorted(missing)):
         with transaction.atomic():
+            # First of all, as in ``_write``.
+            _record(account, failure="")
+            listed = [
+                product
+                for product in drift.as_they_are(account, batch).values()
+                if product.gone_at is None
+            ]
             marked = VoucherProduct.objects.filter(
-                account=account.alias, remote_id__in=batch, gone_at__isnull=True
+                pk__in=[product.pk for product in listed], gone_at__isnull=True
             ).update(gone_at=now, changed_at=now)
             if marked:
                 _record(account, changed_at=now)
+            drift.note_gone(listed, at=now)
         count += marked
     return count
 

@@ -1,4 +1,4 @@
-"""Making a page for a product: a draft for the editor to dress."""
+"""Drafts of voucher pages: making one for a product, and giving it a picture."""
 
 from typing import Any
 
@@ -48,3 +48,21 @@ def create_draft(
         page.save_revision(user=user, log_action=False)
         log(instance=page, action="wagtail.create", user=user, content_changed=True)
     return page
+
+
+def set_picture(page: AbstractVoucherPage, *, image: Any, user: Any) -> None:
+    """Make ``image`` the picture of the page's draft; what is published stays.
+
+    Whether ``user`` may edit the page is for the caller to ask.
+
+    Raises:
+        ValidationError: the draft cannot be saved as it is.
+        ValueError: the page is an alias, which is its original's copy.
+    """
+    current: Any = page
+    if current.alias_of_id:
+        raise ValueError("An alias has no draft.")
+    draft = current.get_latest_revision_as_object()
+    draft.image = image
+    with transaction.atomic():
+        draft.save_revision(user=user, log_action=True)

@@ -1,13 +1,20 @@
-"""Writing money and the prices of products as people read them."""
+"""Writing prices as people read them, and what machines are told of a voucher's page."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from django import template
 from django.utils.translation import gettext
 
+from wagtail_smartgift import metadata
 from wagtail_smartgift.choices import ProductType
 from wagtail_smartgift.formats import format_price
-from wagtail_smartgift.models import VoucherProduct
+from wagtail_smartgift.models import (
+    AbstractVoucherIndexPage,
+    AbstractVoucherPage,
+    VoucherProduct,
+)
 
 
 register = template.Library()
@@ -54,4 +61,34 @@ def _experience_text(product: VoucherProduct) -> str:
         "price": format_price(price),
         "lowest": lowest,
         "highest": highest,
+    }
+
+
+@register.inclusion_tag("wagtail_smartgift/metadata.html", takes_context=True)
+def voucher_metadata(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell machines what the page is about, if it is one of vouchers; else nothing.
+
+    For the head of the site's own base template: on other pages it writes nothing. It
+    needs ``page`` and ``request``, which Wagtail's pages have.
+    """
+    page, request = context.get("page"), context.get("request")
+    product = context.get("product")
+    if request is None or not isinstance(
+        page, (AbstractVoucherPage, AbstractVoucherIndexPage)
+    ):
+        return {"metadata": None}
+    if not isinstance(product, VoucherProduct):
+        # A shop calls its own things products as well.
+        product = None
+        if isinstance(page, AbstractVoucherPage) and page.product_id:
+            product = page.product
+    if product is None:
+        return {"metadata": metadata.of_page(page, request=request)}
+    return {
+        "metadata": metadata.of_product(
+            product,
+            page=page,
+            availability=context.get("availability") or product.availability,
+            request=request,
+        )
     }

@@ -35,7 +35,7 @@ from wagtail_smartgift.redaction import Secret
 Step = Callable[[HttpRequest, str], str]
 
 
-class _AlwaysActive(SafeExceptionReporterFilter):
+class AlwaysActive(SafeExceptionReporterFilter):
     """Keeps what was typed out of error pages, Django's debug page included."""
 
     def is_active(self, request: HttpRequest | None) -> bool:
@@ -57,7 +57,7 @@ def _form_target(step: Step) -> Callable[[HttpRequest], HttpResponse]:
     @require_POST
     @wraps(step)
     def view(request: HttpRequest) -> HttpResponse:
-        request.exception_reporter_filter = _AlwaysActive()  # Django's own place for it
+        request.exception_reporter_filter = AlwaysActive()  # Django's own place for it
         try:
             reference, good = voucher_field.reference_in(
                 request.POST.get("session", "")

@@ -5,13 +5,10 @@ the catalogue; nothing here calls Smart Gift. A choice goes to the shop's basket
 ``ADD_TO_BASKET``: without it the pages show the vouchers and offer no form.
 """
 
-from collections import defaultdict
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import Prefetch, prefetch_related_objects
 from django.http import (
     Http404,
     HttpRequest,
@@ -20,13 +17,12 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
-from wagtail.images import get_image_model
-from wagtail.images.models import Filter
+from django.utils.translation import gettext as _
 from wagtail.models import Site
 
 from wagtail_smartgift import health, selectors
-from wagtail_smartgift.choices import Availability, ProductType
+from wagtail_smartgift.cards import OFFERED_TYPES, cards_for
+from wagtail_smartgift.choices import Availability, ProductStatus
 from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.forms import PurchaseForm
 from wagtail_smartgift.models import (
@@ -40,27 +36,6 @@ from wagtail_smartgift.models import (
 PAGE_SIZE = 100
 #: From how many products on the index offers a search.
 SEARCH_FROM = 13
-#: The renditions that ``card.html`` asks for, so that one query reads them for all.
-CARD_FILTERS = Filter.expand_spec(
-    ["format-{webp,jpeg}", "fill-{480x320,960x640}", "preserve-svg"]
-)
-
-
-@dataclass(frozen=True)
-class Card:
-    """A product as the index shows it."""
-
-    product: VoucherProduct
-    page: AbstractVoucherPage | None
-    url: str | None
-
-    @property
-    def title(self) -> str:
-        return self.page.title if self.page else self.product.title
-
-    @property
-    def availability(self) -> Availability:
-        return self.product.availability
 
 
 def index(request: HttpRequest, *, page: AbstractVoucherIndexPage) -> HttpResponse:
@@ -68,7 +43,7 @@ def index(request: HttpRequest, *, page: AbstractVoucherIndexPage) -> HttpRespon
     site = _site(request)
     account = selectors.shop_for(site).account
     wanted = request.GET.get("type", "")
-    wanted = wanted if wanted in _OFFERED_TYPES else ""
+    wanted = wanted if wanted in OFFERED_TYPES else ""
     search = request.GET.get("search", "").replace("\0", "").strip()[:100]
     types = set(
         selectors.products_on_sale(account)
@@ -81,22 +56,12 @@ def index(request: HttpRequest, *, page: AbstractVoucherIndexPage) -> HttpRespon
         PAGE_SIZE,
     )
     shown = paginator.get_page(request.GET.get("page"))
-    products = list(shown.object_list)
-    addresses = selectors.ProductAddresses(
-        products,
+    cards = cards_for(
+        list(shown.object_list),
         site=site,
         language=page.locale.language_code,
         request=request,
     )
-    cards = [
-        Card(
-            product=product,
-            page=addresses.page(product),
-            url=addresses.path(product),
-        )
-        for product in products
-    ]
-    _load_pictures(cards)
     context = page.get_context(request)
     context.update(
         {
@@ -104,7 +69,7 @@ def index(request: HttpRequest, *, page: AbstractVoucherIndexPage) -> HttpRespon
             "page_of_cards": shown,
             "types": [
                 (value, label)
-                for value, label in _OFFERED_TYPES.items()
+                for value, label in OFFERED_TYPES.items()
                 if value in types
             ],
             "type": wanted,
@@ -137,13 +102,6 @@ def plain_product(
     if url:
         return HttpResponsePermanentRedirect(url)
     return _product(request, page=page, product=product, template=page.product_template)
-
-
-#: What the index can be narrowed to, and how its visitors call it.
-_OFFERED_TYPES = {
-    ProductType.MONETARY.value: _("Vouchers for an amount"),
-    ProductType.EXPERIENCE.value: _("Experiences"),
-}
 
 
 def _product(
@@ -184,6 +142,9 @@ def _product(
             # Somebody filled the form in while it still could be bought.
             "too_late": chosen and form is None,
             "as_of": _as_of(shop.account),
+            "preview_notice": _why_not(product, shop, availability)
+            if is_preview
+            else "",
             "noindex": not (
                 product and product.is_listed and availability == Availability.ON_SALE
             ),
@@ -197,6 +158,48 @@ def _product(
     return response
 
 
+def _why_not(
+    product: VoucherProduct | None, shop: selectors.Shop, availability: Availability
+) -> str:
+    """Tell an editor who previews a page why nobody could buy this there, if so."""
+    if product is None:
+        return _("No voucher is chosen for this page yet, so nothing can be bought.")
+    if product.account != shop.account.alias:
+        return _(
+            "This voucher belongs to another Smart Gift company than this site, so it "
+            "cannot be bought here."
+        )
+    if availability == Availability.GONE:
+        return _(
+            "Smart Gift does not list this voucher any more, so it cannot be bought."
+        )
+    if availability == Availability.SOLD_OUT:
+        return _("None of this voucher is left at Smart Gift, so it cannot be bought.")
+    if availability == Availability.AT_COUNTER_ONLY:
+        return _("At Smart Gift this voucher is for the counter only.")
+    if product.status not in {ProductStatus.ACTIVE, ProductStatus.HIDDEN}:
+        return _(
+            "This voucher's status at Smart Gift is “%(status)s”, so it cannot be "
+            "bought."
+        ) % {"status": product.remote_status or product.get_status_display()}
+    if availability == Availability.OFF_SALE:
+        return _(
+            "Smart Gift says no price or amount for this voucher that it could be sold "
+            "at, so it cannot be bought."
+        )
+    if get_conf().add_to_basket is None:
+        return _(
+            "This site has no basket for vouchers yet, so it cannot be bought. Your "
+            "developers can set ADD_TO_BASKET."
+        )
+    if product.status == ProductStatus.HIDDEN:
+        return _(
+            "This voucher is hidden at Smart Gift: it can be bought by whoever knows "
+            "the address, and no list shows it."
+        )
+    return ""
+
+
 def _as_of(account: Account) -> datetime | None:
     """Return when prices were read, once that is so long ago that it should be said."""
     synced = selectors.synced_at(account)
@@ -208,14 +211,3 @@ def _as_of(account: Account) -> datetime | None:
 
 def _site(request: HttpRequest) -> Site | None:
     return Site.find_for_request(request)
-
-
-def _load_pictures(cards: list[Card]) -> None:
-    """Read the pictures of all cards, and those of their renditions that exist."""
-    by_model: dict[type, list[AbstractVoucherPage]] = defaultdict(list)
-    for card in cards:
-        if card.page is not None:
-            by_model[type(card.page)].append(card.page)
-    images = get_image_model().objects.prefetch_renditions(*CARD_FILTERS)
-    for pages in by_model.values():
-        prefetch_related_objects(pages, Prefetch("image", queryset=images.all()))

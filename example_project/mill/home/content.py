@@ -10,6 +10,27 @@ INTRODUCTION = (
     "in your place.</p>"
 )
 
+#: Blocks of the home page: kinds of block and what is in them.
+VOUCHERS = [
+    (
+        "grid",
+        {
+            "heading": "Days to give away",
+            "show": "on_sale",
+            "products": [],
+            "type": "experience",
+            "limit": 3,
+        },
+    ),
+    (
+        "balance",
+        {
+            "heading": "Have you got a voucher?",
+            "text": "<p>Type its number to see what is left on it.</p>",
+        },
+    ),
+]
+
 PICTURES = {
     "mill": "The mill at dusk, its wheel turning and every window lit",
     "river": "A rowing boat on the misty river below the hills",

@@ -5,11 +5,16 @@ from typing import Any
 from django.db import models
 from django.http import HttpRequest
 from wagtail.admin.panels import FieldPanel
-from wagtail.fields import RichTextField
+from wagtail.fields import RichTextField, StreamField
 from wagtail.images import get_image_model_string
 from wagtail.models import Page
 
 from mill.shop.models import Product
+from wagtail_smartgift.voucher_blocks import (
+    BalanceCheckBlock,
+    VoucherGridBlock,
+    VoucherTeaserBlock,
+)
 
 
 class PictureMixin(models.Model):
@@ -30,12 +35,22 @@ class PictureMixin(models.Model):
 
 class HomePage(PictureMixin, Page):  # noqa: DJ008 - Page has it
     introduction = RichTextField(blank=True)
+    # wagtail-smartgift: its blocks may stand on any page.
+    vouchers = StreamField(
+        [
+            ("teaser", VoucherTeaserBlock()),
+            ("grid", VoucherGridBlock()),
+            ("balance", BalanceCheckBlock()),
+        ],
+        blank=True,
+    )
 
     content_panels = [
         *Page.content_panels,
         FieldPanel("strapline"),
         FieldPanel("picture"),
         FieldPanel("introduction"),
+        FieldPanel("vouchers"),
     ]
     max_count = 1
     template = "mill/home.html"

@@ -77,6 +77,7 @@ class Command(BaseCommand):
                     slug="the-old-mill",
                     strapline=content.STRAPLINE,
                     introduction=content.INTRODUCTION,
+                    vouchers=content.VOUCHERS,
                     picture=self.pictures["mill"],
                     seo_title="The Old Mill, a country hotel by the river",
                 )
