@@ -4,12 +4,14 @@ from typing import Any
 
 from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 
 from wagtail_smartgift.services import delivering, replaying
 from wagtail_smartgift.views.desk.deliveries import DeliveryViewSet
 from wagtail_smartgift.views.desk.group import GiftVouchersGroup
+from wagtail_smartgift.views.desk.home import add_panel
 from wagtail_smartgift.views.desk.inbox import InboxViewSet
 from wagtail_smartgift.views.desk.products import ProductChooserViewSet
 
@@ -53,6 +55,11 @@ def register_viewsets() -> list[Any]:
         InboxViewSet(),
         DeliveryViewSet(),
     ]
+
+
+@hooks.register("construct_homepage_panels")
+def construct_homepage_panels(request: HttpRequest, panels: list[Any]) -> None:
+    add_panel(request, panels)
 
 
 @hooks.register("register_log_actions")

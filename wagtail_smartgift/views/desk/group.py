@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy
 from wagtail.admin.viewsets.base import ViewSetGroup
 
 from wagtail_smartgift.views.desk.products import ProductViewSet
+from wagtail_smartgift.views.desk.reports import ReportsViewSet
 from wagtail_smartgift.views.desk.webhooks import WebhooksViewSet
 
 
@@ -16,4 +17,5 @@ class GiftVouchersGroup(ViewSetGroup):
     items = (
         ProductViewSet,
         WebhooksViewSet,
+        ReportsViewSet,
     )
