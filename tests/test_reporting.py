@@ -168,7 +168,7 @@ def test_an_order_is_sold_once_when_it_is_first_known():
 
 @pytest.mark.parametrize("status", ["queued", "placing", "refused", "needs_attention"])
 def test_what_is_not_placed_is_not_sold(status):
-    rows.order("25.00", status=status)
+    rows.order("25.00", status=status, sent_at=rows.NOON)
 
     assert by(Grouping.MONTH) == {}
 

@@ -110,7 +110,7 @@ def test_this_month_by_day(staff, today):
 
     answer = client.get(FIGURES)
 
-    assert "1 July 2026 to 20 July 2026" in said(answer)
+    assert "1 Jul 2026 to 20 Jul 2026" in said(answer)
     [lines] = table(answer)
     assert len(lines) == 21
     full = [2, "£35.00", 1, "£1,234.50", 0, "£0.00", "£1,234.50", 1, "£7.00"]
@@ -322,7 +322,7 @@ def test_the_spreadsheet_has_numbers_and_dates(staff, today):
     sheet = load_workbook(io.BytesIO(answer.getvalue())).active
 
     line = [cell.value for cell in sheet[16]]
-    assert line[0].date() == date(2026, 7, 15)
+    assert line[0] == date(2026, 7, 15)
     assert (line[1], line[4], line[5]) == ("GBP", 1, 1234.5)
     by_month = client.get(FIGURES, {"export": "xlsx", "by": "month"})
     sheet = load_workbook(io.BytesIO(by_month.getvalue())).active
@@ -395,16 +395,16 @@ def test_the_panel_tells_how_things_stand(staff, today, sandbox):
 
     words = said(staff("view_paymentsession").get(HOME))
 
-    assert "Redeemed £30.00 £20.00 +50\N{NO-BREAK SPACE}%" in words
+    assert "Redeemed £30.00 £20.00 +50 %" in words
     assert "1 Jul to 20 Jul 1 Jun to 20 Jun" in words
     assert "2 cases need a person." in words
     assert (
-        "Voucher orders: queued: 1 (the oldest for 10\N{NO-BREAK SPACE}minutes)"
+        "Voucher orders: queued: 1 (the oldest for 10 minutes)"
         in words
     )
     assert "default : Smart Gift answers." in words
-    assert "The catalogue was read 3\N{NO-BREAK SPACE}hours ago." in words
-    assert "It could not be read 1\N{NO-BREAK SPACE}hour ago." in words
+    assert "The catalogue was read 3 hours ago." in words
+    assert "It could not be read 1 hour ago." in words
 
 
 def test_the_home_page_outlives_a_panel_that_cannot_be_read(
@@ -507,7 +507,7 @@ def test_what_is_wrong_is_said(staff, sandbox, configure):
     assert "Smart Gift wants no call before" in words
     assert "Never read." in words
     assert ": It was away." in words
-    assert "5\N{NO-BREAK SPACE}hours ago" in words
+    assert "5 hours ago" in words
     assert "1 payment, order or event has been due for five minutes." in words
     assert "Fault sweep it last ran 5 hours ago." in words
 

@@ -20,13 +20,13 @@ from wagtail_smartgift.formats import format_rounded
 #: How big a drawing is, in its own units: the page shrinks it, but not below this.
 WIDTH = 520
 #: Of upright bars: where they begin on the left, and their rows from top to bottom.
-_LEFT, _RIGHT, _TOP, _FLOOR, _HEIGHT = 64, 8, 26, 196, 234
+_LEFT, _RIGHT, _TOP, _FLOOR, _HEIGHT = 64, 20, 26, 196, 222
 #: More bars than these have their values written upwards.
 _FEW = 10
 #: Words under the bars that do not run into one another.
 _MOST_WORDS = 8
 #: Of lying bars: where they begin, how much room their values have, and a row's height.
-_NAMES, _VALUES, _ROW = 150, 84, 26
+_NAMES, _VALUES, _ROW = 168, 84, 26
 #: Lines across, besides the floor.
 _STEPS = 4
 _NICE = (1, 2, 5, 10)
@@ -245,7 +245,7 @@ class LyingChart(Chart):
 
     def words(self) -> list[Word]:
         names = [
-            Word(_NAMES - 8, number * _ROW + 20, Truncator(bar.label).chars(22), "name")
+            Word(_NAMES - 8, number * _ROW + 20, Truncator(bar.label).chars(20), "name")
             for number, bar in enumerate(self.bars)
         ]
         values = [

@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 from django.forms import Media
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from wagtail.admin.ui.components import Component
 
 from wagtail_smartgift import reporting
@@ -45,12 +45,22 @@ class VouchersPanel(Component):
         context: dict[str, Any] = {"health_url": reverse(HEALTH)}
         if policy.user_has_any_permission(user, REPORT):
             context["reports_url"] = reverse(OVERVIEW)
+        if policy.user_has_permission(user, "settle"):
+            context["attention_url"] = _address("smartgift_attention:index")
         try:
             context |= aside(_read)
         except (DatabaseError, ImproperlyConfigured):
             logger.exception("The panel of gift vouchers could not be read.")
             context["has_failed"] = True
         return context
+
+
+def _address(name: str) -> str:
+    """Return an address of the desk; nothing where a host has left that part out."""
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""
 
 
 def _read() -> dict[str, Any]:

@@ -216,8 +216,10 @@ class FiguresView(ReportPageMixin, SafeExport, ReportView):
     # -- the table and its charts
 
     def get_sections(self, lines: Sequence[Line]) -> list[Section]:
+        # The shop's own currency stands first.
+        usual = get_conf().currency
         by_currency: dict[str, list[Line]] = {}
-        for line in lines:
+        for line in sorted(lines, key=lambda line: line.currency != usual):
             by_currency.setdefault(line.currency, []).append(line)
         return [
             Section(
@@ -247,7 +249,7 @@ class FiguresView(ReportPageMixin, SafeExport, ReportView):
         return [
             self._chart(column, drawn, grouping, currency)
             for column in self.report_columns
-            if column.chart
+            if column.chart and any(getattr(one.figures, column.name) for one in drawn)
         ]
 
     def _chart(
@@ -325,9 +327,7 @@ def _short_name(line: Line, grouping: Grouping) -> str:
 
 def _describe(bars: Sequence[Bar], *, total: int, currency: str) -> str:
     """Say what a chart shows to those who do not see it."""
-    highest = max(bars, key=lambda bar: bar.value, default=None)
-    if highest is None or not highest.value:
-        return _("There is nothing to show. The table below has all figures.")
+    highest = max(bars, key=lambda bar: bar.value)
     parts = [
         _("The highest bar is %(name)s with %(amount)s.")
         % {"name": highest.name, "amount": format_price(highest.value, currency)}
