@@ -137,6 +137,13 @@ class Line:
     currency: str
     figures: Figures
 
+    @property
+    def day(self) -> date:
+        """The day of a line by day, the first one of a line by month."""
+        if not isinstance(self.key, date):
+            raise TypeError("This line is not of a day or a month.")
+        return self.key
+
 
 @dataclass(frozen=True)
 class Waiting:

@@ -53,7 +53,7 @@ class ReportPageMixin(PermissionCheckedMixin):
 
     def get_ways(self) -> list[Way]:
         """Return the pages that the user may see."""
-        user = self.request.user  # type: ignore[attr-defined]
+        user = self.request.user
         return [
             Way(label=label, url=reverse(name), is_here=name == self.url_name)
             for name, label, actions in _PAGES
@@ -61,7 +61,7 @@ class ReportPageMixin(PermissionCheckedMixin):
         ]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
+        context: dict[str, Any] = super().get_context_data(**kwargs)
         context["ways"] = self.get_ways()
         context["media"] = context.get("media", Media()) + report_media()
         return context

@@ -114,9 +114,9 @@ class Section:
 def line_name(line: Line, grouping: Grouping) -> str:
     """Return what a line stands for, as people say it."""
     if grouping is Grouping.DAY:
-        return date_format(line.key, "SHORT_DATE_FORMAT")
+        return date_format(line.day, "SHORT_DATE_FORMAT")
     if grouping is Grouping.MONTH:
-        return date_format(line.key, "YEAR_MONTH_FORMAT")
+        return date_format(line.day, "YEAR_MONTH_FORMAT")
     return line.label or _("No site")
 
 
@@ -307,9 +307,8 @@ class FiguresView(ReportPageMixin, SafeExport, ReportView):
 def _as_months(lines: Sequence[Line]) -> list[Line]:
     months: dict[date, Figures] = {}
     for line in lines:
-        if isinstance(line.key, date):
-            first = line.key.replace(day=1)
-            months[first] = months.get(first, Figures()) + line.figures
+        first = line.day.replace(day=1)
+        months[first] = months.get(first, Figures()) + line.figures
     return [
         Line(key=first, label="", currency=lines[0].currency, figures=figures)
         for first, figures in months.items()
@@ -319,9 +318,9 @@ def _as_months(lines: Sequence[Line]) -> list[Line]:
 def _short_name(line: Line, grouping: Grouping) -> str:
     """Return what fits under a bar."""
     if grouping is Grouping.DAY:
-        return date_format(line.key, "j M")
+        return date_format(line.day, "j M")
     if grouping is Grouping.MONTH:
-        return date_format(line.key, "M Y")
+        return date_format(line.day, "M Y")
     return line_name(line, grouping)
 
 
