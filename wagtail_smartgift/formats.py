@@ -1,6 +1,6 @@
 """Writing money as people read it, for templates and forms alike."""
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from django.utils.formats import number_format
 from django.utils.translation import pgettext
@@ -9,10 +9,24 @@ from wagtail_smartgift.conf import get_conf
 
 
 _SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$"}
+#: From here on pennies are left out of a rounded amount.
+_WITHOUT_PENNIES = 10
 
 
 def format_price(amount: Decimal, currency: str | None = None) -> str:
     """Write ``amount`` in the shop's currency and the reader's language: £1,250.00."""
+    return _write(amount, 2, currency)
+
+
+def format_rounded(amount: Decimal, currency: str | None = None) -> str:
+    """Write ``amount`` as short as a chart wants it: £1,250, but £4.50."""
+    whole = amount.to_integral_value(rounding=ROUND_HALF_UP)
+    if whole == amount or abs(amount) >= _WITHOUT_PENNIES:
+        return _write(whole, 0, currency)
+    return _write(amount, 2, currency)
+
+
+def _write(amount: Decimal, places: int, currency: str | None) -> str:
     currency = currency or get_conf().currency
     return pgettext(
         "an amount of money; some languages write the symbol last",
@@ -20,5 +34,5 @@ def format_price(amount: Decimal, currency: str | None = None) -> str:
     ) % {
         # Any other currency stands as its three letters, with a space that holds.
         "symbol": _SYMBOLS.get(currency, f"{currency}\N{NO-BREAK SPACE}"),
-        "number": number_format(amount, decimal_pos=2, force_grouping=True),
+        "number": number_format(amount, decimal_pos=places, force_grouping=True),
     }

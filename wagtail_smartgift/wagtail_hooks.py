@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
@@ -18,6 +19,7 @@ from wagtail_smartgift.services import (
 from wagtail_smartgift.views.desk.connection import ConnectionViewSet
 from wagtail_smartgift.views.desk.deliveries import DeliveryViewSet
 from wagtail_smartgift.views.desk.group import GiftVouchersGroup
+from wagtail_smartgift.views.desk.home import add_panel
 from wagtail_smartgift.views.desk.inbox import InboxViewSet
 from wagtail_smartgift.views.desk.pictures import import_picture
 from wagtail_smartgift.views.desk.products import ProductChooserViewSet
@@ -76,6 +78,11 @@ def register_urls() -> list[URLPattern]:
             name=IMPORT_URL,
         ),
     ]
+
+
+@hooks.register("construct_homepage_panels")
+def construct_homepage_panels(request: HttpRequest, panels: list[Any]) -> None:
+    add_panel(request, panels)
 
 
 @hooks.register("register_log_actions")

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_smartgift.choices import OrderStatus, Outcome
+from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models.base import (
     AccountBound,
     Claimable,
@@ -17,6 +18,11 @@ from wagtail_smartgift.models.base import (
     erase_asked_index,
     kept_index,
 )
+
+
+def shop_currency() -> str:
+    """Return the currency that vouchers are sold in now."""
+    return get_conf().currency
 
 
 class VoucherOrder(AccountBound, Claimable, Forgettable, Swept, Timestamped):
@@ -37,6 +43,10 @@ class VoucherOrder(AccountBound, Claimable, Forgettable, Swept, Timestamped):
         related_name="+",
     )
     smartgift_site_id = models.CharField(max_length=64, blank=True, editable=False)
+    #: Of its prices, whatever CURRENCY says later.
+    currency = models.CharField(
+        _("currency"), max_length=3, default=shop_currency, editable=False
+    )
     status = models.CharField(
         _("status"),
         max_length=16,

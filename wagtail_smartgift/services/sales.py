@@ -258,6 +258,7 @@ def _store(
     values: dict[str, Any] = {
         "site": site,
         "smartgift_site_id": shop.site_id,
+        "currency": get_conf().currency,
         "status": S.QUEUED,
         "content_digest": wanted.digest(account=shop.account.alias),
         "customer": asdict(wanted.customer),

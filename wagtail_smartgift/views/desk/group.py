@@ -7,6 +7,7 @@ from wagtail_smartgift.views.desk.orders import OrderViewSet
 from wagtail_smartgift.views.desk.payments import PaymentViewSet
 from wagtail_smartgift.views.desk.privacy import PrivacyViewSet
 from wagtail_smartgift.views.desk.products import ProductViewSet
+from wagtail_smartgift.views.desk.reports import ReportsViewSet
 from wagtail_smartgift.views.desk.webhooks import WebhooksViewSet
 
 
@@ -21,5 +22,6 @@ class GiftVouchersGroup(ViewSetGroup):
         OrderViewSet,
         PaymentViewSet,
         WebhooksViewSet,
+        ReportsViewSet,
         PrivacyViewSet,
     )
