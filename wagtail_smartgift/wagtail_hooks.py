@@ -4,10 +4,12 @@ from typing import Any
 
 from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
+from django.templatetags.static import static
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 
-from wagtail_smartgift.services import delivering, replaying
+from wagtail_smartgift.services import cases, delivering, desk, replaying
 from wagtail_smartgift.views.desk.deliveries import DeliveryViewSet
 from wagtail_smartgift.views.desk.group import GiftVouchersGroup
 from wagtail_smartgift.views.desk.inbox import InboxViewSet
@@ -17,6 +19,13 @@ from wagtail_smartgift.views.desk.products import ProductChooserViewSet
 @hooks.register("register_icons")
 def register_icons(icons: list[str]) -> list[str]:
     return [*icons, "wagtail_smartgift/icons/smartgift.svg"]
+
+
+@hooks.register("insert_global_admin_css")
+def desk_styles() -> str:
+    return format_html(
+        '<link rel="stylesheet" href="{}">', static("wagtail_smartgift/desk.css")
+    )
 
 
 #: What groups can be given; none of it is a permission to write rows by hand.
@@ -66,4 +75,17 @@ def register_log_actions(actions: Any) -> None:
         delivering.REPLAY_ACTION,
         _("Send a webhook again"),
         _("Asked for the webhook again"),
+    )
+    actions.register_action(
+        cases.SETTLE_ACTION, _("Settle a case"), _("Settled a case")
+    )
+    actions.register_action(
+        desk.LOOK_UP_ACTION,
+        _("Look a voucher up"),
+        _("Looked a voucher up at the voucher desk"),
+    )
+    actions.register_action(
+        desk.MOVE_ACTION,
+        _("Work at the voucher desk"),
+        _("Asked for something at the voucher desk"),
     )

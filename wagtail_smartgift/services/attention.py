@@ -51,6 +51,18 @@ def plan(event: OutboxEvent) -> None:
         StaffNotice.objects.create(event=event)
 
 
+def forget(
+    *, session: PaymentSession | None = None, order: VoucherOrder | None = None
+) -> None:
+    """Tell nobody any more of a case that a person has just settled.
+
+    Part of the caller's transaction. One that is being mailed at this moment is told.
+    """
+    StaffNotice.objects.filter(
+        event__session=session, event__order=order, told_at__isnull=True
+    ).delete()
+
+
 def tell_staff() -> int:
     """Send one mail about all that is waiting; returns of how many cases it tells."""
     recipients = get_conf().attention_emails
@@ -130,7 +142,7 @@ def _paragraphs(cases: Sequence[OutboxEvent]) -> list[str]:
             "These cannot be settled without a person. Look them up in the Smart Gift "
             "dashboard."
         ),
-        *(_describe(event) for event in cases[:DESCRIBED]),
+        *(_with_address(event) for event in cases[:DESCRIBED]),
     ]
     more = len(cases) - DESCRIBED
     if more > 0:
@@ -142,6 +154,15 @@ def _paragraphs(cases: Sequence[OutboxEvent]) -> list[str]:
     if address:
         parts.append(address)
     return parts
+
+
+def _with_address(event: OutboxEvent) -> str:
+    """Describe a case, and say where it is settled."""
+    if event.session is not None:
+        address = _address("smartgift_attention:payment", event.session.pk)
+    else:
+        address = _address("smartgift_attention:order", event.order and event.order.pk)
+    return "\n".join(filter(None, (_describe(event), address)))
 
 
 def _describe(event: OutboxEvent) -> str:
@@ -178,10 +199,14 @@ def _why(code: str) -> str:
 
 
 def _admin_address() -> str:
+    return _address("smartgift_attention:index")
+
+
+def _address(name: str, *args: object) -> str:
     base = getattr(django_settings, "WAGTAILADMIN_BASE_URL", None)
     if not base:
         return ""
     try:
-        return urljoin(str(base), reverse("wagtailadmin_home"))
+        return urljoin(str(base), reverse(name, args=args))
     except NoReverseMatch:
         return ""

@@ -334,6 +334,15 @@ def _storable(wanted: WantedOrder) -> dict[str, Any]:
 # Taking it further
 
 
+def advance(order: VoucherOrder) -> VoucherOrder:
+    """Take an unfinished order as far as a request has time for; the sweep does the rest.
+
+    Raises:
+        ForeignRow: it was made with another key or address than is configured now.
+    """
+    return _advance(order, TimeBox.request())
+
+
 def _advance(order: VoucherOrder, box: TimeBox) -> VoucherOrder:
     if order.status not in {S.QUEUED, S.PLACING}:
         return order

@@ -3,6 +3,8 @@
 from django.utils.translation import gettext_lazy
 from wagtail.admin.viewsets.base import ViewSetGroup
 
+from wagtail_smartgift.views.desk.attention import AttentionViewSet
+from wagtail_smartgift.views.desk.counter import CounterViewSet
 from wagtail_smartgift.views.desk.products import ProductViewSet
 from wagtail_smartgift.views.desk.webhooks import WebhooksViewSet
 
@@ -15,5 +17,7 @@ class GiftVouchersGroup(ViewSetGroup):
     #: In this order.
     items = (
         ProductViewSet,
+        AttentionViewSet,
+        CounterViewSet,
         WebhooksViewSet,
     )
