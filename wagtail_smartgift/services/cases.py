@@ -284,7 +284,12 @@ def _given_back(case: Case, verdict: Verdict) -> Step:
 
 
 def _write(case: Case, step: Step, verdict: Verdict, *, actor: str, note: str) -> None:
-    row = case.row
+    row, changes = case.row, dict(step.changes)
+    stands = changes.pop("amount", row.amount)
+    if stands != row.amount:
+        # A late answer may be of another amount than the row has come to since.
+        Redemption.objects.filter(pk=row.pk).update(amount=stands)
+        row.amount = stands
     journal.record(
         row,
         Operation.SETTLE,
@@ -298,7 +303,7 @@ def _write(case: Case, step: Step, verdict: Verdict, *, actor: str, note: str) -
         attention_code="",
         next_look_at=None,
         looks=0,
-        **step.changes,
+        **changes,
     )
     if step.rest:
         reversing.add_rest(row, step.rest, {})
