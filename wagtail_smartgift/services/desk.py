@@ -31,7 +31,7 @@ from wagtail_smartgift.codes import (
 )
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import DeskAction, PaymentSession, Redemption
-from wagtail_smartgift.redaction import Secret
+from wagtail_smartgift.redaction import Secret, hidden_object
 from wagtail_smartgift.references import WRONG_REFERENCE, is_reference
 from wagtail_smartgift.selectors import Shop, shop_for
 from wagtail_smartgift.services import (
@@ -103,7 +103,8 @@ def look_up(*, voucher_no: str, site: Site | None, user: Any) -> Found:
     Raises:
         PaymentError: ``invalid``, ``throttled``.
     """
-    number = Secret(vault.normalise(Secret(voucher_no)))
+    voucher_no = Secret(voucher_no)
+    number = Secret(vault.normalise(voucher_no))
     if not number or len(number) > MAX_VOUCHER_NUMBER_LENGTH:
         raise PaymentError(
             "invalid", fields={"voucher_no": _("Enter the number on the voucher.")}
@@ -140,7 +141,7 @@ def _uses(fingerprint: str) -> tuple[Redemption, ...]:
 def _carry(number: str, site: Site | None, user: Any) -> str:
     content = {
         "desk": str(uuid.uuid4()),
-        "number": str(number),
+        "number": Secret(number),
         "site": site.pk if site is not None else None,
         "user": str(user.pk),
         "until": int(time.time()) + CARRY_SECONDS,
@@ -155,7 +156,7 @@ def open_carried(token: str, *, user: Any) -> Carried:
         CarryLost: it is somebody else's, too old, or nothing of ours.
     """
     try:
-        content = json.loads(vault.open_sealed(token))
+        content = json.loads(vault.open_sealed(token), object_hook=hidden_object)
         mine = content["user"] == str(user.pk) and content["until"] > time.time()
         carried_id = UUID(content["desk"])
         number, site_id = Secret(content["number"]), content["site"]

@@ -48,7 +48,7 @@ def settle(
     *,
     order_id: UUID,
     verdict: Verdict,
-    seen: int,
+    seen: int | str,
     user: Any,
     note: str,
     order_number: str = "",
@@ -64,8 +64,9 @@ def settle(
         NotSettled: ``not_offered``, ``foreign``, ``number_in_note``, ``number_too_long``,
             ``number_of_another`` (a voucher of another order).
     """
+    voucher_numbers = hidden(dict(voucher_numbers or {}))
     order = VoucherOrder.objects.filter(pk=order_id).first()
-    if order is None or order.version != seen:
+    if order is None or str(order.version) != str(seen):
         raise Moved
     if verdict not in verdicts(order):
         raise NotSettled("not_offered")
@@ -73,7 +74,7 @@ def settle(
         account_of(order)
     except ForeignRow:
         raise NotSettled("foreign") from None
-    numbers = _read_numbers(voucher_numbers or {})
+    numbers = _read_numbers(voucher_numbers)
     _refuse_numbers_in(note, order, numbers)
     try:
         with transaction.atomic(durable=True):
@@ -122,7 +123,7 @@ def _changes(
 def _read_numbers(typed: Mapping[int, str]) -> dict[int, str]:
     numbers: dict[int, str] = {
         position: vault.normalise(text)
-        for position, text in hidden(dict(typed)).items()
+        for position, text in typed.items()
         if text.strip()
     }
     if any(len(one) > MAX_VOUCHER_NUMBER_LENGTH for one in numbers.values()):

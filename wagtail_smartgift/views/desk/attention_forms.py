@@ -7,6 +7,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_smartgift.choices import Verdict
+from wagtail_smartgift.redaction import Secret
 
 
 #: Characters of a reason, and redemption ids of one voucher.
@@ -66,8 +67,9 @@ class NumberInput(forms.TextInput):
     """A field for a voucher number, which is never shown again."""
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        value = None
         attrs = {**(attrs or {}), "autocomplete": "off", "spellcheck": "false"}
-        return super().get_context(name, None, attrs)
+        return super().get_context(name, value, attrs)
 
 
 class OrderVerdictForm(SeenForm):
@@ -102,6 +104,6 @@ class OrderVerdictForm(SeenForm):
     @property
     def voucher_numbers(self) -> dict[int, str]:
         return {
-            position: self.cleaned_data[name]
+            position: Secret(self.cleaned_data[name])
             for name, position in self.positions.items()
         }

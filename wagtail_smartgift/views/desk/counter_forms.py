@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
 
+from wagtail_smartgift.redaction import Secret
 from wagtail_smartgift.references import is_reference
 from wagtail_smartgift.views.desk.attention_forms import NumberInput, ReasonForm
 
@@ -40,6 +41,9 @@ class LookUpForm(forms.Form):
             del self.fields["site"]
         else:
             self.fields["site"].initial = sites.first()
+
+    def clean_voucher_no(self) -> str:
+        return Secret(self.cleaned_data["voucher_no"])
 
     @property
     def chosen_site(self) -> Any:
