@@ -131,7 +131,7 @@ def settle(
     return _drive(session)
 
 
-def go_on(*, session_id: UUID, seen: int, user: Any, note: str) -> PaymentSession:
+def go_on(*, session_id: UUID, seen: int | str, user: Any, note: str) -> PaymentSession:
     """Let a payment go on in which nothing is left to decide.
 
     Raises:
@@ -341,7 +341,7 @@ def _go_on(session: PaymentSession) -> PaymentSession:
     return session
 
 
-def next_status(session: PaymentSession) -> tuple[Status, dict[str, Any], str]:
+def next_status(session: PaymentSession) -> tuple[SessionStatus, dict[str, Any], str]:
     """Return how a payment goes on from where it was interrupted, and what is told.
 
     What is pending afterwards is told by whoever brings it to rest.

@@ -182,7 +182,7 @@ class SettleView(ConfirmView):
             return str(self.verdict.label)
         return case_words.label(self.case, self.verdict)
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         allowed = self.user_has_permission("settle")
         if allowed and (self.case is None or self.verdict not in self.case.verdicts):
             return self.moved()
@@ -289,7 +289,7 @@ class SettleOrderView(ConfirmView):
     def get_page_title(self) -> str:
         return str(self.verdict.label)
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         allowed = self.user_has_permission("settle")
         if allowed and self.verdict not in order_cases.verdicts(self.order):
             return self.moved()

@@ -36,7 +36,7 @@ class LookUpForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         sites = Site.objects.order_by("-is_default_site", "pk")
-        self.fields["site"].queryset = sites
+        self.fields["site"].queryset = sites  # type: ignore[attr-defined]
         if sites.count() < 2:
             del self.fields["site"]
         else:

@@ -329,7 +329,7 @@ class ConfirmPage(PaymentPage, FormView):
     template_name = "wagtail_smartgift/desk/counter_move.html"
     verb: DeskVerb
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if not self.user_has_permission("move"):
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
