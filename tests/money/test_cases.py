@@ -24,6 +24,7 @@ from wagtail_smartgift.models import (
 )
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import (
+    case_looking,
     cases,
     evidence,
     gateway,
@@ -595,7 +596,7 @@ def test_a_payment_that_waits_for_a_word_does_not_go_on_without(scene, clerk):
 def test_what_it_holds_now_can_be_read_before_deciding(scene, clerk, say):
     found = scene.away()
 
-    assert cases.read_balance(redemption_id=found.pk, user=clerk) == ""
+    assert case_looking.read_balance(redemption_id=found.pk, user=clerk) == ""
 
     case = evidence.of(Redemption.objects.select_related("session").get(pk=found.pk))
     assert (case.fallen, case.last_look.balance) == (30, 70)
@@ -609,7 +610,7 @@ def test_what_it_holds_now_can_be_read_before_deciding(scene, clerk, say):
 def test_what_cannot_be_read_says_why(scene, clerk):
     found = scene.expired()
 
-    problem = cases.read_balance(redemption_id=found.pk, user=clerk)
+    problem = case_looking.read_balance(redemption_id=found.pk, user=clerk)
 
     assert "Smart Gift refuses it" in problem
     assert row().events.filter(operation="check").count() == 1

@@ -18,12 +18,10 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 from wagtail.log_actions import log
 
 from wagtail_smartgift.choices import (
     AttentionReason,
-    Lane,
     Operation,
     Outcome,
     Proof,
@@ -31,16 +29,11 @@ from wagtail_smartgift.choices import (
     SessionStatus,
     Verdict,
 )
-from wagtail_smartgift.client import Refused, SmartGiftError
-from wagtail_smartgift.codes import UndecryptableError
 from wagtail_smartgift.ledger import PENDING
 from wagtail_smartgift.models import PaymentSession, Redemption
 from wagtail_smartgift.services import (
     attention,
-    enquiry,
     evidence,
-    gateway,
-    guessing,
     holds,
     journal,
     outbox,
@@ -387,54 +380,3 @@ def _drive(session: PaymentSession) -> PaymentSession:
     except (Claimed, ForeignRow, Postponed):
         logger.info("Payment %s is left to the sweep.", session.pk)
     return PaymentSession.objects.get(pk=session.pk)
-
-
-# -- looking before deciding -------------------------------------------------------
-
-
-def read_balance(*, redemption_id: UUID, user: Any) -> str:
-    """Read what the voucher of a case holds now, into its journal.
-
-    Returns why it could not be read, in a sentence; empty if it was. Nothing is decided
-    by it.
-
-    Raises:
-        Moved: it is no case any more.
-        NotSettled: ``foreign``.
-        PaymentError: ``throttled``.
-    """
-    row = _find(redemption_id)
-    if row.status != S.NEEDS_ATTENTION:
-        raise Moved
-    _require_ours(row.session)
-    account = account_of(row.session)
-    with guessing.look_up_by_staff(guessing.asker(user)):
-        try:
-            state = gateway.connect(account, patience=enquiry.PATIENCE).check(
-                voucher_no=vault.voucher_number(row),
-                site_id=row.session.smartgift_site_id,
-                lane=Lane.LOOKUP,
-            )
-        except Refused as error:
-            return str(
-                _("Smart Gift refuses it (%(reason)s).")
-                % {"reason": error.reason.value.replace("_", " ")}
-            )
-        except SmartGiftError:
-            return str(_("Smart Gift could not be asked."))
-        except UndecryptableError:
-            return str(_("Its number cannot be read with the configured keys."))
-    try:
-        with transaction.atomic(durable=True):
-            journal.record(
-                row,
-                Operation.CHECK,
-                Outcome.SUCCEEDED,
-                status=S.NEEDS_ATTENTION,
-                expected={S.NEEDS_ATTENTION},
-                seen=state.remaining_value,
-                actor=user.get_username(),
-            )
-    except journal.Stale:
-        raise Moved from None
-    return ""

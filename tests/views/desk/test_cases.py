@@ -391,6 +391,26 @@ def test_a_case_that_is_settled_says_so(staff, stuck):
     assert "nobody has to decide anything" in page
 
 
+def test_a_payment_in_which_nothing_is_in_doubt_can_go_on(staff, stuck, books):
+    """Somebody has put the row right with a database shell."""
+    Redemption.objects.update(status="redeemed", attention_code="")
+    RedemptionEvent.objects.create(
+        redemption=stuck, operation="settle", outcome="succeeded", status="redeemed"
+    )
+    client = staff(SETTLE)
+    go_on = reverse("smartgift_attention:go_on", args=[stuck.session.pk])
+    assert go_on in text(client.get(detail(stuck.session)))
+    version = PaymentSession.objects.get().version
+    assert "It goes on by the rules." in text(client.get(go_on))
+
+    answer = client.post(go_on, {"seen": version, "reason": "Mended."}, follow=True)
+
+    assert "The payment is settled: Cancelled." in text(answer)
+    assert books(HUNDRED) == 0
+    again = client.post(go_on, {"seen": version, "reason": "Again."}, follow=True)
+    assert "Somebody has settled this before you" in text(again)
+
+
 # -- voucher orders ------------------------------------------------------------------------
 
 

@@ -20,7 +20,7 @@ from wagtail_smartgift import ledger
 from wagtail_smartgift.choices import OrderStatus, SessionStatus, Verdict
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession, Redemption, VoucherOrder
-from wagtail_smartgift.services import cases, evidence, order_cases
+from wagtail_smartgift.services import case_looking, cases, evidence, order_cases
 from wagtail_smartgift.services.evidence import Case
 from wagtail_smartgift.views.desk import case_words, stories
 from wagtail_smartgift.views.desk.timeline import Timeline
@@ -169,7 +169,7 @@ def read_balance(request: HttpRequest, pk: Any) -> HttpResponse:
         raise PermissionDenied
     row = get_object_or_404(Redemption, pk=pk)
     try:
-        problem = cases.read_balance(redemption_id=pk, user=request.user)
+        problem = case_looking.read_balance(redemption_id=pk, user=request.user)
     except cases.Moved:
         messages.error(request, _("Somebody has settled this before you."))
     except cases.NotSettled as error:

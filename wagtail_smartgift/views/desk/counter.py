@@ -38,12 +38,12 @@ from wagtail_smartgift.views.desk.counter_forms import (
     LookUpForm,
     ReferenceForm,
 )
+from wagtail_smartgift.views.desk.counter_moves import said
 from wagtail_smartgift.views.desk.counter_moving import (
     PAYMENT,
     MoveView,
     PaymentView,
     ReleaseView,
-    said,
 )
 from wagtail_smartgift.views.desk.timeline import Timeline
 
