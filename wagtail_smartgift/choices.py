@@ -315,6 +315,44 @@ class AttentionReason(models.TextChoices):
     )
 
 
+class DeskVerb(models.TextChoices):
+    """What staff can do at the voucher desk."""
+
+    HOLD = "hold", pgettext_lazy("desk action", "Hold")
+    APPLY = "apply", pgettext_lazy("desk action", "Apply to an order")
+    PREPARE = "prepare", pgettext_lazy("desk action", "Hold again")
+    RELEASE = "release", pgettext_lazy("desk action", "Release")
+    REDEEM = "redeem", pgettext_lazy("desk action", "Redeem")
+    REVERSE = "reverse", pgettext_lazy("desk action", "Reverse")
+    REFUND = "refund", pgettext_lazy("desk action", "Refund")
+
+
+class Verdict(models.TextChoices):
+    """What a person can say of a case; each is written into its journal."""
+
+    REDEEMED = "redeemed", pgettext_lazy("verdict", "It was redeemed")
+    NOT_REDEEMED = "not_redeemed", pgettext_lazy("verdict", "It was not redeemed")
+    REVERSED = "reversed", pgettext_lazy("verdict", "It was reversed")
+    #: Given back in cash or by another voucher: Smart Gift still has it redeemed.
+    PAID_BACK = "paid_back", pgettext_lazy("verdict", "It was paid back another way")
+    NOT_REVERSED = (
+        "not_reversed",
+        pgettext_lazy("verdict", "It was not reversed: try again"),
+    )
+    IDS_ARE = "ids_are", pgettext_lazy("verdict", "Its redemption ids are known")
+    TRY_REST = "try_rest", pgettext_lazy("verdict", "Redeem the rest again")
+    GIVE_BACK = "give_back", pgettext_lazy("verdict", "Give it back from here")
+    EXTRA_REVERSED = (
+        "extra_reversed",
+        pgettext_lazy("verdict", "The second redemption was reversed"),
+    )
+    SOLD = "sold", pgettext_lazy("verdict", "It was sold")
+    NOT_SOLD = "not_sold", pgettext_lazy("verdict", "It was not sold: sell it now")
+    GIVEN_UP = "given_up", pgettext_lazy("verdict", "It was not sold: give it up")
+    LOOK_AGAIN = "look_again", pgettext_lazy("verdict", "Look for it again")
+    GO_ON = "go_on", pgettext_lazy("verdict", "Nothing is in doubt: go on")
+
+
 class DeliveryStatus(models.TextChoices):
     """Where a webhook to one endpoint stands."""
 

@@ -5,12 +5,16 @@ from typing import Any
 from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import URLPattern, path
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 
 from wagtail_smartgift.services import (
+    cases,
     delivering,
+    desk,
     pictures,
     privacy,
     replaying,
@@ -30,6 +34,13 @@ from wagtail_smartgift.views.desk.sync import SyncLogFormatter
 @hooks.register("register_icons")
 def register_icons(icons: list[str]) -> list[str]:
     return [*icons, "wagtail_smartgift/icons/smartgift.svg"]
+
+
+@hooks.register("insert_global_admin_css")
+def desk_styles() -> str:
+    return format_html(
+        '<link rel="stylesheet" href="{}">', static("wagtail_smartgift/desk.css")
+    )
 
 
 #: What groups can be given; none of it is a permission to write rows by hand.
@@ -112,4 +123,17 @@ def register_log_actions(actions: Any) -> None:
         pictures.IMPORT_ACTION,
         _("Import a picture"),
         _("Imported Smart Gift's picture"),
+    )
+    actions.register_action(
+        cases.SETTLE_ACTION, _("Settle a case"), _("Settled a case")
+    )
+    actions.register_action(
+        desk.LOOK_UP_ACTION,
+        _("Look a voucher up"),
+        _("Looked a voucher up at the voucher desk"),
+    )
+    actions.register_action(
+        desk.MOVE_ACTION,
+        _("Work at the voucher desk"),
+        _("Asked for something at the voucher desk"),
     )

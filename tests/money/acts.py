@@ -36,7 +36,7 @@ from wagtail_smartgift.services import (
 )
 from wagtail_smartgift.services import payments as verbs
 
-from . import key_acts, webhook_acts
+from . import desk_acts, key_acts, webhook_acts
 from .world import (
     MOST_PASSES,
     World,
@@ -257,6 +257,27 @@ def replay(dies_in: int | None = None) -> list[str]:
     return mortal.steps
 
 
+def dying(act: str, values: dict[str, Any], dies_in: int | None = None) -> list[str]:
+    """Have somebody at the desk do something, and return the steps; or die at one."""
+    verbs.WAIT_FOR_OTHERS = 0
+    mortal = Mortal(dies_in)
+    mortal.watch()
+    getattr(desk_acts, act)(**values)
+    return mortal.steps
+
+
+def slow_settle(**values: Any) -> str:
+    """Settle a case at the same moment as others."""
+    _dawdle(locked=True)
+    return desk_acts.settle(**values)
+
+
+def slow_refund(**values: Any) -> str:
+    """Refund at the desk at the same moment as others."""
+    _dawdle(locked=True)
+    return desk_acts.desk_refund(**values)
+
+
 def rename(reference: str, to: str) -> None:
     """Have the payment be the one that a message has named too early."""
     PaymentSession.objects.filter(reference=reference).update(reference=to)
@@ -376,6 +397,16 @@ ACTS: dict[str, Callable[..., Any]] = {
         make_the_index,
         come_to_rest,
         dying_sweep,
+        dying,
+        slow_settle,
+        slow_refund,
+        desk_acts.case_without_ids,
+        desk_acts.case_seen,
+        desk_acts.settle,
+        desk_acts.desk_refund,
+        desk_acts.make_staff,
+        desk_acts.settled_by,
+        desk_acts.desk_actions,
         key_acts.with_keys,
         key_acts.rekey,
         key_acts.count_writes,

@@ -28,6 +28,7 @@ from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import (
     CapabilityRecord,
+    DeskAction,
     InboxEvent,
     InboxMessage,
     OutboxEvent,
@@ -356,6 +357,7 @@ def forget_everything() -> None:
             WebhookDelivery,
             StaffNotice,
             OutboxEvent,
+            DeskAction,
             RedemptionEvent,
             Redemption,
             SessionSecret,

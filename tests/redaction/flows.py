@@ -4,19 +4,26 @@ A flow is a function of a ``Shop``; ``@flow`` is all it takes to have it watched
 not check what they achieve: other tests do. They have to reach as many corners as can be.
 """
 
+import re
 from collections.abc import Callable
 from uuid import uuid4
 
 from django.conf import settings
 from django.core.checks import run_checks
 from django.test import Client
+from django.urls import reverse
 
 from tests import inbox
 from tests.receivers import running_receiver
 from wagtail_smartgift import payments, sales
-from wagtail_smartgift.models import Redemption, VoucherOrderItem
+from wagtail_smartgift.models import (
+    PaymentSession,
+    Redemption,
+    VoucherOrder,
+    VoucherOrderItem,
+)
 from wagtail_smartgift.sandbox import Fault
-from wagtail_smartgift.services import reconciliation
+from wagtail_smartgift.services import evidence, reconciliation
 
 from .shop import KEYS, NUMBER, ORDER, OTHER, SERVER_KEY, TEA, WRONG, Shop
 
@@ -418,6 +425,56 @@ def staff_look_around(shop: Shop) -> None:
     for model in (Redemption, VoucherOrderItem):
         for row in model.objects.all():
             shop.watch.look("repr: a row", f"{row!r} {row}")
+
+
+@flow
+def staff_at_the_voucher_desk(shop: Shop) -> None:
+    shop.open()
+    client = shop.admin()
+
+    def send(name: str, *args: object, **values: object) -> str:
+        address = reverse(f"smartgift_{name}", args=args)
+        answer = client.post(address, {"form_id": uuid4(), **values}, follow=True)
+        shop.answered(f"POST {address}", answer)
+        return answer.content.decode()
+
+    for number in (WRONG, "", f"{NUMBER}{'9' * 99}", NUMBER):
+        found = send("counter:index", voucher_no=number)
+    [carried] = set(re.findall(r'name="carried" value="([^"]+)"', found))
+    wish = {"carried": carried, "amount": "20.00", "reason": f"About {WRONG}."}
+    send("counter:hold", **wish)
+    send("counter:hold", **{**wish, "reason": f"It is {NUMBER}."}, confirmed=1)
+    send("counter:hold", **wish, confirmed=1)
+    send("counter:apply", **wish, reference="order-1", confirmed=1)
+    session = PaymentSession.objects.get(reference__startswith="desk-")
+    send("counter:move", session.pk, "redeem", reason="Paid.", remaining="0.00")
+    shop.sandbox.faults.add(Fault("reverse", "refused", times=None))
+    send("counter:move", session.pk, "reverse", reason="Back.", seen_status="confirmed")
+    shop.sandbox.faults.clear()
+    row = Redemption.objects.select_related("session").get(session=session)
+    send("attention:read", row.pk)
+    for reason in (f"It is {NUMBER}.", "Blocked."):
+        case = evidence.of(Redemption.objects.get(pk=row.pk))
+        assert case is not None
+        values = {"seen": case.version, "reason": reason}
+        send("attention:settle", row.pk, "not_reversed", **values)
+
+
+@flow
+def a_sale_is_settled_by_staff(shop: Shop) -> None:
+    shop.run("smartgift_sync")
+    shop.sandbox.faults.add(Fault("pos-sale", "lost_before"))
+    shop.verb(sales.place_order, reference="order-1", **ORDER)
+    shop.know_own_numbers()
+    VoucherOrder.objects.update(
+        status="needs_attention", attention_code="sale_unknown", next_look_at=None
+    )
+    order = VoucherOrder.objects.get()
+    address = reverse("smartgift_attention:settle_order", args=[order.pk, "sold"])
+    values = {"seen": order.version, "reason": "There.", "number_0": OTHER}
+    for reason in (f"It is {OTHER}.", "There."):
+        answer = shop.admin().post(address, {**values, "reason": reason}, follow=True)
+        shop.answered("POST a verdict", answer)
 
 
 @flow

@@ -10,6 +10,7 @@ import pytest
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection
+from django.urls import reverse
 from django.utils import timezone
 
 from wagtail_smartgift import payments
@@ -61,7 +62,9 @@ def test_one_mail_says_which_and_why_and_where():
     assert message.subject == "Gift vouchers: 2 cases need a person"
     assert "Payment order-1: Its balance changed" in message.body
     assert "Payment order-2: It was redeemed, but cannot be reversed" in message.body
-    assert "http://testserver/admin/" in message.body
+    for session in PaymentSession.objects.all():
+        case = reverse("smartgift_attention:payment", args=[session.pk])
+        assert f"http://testserver{case}" in message.body
     assert report.told == 2
     assert reconciliation.reconcile().told == 0
     assert len(mail.outbox) == 1

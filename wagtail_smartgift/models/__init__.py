@@ -10,6 +10,7 @@ from wagtail_smartgift.models.deliveries import (
     WebhookAttempt,
     WebhookDelivery,
 )
+from wagtail_smartgift.models.desk import DeskAction
 from wagtail_smartgift.models.guessing import GuessCounter
 from wagtail_smartgift.models.heartbeat import Heartbeat
 from wagtail_smartgift.models.idempotency import StoredAnswer
@@ -45,6 +46,7 @@ __all__ = [
     "CallBudget",
     "CapabilityRecord",
     "CatalogueSync",
+    "DeskAction",
     "GuessCounter",
     "Heartbeat",
     "ImportedPicture",

@@ -73,6 +73,10 @@ class PaymentSession(AccountBound, Claimable, Forgettable, Swept, Timestamped):
     metadata = models.JSONField(default=dict, blank=True)
     #: Numbers tried for this payment that turned out not to be usable.
     failed_lookups = models.PositiveIntegerField(default=0, editable=False)
+    #: While it needs a person: the status that it goes on from.
+    interrupted = models.CharField(
+        max_length=16, choices=SessionStatus.choices, blank=True, editable=False
+    )
     confirm_began_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: The last sign of the customer or the shop; holds are given back some time after.
     last_active_at = models.DateTimeField(editable=False)
@@ -306,6 +310,8 @@ class RedemptionEvent(JournalEvent):
     )
     held_until = models.DateTimeField(null=True, editable=False)
     redemption_ids = models.JSONField(default=list, editable=False)
+    #: Why a person says so, in their words.
+    note = models.TextField(blank=True, editable=False)
 
     class Meta:
         ordering = ["id"]

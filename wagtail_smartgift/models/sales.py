@@ -155,12 +155,14 @@ class VoucherOrderEvent(JournalEvent):
     order = models.ForeignKey(
         VoucherOrder, on_delete=models.PROTECT, related_name="events"
     )
-    #: ``place`` or ``check``.
+    #: ``place``, ``check`` or, by a person, ``settle``.
     operation = models.CharField(max_length=16, editable=False)
     outcome = models.CharField(max_length=16, choices=Outcome.choices, editable=False)
     status = models.CharField(
         max_length=16, choices=OrderStatus.choices, editable=False
     )
+    #: Why a person says so, in their words.
+    note = models.TextField(blank=True, editable=False)
 
     class Meta:
         ordering = ["id"]

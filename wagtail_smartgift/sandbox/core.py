@@ -13,7 +13,7 @@ from . import selling
 from .answers import refuse
 from .engine import Engine, LogLine
 from .messages import ALREADY_HELD, NOT_ENOUGH_BALANCE, NOT_HELD
-from .moves import place_hold, spend
+from .moves import give_back, place_hold, spend
 from .pence import to_pence
 from .records import (
     EXPERIENCE,
@@ -149,6 +149,24 @@ class Sandbox(Engine):
             return spend(
                 call, voucher, site_id, pence=pence, experiences=chosen, by="till"
             )
+
+    def reverse_by_staff(self, number: str, *ids: int) -> list[int]:
+        """Let the venue's staff reverse redemptions of a shop's in their dashboard.
+
+        Without ``ids`` all that the API has made and nobody has reversed; returns which.
+        """
+        with self.at_work() as now:
+            voucher = self._voucher(number)
+            undo = [
+                one
+                for one in self._store.redemptions.values()
+                if one.voucher_no == number
+                and one.reversed_at is None
+                and (one.id in ids if ids else one.by == "api")
+            ]
+            call = self.by_hand(voucher.company_id, now)
+            give_back(call, voucher, undo, by="staff")
+            return [one.id for one in undo]
 
     def top_up(self, number: str, amount: Decimal | int | str) -> None:
         """Let the venue's staff add money to a monetary voucher."""

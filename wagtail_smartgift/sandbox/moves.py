@@ -56,7 +56,9 @@ def spend(
     return ids
 
 
-def give_back(call: Call, voucher: Voucher, undo: list[Redemption]) -> None:
+def give_back(
+    call: Call, voucher: Voucher, undo: list[Redemption], *, by: str = "api"
+) -> None:
     """Reverse redemptions of a voucher, each in full."""
     for redemption in undo:
         redemption.reversed_at = call.now
@@ -72,4 +74,5 @@ def give_back(call: Call, voucher: Voucher, undo: list[Redemption]) -> None:
         pence=sum(one.pence for one in undo),
         bits=sum(one.bit_value for one in undo),
         redemptions=tuple(one.id for one in undo),
+        by=by,
     )

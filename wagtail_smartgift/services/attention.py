@@ -63,6 +63,18 @@ def plan(event: OutboxEvent) -> None:
         StaffNotice.objects.create(event=event)
 
 
+def forget(
+    *, session: PaymentSession | None = None, order: VoucherOrder | None = None
+) -> None:
+    """Tell nobody any more of a case that a person has just settled.
+
+    Part of the caller's transaction. One that is being mailed at this moment is told.
+    """
+    StaffNotice.objects.filter(
+        event__session=session, event__order=order, told_at__isnull=True
+    ).delete()
+
+
 def tell_staff() -> int:
     """Send one mail about all that is waiting; returns of how many cases it tells."""
     recipients = get_conf().attention_emails
@@ -177,7 +189,7 @@ def _paragraphs(cases: Sequence[Case]) -> list[str]:
             "These cannot be settled without a person. Look them up in the Smart Gift "
             "dashboard."
         ),
-        *(_describe(case) for case in cases[:DESCRIBED]),
+        *(_with_address(case) for case in cases[:DESCRIBED]),
     ]
     more = len(cases) - DESCRIBED
     if more > 0:
@@ -189,6 +201,13 @@ def _paragraphs(cases: Sequence[Case]) -> list[str]:
     if address:
         parts.append(address)
     return parts
+
+
+def _with_address(case: Case) -> str:
+    """Describe a case, and say where it is settled."""
+    kind = "payment" if isinstance(case, PaymentSession) else "order"
+    address = _address(f"smartgift_attention:{kind}", case.pk)
+    return "\n".join(filter(None, (_describe(case), address)))
 
 
 def _describe(case: Case) -> str:
@@ -224,10 +243,14 @@ def _why(code: str) -> str:
 
 
 def _admin_address() -> str:
+    return _address("smartgift_attention:index")
+
+
+def _address(name: str, *args: object) -> str:
     base = getattr(django_settings, "WAGTAILADMIN_BASE_URL", None)
     if not base:
         return ""
     try:
-        return urljoin(str(base), reverse("wagtailadmin_home"))
+        return urljoin(str(base), reverse(name, args=args))
     except NoReverseMatch:
         return ""

@@ -52,6 +52,8 @@ class Answer:
     problem: str
     #: Smart Gift's own words for a refusal; for staff.
     words: str
+    #: Whether Smart Gift refused it, which is what becomes of a wrong number.
+    refused: bool
     uses: tuple[Use, ...]
     sold_in: tuple[Origin, ...]
 
@@ -61,13 +63,14 @@ def ask(*, account: Account, site_id: str, voucher_no: str) -> Answer:
     voucher_no = Secret(voucher_no)
     number = vault.normalise(voucher_no)
     fingerprint = vault.fingerprint(number, account=account)
-    state, problem, words = None, "", ""
+    state, problem, words, refused = None, "", "", False
     try:
         found = gateway.connect(account, patience=PATIENCE).check(
             voucher_no=number, site_id=site_id, lane=Lane.LOOKUP
         )
         state = holds.zoned(account, found)
     except Refused as error:
+        refused = True
         problem, words = f"Smart Gift refuses it ({error.reason.value}).", error.message
     except SmartGiftError as error:
         problem = f"Smart Gift could not be asked ({error})."
@@ -76,6 +79,7 @@ def ask(*, account: Account, site_id: str, voucher_no: str) -> Answer:
         state=state,
         problem=problem,
         words=words,
+        refused=refused,
         uses=_uses(fingerprint),
         sold_in=_origins(fingerprint),
     )

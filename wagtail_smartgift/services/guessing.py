@@ -12,10 +12,16 @@ A number that can be used resets nothing. Numbers that a payment has already are
 guesses. But each hold costs the shop calls of its quota, so whoever adds and removes
 the same good voucher over and over is stopped as well. The doors only say who calls: a
 page's form and the API are bound alike.
+
+The shop's own staff have limits of their own, each person for themselves: what customers
+get wrong keeps nobody from helping the next one, and a clerk's slips keep no customer out.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
@@ -33,6 +39,9 @@ MINUTE = 60
 FAILURES = frozenset({"voucher_not_usable", "voucher_held"})
 
 _ALL_FAILURES = Counter("failures", MINUTE)
+
+#: The member of staff for whom this thread works at the voucher desk.
+_staff: ContextVar[str] = ContextVar("staff", default="")
 
 
 @contextmanager
@@ -106,6 +115,55 @@ def seconds_to_wait(client: str) -> float | None:
     return None
 
 
+def asker(user: Any) -> str:
+    """Return by what a member of staff is counted."""
+    return f"staff:{user.pk}"
+
+
+@dataclass
+class Try:
+    """A look-up of a member of staff; whoever makes it says whether it failed."""
+
+    failed: bool = False
+
+
+@contextmanager
+def look_up_by_staff(who: str) -> Iterator[Try]:
+    """Let a member of staff look a voucher up within limits of their own.
+
+    Raises:
+        PaymentError: ``throttled``.
+    """
+    kept: list[Counted] = []
+    limits = get_conf().throttles
+    try:
+        counters.count(Counter("desk", MINUTE, who), limit=limits.balance_per_minute)
+        kept.append(counters.count(_staff_failures(who), limit=limits.session_failures))
+    except Full as error:
+        _take_back(kept)
+        raise PaymentError("throttled", retry_after=error.retry_after) from None
+    made = Try()
+    try:
+        yield made
+    finally:
+        if not made.failed:
+            _take_back(kept)
+
+
+def _staff_failures(who: str) -> Counter:
+    return Counter("desk-failures", get_conf().throttles.balance_failures_window, who)
+
+
+@contextmanager
+def by_staff(who: str) -> Iterator[None]:
+    """Count what is tried in here for that member of staff, and not for the payment."""
+    token = _staff.set(who)
+    try:
+        yield
+    finally:
+        _staff.reset(token)
+
+
 def _take_back(kept: list[Counted]) -> None:
     for counted in kept:
         counted.take_back()
@@ -120,6 +178,14 @@ def tried_for(session: PaymentSession) -> Iterator[None]:
     Raises:
         PaymentError: ``throttled``.
     """
+    if who := _staff.get():
+        with look_up_by_staff(who) as made:
+            try:
+                yield
+            except PaymentError as error:
+                made.failed = error.code == "voucher_not_usable"
+                raise
+        return
     _refuse_if_spent(session)
     try:
         yield
@@ -142,7 +208,8 @@ def asked_by_customer(session: PaymentSession) -> Iterator[None]:
         PaymentError: ``throttled``.
     """
     limits = get_conf().throttles
-    holds = Counter("holds", limits.session_holds_window, str(session.pk))
+    asker = _staff.get() or str(session.pk)
+    holds = Counter("holds", limits.session_holds_window, asker)
     try:
         counted = counters.count(holds, limit=limits.session_holds)
     except Full as error:

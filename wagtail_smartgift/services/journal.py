@@ -7,7 +7,9 @@ row is stale. What the row says can always be folded again from its events.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -25,6 +27,20 @@ class Stale(Exception):
 
 
 S = RedemptionStatus
+
+#: Who asked for what this thread does, where a person did.
+_actor: ContextVar[str] = ContextVar("actor", default="")
+
+
+@contextmanager
+def asked_by(actor: str) -> Iterator[None]:
+    """Have every step in here say who asked for it; what the sweep does later does not."""
+    token = _actor.set(actor)
+    try:
+        yield
+    finally:
+        _actor.reset(token)
+
 
 #: What a row may be that gives its hold back: a redeem need not have ended it.
 _WITHOUT_A_HOLD = frozenset(
@@ -53,7 +69,8 @@ TRANSITIONS: dict[tuple[Operation, Outcome], frozenset[RedemptionStatus]] = {
     ),
     (Operation.HOLD, Outcome.UNKNOWN): frozenset({S.HOLDING, S.REVERSING, S.REDEEMING}),
     (Operation.CHECK, Outcome.SUCCEEDED): frozenset(
-        {S.HELD, S.REDEEMING, S.REVERSING, S.REDEEMED}
+        # A person may look before they say what happened.
+        {S.HELD, S.REDEEMING, S.REVERSING, S.REDEEMED, S.NEEDS_ATTENTION}
     ),
     (Operation.CHECK, Outcome.FAILED): frozenset(
         {S.HELD, S.REDEEMING, S.REVERSING, S.REFUSED, S.NEEDS_ATTENTION}
@@ -98,6 +115,7 @@ def record(
     amount: Decimal | None = None,
     seen: Decimal | None = None,
     actor: str = "",
+    note: str = "",
     **changes: Any,
 ) -> Redemption:
     """Write one step: the conditional UPDATE of the row, then its event.
@@ -140,6 +158,7 @@ def record(
         amount=amount,
         seen=seen,
         actor=actor,
+        note=note,
     )
     return redemption
 
@@ -153,6 +172,7 @@ def append(
     amount: Decimal | None = None,
     seen: Decimal | None = None,
     actor: str = "",
+    note: str = "",
 ) -> None:
     """Add an event for a row whose columns this transaction has already written."""
     RedemptionEvent.objects.create(
@@ -168,7 +188,8 @@ def append(
         redemption_ids=redemption.redemption_ids
         if outcome == Outcome.SUCCEEDED
         else [],
-        actor=actor,
+        actor=(actor or _actor.get())[:150],
+        note=note,
     )
 
 
@@ -206,10 +227,10 @@ def fold(events: Iterable[RedemptionEvent]) -> Folded:
 
 
 def disagreeing(session_id: UUID) -> Redemption | None:
-    """Return a redemption of the session that is not what its events add up to.
+    """Return a redemption of the session that must not be built upon.
 
-    There is none unless a bug, or somebody with a database shell, changed a row
-    past the journal: the one thing that must not be built upon.
+    That is one that is not what its events add up to (only a bug, or somebody with a
+    database shell, changes a row past the journal), or one that waits for a person.
     """
     journals: dict[UUID, list[RedemptionEvent]] = defaultdict(list)
     for event in RedemptionEvent.objects.filter(
@@ -217,12 +238,17 @@ def disagreeing(session_id: UUID) -> Redemption | None:
     ).order_by("id"):
         journals[event.redemption_id].append(event)
     for row in Redemption.objects.filter(session_id=session_id).order_by():
-        folded = fold(journals[row.pk])
-        standing = bool(row.proof) and row.status != S.REVERSED
-        taken = row.amount if standing else Decimal("0.00")
-        if (folded.status, folded.taken) != (row.status, taken):
+        if row.status == S.NEEDS_ATTENTION or not agrees(row, journals[row.pk]):
             return row
     return None
+
+
+def agrees(row: Redemption, events: Iterable[RedemptionEvent]) -> bool:
+    """Tell whether a redemption is what its events, oldest first, add up to."""
+    folded = fold(events)
+    standing = bool(row.proof) and row.status != S.REVERSED
+    taken = row.amount if standing else Decimal("0.00")
+    return (folded.status, folded.taken) == (row.status, taken)
 
 
 def last_step(redemption_id: UUID, operation: Operation) -> RedemptionEvent | None:

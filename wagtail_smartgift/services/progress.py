@@ -113,7 +113,7 @@ def _confirming(worker: Worker, session: PaymentSession) -> None:
         return
     except Postponed:
         # No time limit overrides an unknown.
-        if not _is_too_old(session) or _has(session, S.REDEEMING):
+        if not is_too_old(session) or _has(session, S.REDEEMING):
             raise
         session = _undo(session, "hold_lost")
     _backward(worker, session)
@@ -130,7 +130,7 @@ def _forward(
     if sessions.fallen_out(rows):
         # It was refused, and whoever learnt it did not live to undo the others.
         raise redeeming.NotRedeemed("hold_lost")
-    if _is_too_old(session) and _is_unpaid(session):
+    if is_too_old(session) and _is_unpaid(session):
         raise redeeming.NotRedeemed("hold_lost")
     for row in rows:
         if row.status in COUNTED_REDEMPTION_STATUSES and row.amount > 0:
@@ -251,7 +251,8 @@ def _is_unpaid(session: PaymentSession) -> bool:
     ).exists()
 
 
-def _is_too_old(session: PaymentSession) -> bool:
+def is_too_old(session: PaymentSession) -> bool:
+    """Tell whether a confirmation that cannot go forward is undone by now."""
     began: datetime | None = session.confirm_began_at
     return began is not None and timezone.now() - began > timedelta(
         minutes=CONFIRM_MINUTES
@@ -277,12 +278,17 @@ def _rest(session: PaymentSession, status: SessionStatus, event: str) -> None:
             raise Postponed("busy", retry_after=0)
         wrong = None if attention else journal.disagreeing(session.pk)
         if wrong is not None:
-            logger.error("Redemption %s is not what its journal says.", wrong.pk)
+            code = wrong.attention_code
+            if wrong.status != S.NEEDS_ATTENTION:
+                code = "books_differ"
+                logger.error("Redemption %s is not what its journal says.", wrong.pk)
             status, event = SessionStatus.NEEDS_ATTENTION, "session.needs_attention"
-            PaymentSession.objects.filter(pk=session.pk).update(
-                attention_code="books_differ"
-            )
-        PaymentSession.objects.filter(pk=session.pk).update(status=status)
+            PaymentSession.objects.filter(pk=session.pk).update(attention_code=code)
+        stopped = status == SessionStatus.NEEDS_ATTENTION
+        fresh.interrupted = session.status if stopped else ""
+        PaymentSession.objects.filter(pk=session.pk).update(
+            status=status, interrupted=fresh.interrupted
+        )
         fresh.status = status
         if status == SessionStatus.OPEN:
             sessions.reallocate(fresh)

@@ -233,7 +233,7 @@ def write_reversed(
             **changes,
         )
         if rest:
-            _add_rest(row, rest, hold or {})
+            add_rest(row, rest, hold or {})
         outbox.emit("voucher.reversed", session=row.session, redemption=row)
 
 
@@ -264,7 +264,7 @@ def _live_hold(row: Redemption) -> dict[str, Any]:
     }
 
 
-def _add_rest(row: Redemption, amount: Decimal, hold: dict[str, Any]) -> None:
+def add_rest(row: Redemption, amount: Decimal, hold: dict[str, Any]) -> None:
     """Insert the row that redeems the rest, under the hold that we still have.
 
     Without one it claims the voucher at once, so that no other session of this shop

@@ -359,6 +359,16 @@ def _storable(wanted: WantedOrder) -> dict[str, Any]:
 # Taking it further
 
 
+def advance(order: VoucherOrder) -> VoucherOrder:
+    """Take an unfinished order as far as a request has time for; the sweep does the rest.
+
+    Raises:
+        ForeignRow: it was made with another key or address than is configured now.
+    """
+    order, _placed = _advance(order, TimeBox.request())
+    return order
+
+
 def _advance(order: VoucherOrder, box: TimeBox) -> tuple[VoucherOrder, bool]:
     """Take an order as far as it goes now; tell whether one of these steps placed it."""
     if order.status not in {S.QUEUED, S.PLACING}:

@@ -27,8 +27,9 @@ from wagtail_smartgift.models import VoucherOrder, VoucherOrderEvent
 from wagtail_smartgift.services import outbox
 
 
-#: What the journal of an order records: placing it, and asking for its number.
-PLACE, CHECK = "place", "check"
+#: What the journal of an order records: placing it, asking for its number, and what a
+#: person said of it.
+PLACE, CHECK, SETTLE = "place", "check", "settle"
 #: Why an order waits (``VoucherOrder.refusal``), in the words of the documented codes.
 BUSY = "busy"
 UNAVAILABLE = "smartgift_unavailable"
@@ -94,6 +95,8 @@ def step(
     outcome: Outcome,
     *,
     reason: str = "",
+    actor: str = "",
+    note: str = "",
     **changes: Any,
 ) -> bool:
     """Write one step, its UPDATE and its event; False if the row has moved on."""
@@ -103,7 +106,7 @@ def step(
             if outcome is not Outcome.REQUESTED:
                 append(order, operation, outcome, reason=reason)
             return False
-        append(order, operation, outcome, reason=reason)
+        append(order, operation, outcome, reason=reason, actor=actor, note=note)
         if "status" in changes:
             tell(order)
     return True
@@ -136,6 +139,8 @@ def append(
     *,
     reason: str = "",
     attempt: int | None = None,
+    actor: str = "",
+    note: str = "",
 ) -> None:
     VoucherOrderEvent(
         order=order,
@@ -144,6 +149,8 @@ def append(
         status=order.status,
         attempt=order.attempt if attempt is None else attempt,
         reason=reason[:64],
+        actor=actor[:150],
+        note=note,
     ).save()
 
 

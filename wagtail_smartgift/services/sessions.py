@@ -53,10 +53,14 @@ def touch(session_id: UUID) -> PaymentSession:
 
 def hand_over(session: PaymentSession, why: str) -> None:
     """Put a session that this transaction has locked in front of a person."""
+    if session.status != SessionStatus.NEEDS_ATTENTION:
+        session.interrupted = session.status
     session.status = SessionStatus.NEEDS_ATTENTION
     session.attention_code = why
     session.next_look_at = None
-    session.save(update_fields=["status", "attention_code", "next_look_at"])
+    session.save(
+        update_fields=["status", "attention_code", "next_look_at", "interrupted"]
+    )
 
 
 def rows(session: PaymentSession) -> list[Redemption]:

@@ -24,6 +24,11 @@ def normalise(number: str) -> str:
     return codes.normalise_voucher_number(hook(number) if hook else number)
 
 
+def normalise_text(text: str) -> str:
+    """Return any text as a number in it would be sent, to look for one."""
+    return codes.normalise_voucher_number(Secret(text))
+
+
 def fingerprint(number: str, *, account: Account) -> str:
     number = Secret(number)
     return codes.fingerprint(
@@ -43,6 +48,20 @@ def open_sealed(token: str) -> str:
         UndecryptableError: its key is no longer configured.
     """
     return codes.decrypt(token, keys=get_conf().encryption_keys)
+
+
+def mentions(text: str, redemption: Redemption) -> bool:
+    """Tell whether somebody has typed a stored voucher's number into other words."""
+    try:
+        number = voucher_number(redemption)
+    except codes.UndecryptableError:
+        return False
+    return number_in(text, number)
+
+
+def number_in(text: str, number: str) -> bool:
+    """Tell whether a text has that number in it, however it is spaced."""
+    return Secret(number).casefold() in normalise_text(text).casefold()
 
 
 def voucher_number(redemption: Redemption) -> str:

@@ -1,5 +1,7 @@
 """People of the shop's staff, each with what they may do."""
 
+from decimal import Decimal
+
 import pytest
 from django.contrib.auth.models import Permission
 
@@ -20,3 +22,18 @@ def staff(db, django_user_model, client):
         return client
 
     return log_in
+
+
+@pytest.fixture
+def books(sandbox):
+    """Return a function: what the shop has redeemed of a voucher, by the sandbox's books."""
+
+    def redeemed(number):
+        pence = sum(
+            one.pence
+            for one in sandbox.redemptions(number)
+            if one.by == "api" and one.reversed_at is None
+        )
+        return Decimal(pence) / 100
+
+    return redeemed

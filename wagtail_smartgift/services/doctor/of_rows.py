@@ -111,8 +111,8 @@ def attention() -> Iterator[Finding]:
         yield warning(
             "people",
             f"{payments} payments and {orders} orders wait for somebody to decide",
-            "Look their vouchers up in Smart Gift's dashboard (smartgift_check tells "
-            "what is known here).",
+            "Settle them in the Wagtail admin: Gift vouchers > Needs attention tells what "
+            "to look up in Smart Gift's dashboard.",
         )
     else:
         yield ok("people", "nothing waits for somebody to decide")

@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from django.db import models
+from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.encoding import force_str
 from django.utils.functional import Promise
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from wagtail.admin.menu import MenuItem
 from wagtail.admin.views.mixins import SpreadsheetExportMixin
 from wagtail.admin.viewsets.base import ViewSet
@@ -58,6 +61,15 @@ class GuardedViewSet(ViewSet):
             (self.guarded_item_class,),
             {"policy": self.policy, "actions": self.actions},
         )
+
+
+def moves_money(view: Any) -> Any:
+    """Prepare a view in which money moves, or a voucher's number comes in.
+
+    Each step is committed by itself, so no transaction of the host's may span it; no
+    browser or proxy keeps what it shows, and no error page what was typed.
+    """
+    return non_atomic_requests(never_cache(sensitive_post_parameters()(view)))
 
 
 def leads_to(

@@ -3,6 +3,8 @@
 from django.utils.translation import gettext_lazy
 from wagtail.admin.viewsets.base import ViewSetGroup
 
+from wagtail_smartgift.views.desk.attention import AttentionViewSet
+from wagtail_smartgift.views.desk.counter import CounterViewSet
 from wagtail_smartgift.views.desk.orders import OrderViewSet
 from wagtail_smartgift.views.desk.payments import PaymentViewSet
 from wagtail_smartgift.views.desk.privacy import PrivacyViewSet
@@ -21,6 +23,8 @@ class GiftVouchersGroup(ViewSetGroup):
         ProductViewSet,
         OrderViewSet,
         PaymentViewSet,
+        AttentionViewSet,
+        CounterViewSet,
         WebhooksViewSet,
         ReportsViewSet,
         PrivacyViewSet,

@@ -18,13 +18,8 @@ from wagtail.models import ModelLogEntry
 from wagtail_smartgift.choices import (
     DeliveryStatus,
     InboxStatus,
-    Operation,
-    OrderStatus,
-    Outcome,
-    RedemptionStatus,
     ShopEvent,
 )
-from wagtail_smartgift.formats import format_price
 from wagtail_smartgift.models import (
     InboxMessage,
     OutboxEvent,
@@ -32,16 +27,10 @@ from wagtail_smartgift.models import (
     Redemption,
     RedemptionEvent,
     VoucherOrder,
-    VoucherOrderEvent,
     WebhookDelivery,
 )
-from wagtail_smartgift.views.desk import deliveries, inbox
+from wagtail_smartgift.views.desk import deliveries, inbox, journals
 from wagtail_smartgift.views.desk.timeline import Moment, Timeline
-from wagtail_smartgift.views.desk.words import ORDER_OPERATIONS, reason
-
-
-_TROUBLE = {Outcome.FAILED, Outcome.UNKNOWN}
-_MOVES_MONEY = {Operation.REDEEM, Operation.REVERSE, Operation.SETTLE}
 
 
 def of_payment(
@@ -51,7 +40,13 @@ def of_payment(
     return Timeline(
         [
             Moment(at=session.created_at, what=_("Payment opened")),
-            *_journal(session, redemptions),
+            *journals.of_redemptions(
+                RedemptionEvent.objects.filter(redemption__session=session)
+                .select_related("redemption")
+                .order_by("pk"),
+                currency=session.currency,
+            ),
+            *journals.of_desk(session.desk_actions.all(), currency=session.currency),
             *_told(OutboxEvent.objects.filter(session=session), user),
             *_messages(session.reference, inbox.ABOUT_PAYMENTS, user),
             *_deeds([session, *redemptions]),
@@ -64,77 +59,12 @@ def of_order(order: VoucherOrder, *, user: Any) -> Timeline:
     return Timeline(
         [
             Moment(at=order.created_at, what=_("Order stored")),
-            *_order_journal(order),
+            *journals.of_order(order.events.order_by("pk")),
             *_told(OutboxEvent.objects.filter(order=order), user),
             *_messages(order.reference, inbox.ABOUT_ORDERS, user),
             *_deeds([order]),
         ]
     )
-
-
-def _journal(
-    session: PaymentSession, redemptions: Sequence[Redemption]
-) -> Iterator[Moment]:
-    by_pk = {row.pk: row for row in redemptions}
-    events = RedemptionEvent.objects.filter(redemption__session=session)
-    for event in events.order_by("pk"):
-        row = by_pk[event.redemption_id]
-        yield Moment(
-            at=event.created_at,
-            what=_("%(operation)s, voucher %(code)s")
-            % {"operation": event.get_operation_display(), "code": row.display_code},
-            outcome=event.get_outcome_display(),
-            detail=_event_detail(event, row, session.currency),
-            actor=event.actor,
-            is_trouble=event.outcome in _TROUBLE
-            or event.status == RedemptionStatus.NEEDS_ATTENTION,
-        )
-
-
-def _event_detail(event: RedemptionEvent, row: Redemption, currency: str) -> str:
-    parts = []
-    if event.reason:
-        parts.append(str(reason(event.reason)))
-    if event.amount is not None and event.operation in _MOVES_MONEY:
-        parts.append(
-            _("Amount: %(amount)s.") % {"amount": format_price(event.amount, currency)}
-        )
-    # Of an experience voucher it is a sum of flags, and tells staff nothing.
-    if event.balance is not None and not row.is_experience:
-        parts.append(
-            _("The voucher held %(amount)s.")
-            % {"amount": format_price(event.balance, currency)}
-        )
-    if event.redemption_ids and event.operation in _MOVES_MONEY:
-        parts.append(
-            _("Redemption ids: %(ids)s.")
-            % {"ids": ", ".join(str(one) for one in event.redemption_ids)}
-        )
-    if event.status == RedemptionStatus.NEEDS_ATTENTION:
-        parts.append(_("A person has to decide."))
-    return " ".join(parts)
-
-
-def _order_journal(order: VoucherOrder) -> Iterator[Moment]:
-    for event in VoucherOrderEvent.objects.filter(order=order).order_by("pk"):
-        yield Moment(
-            at=event.created_at,
-            what=ORDER_OPERATIONS.get(event.operation, event.operation),
-            outcome=event.get_outcome_display(),
-            detail=" ".join(
-                str(part)
-                for part in (
-                    reason(event.reason),
-                    _("Attempt %(number)d.") % {"number": event.attempt}
-                    if event.attempt > 1
-                    else "",
-                )
-                if part
-            ),
-            actor=event.actor,
-            is_trouble=event.outcome in _TROUBLE
-            or event.status == OrderStatus.NEEDS_ATTENTION,
-        )
 
 
 def _told(events: "QuerySet[OutboxEvent]", user: Any) -> Iterator[Moment]:

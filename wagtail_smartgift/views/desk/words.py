@@ -7,7 +7,7 @@ one that ``services`` write has its sentence here; a test compares the two.
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from wagtail_smartgift.choices import AttentionReason
+from wagtail_smartgift.choices import AttentionReason, Operation, Verdict
 from wagtail_smartgift.exceptions import ERROR_CODES
 
 
@@ -71,6 +71,7 @@ _CODES: dict[str, str | Promise] = {
 ORDER_OPERATIONS: dict[str, str | Promise] = {
     "place": pgettext_lazy("order operation", "Place the order"),
     "check": pgettext_lazy("order operation", "Ask what became of it"),
+    "settle": Operation.SETTLE.label,
 }
 
 
@@ -82,6 +83,8 @@ def reason(code: str) -> str | Promise:
         return _CODES[code]
     if code in AttentionReason.values:
         return AttentionReason(code).label
+    if code in Verdict.values:
+        return Verdict(code).label
     if code in ERROR_CODES:
         return ERROR_CODES[code][1]
     return code
