@@ -77,6 +77,7 @@ class Mortal(World):
         self.dead = False
         self.steps: list[str] = []
         self._undo: list[Callable[[], None]] = []
+        self._wire = {}
 
     def step(self, name: str) -> None:
         self.steps.append(name)

@@ -42,8 +42,10 @@ logger = logging.getLogger(__name__)
 S = RedemptionStatus
 #: A session in one of these is being driven, and will see a late answer itself.
 _WAITS_FOR_ANSWERS = frozenset({SessionStatus.CONFIRMING, SessionStatus.REFUNDING})
-#: Refusals that mean that our hold was not what we took it for.
-_HOLD_REASONS = frozenset({RefusalReason.ALREADY_HELD, RefusalReason.NOT_HELD})
+#: What is written of a refusal. Beside an unknown outcome each of them contradicts what
+#: we had read under our own hold: see ``_write_refusal``.
+HOLD_GONE, SHORTFALL, REFUSED = "hold_gone", "shortfall", "refused"
+CONTRADICTIONS = frozenset({HOLD_GONE, SHORTFALL, REFUSED})
 
 
 class NotRedeemed(Exception):
@@ -59,12 +61,8 @@ class NotRedeemed(Exception):
         super().__init__(code)
 
 
-class HoldGone(Exception):
-    """Our hold was no longer there; a new one may do."""
-
-
 class InDoubt(Exception):
-    """It was sent, and nobody knows what became of it: see ``settling``."""
+    """It was sent, and it is not sure what became of it: see ``settling``."""
 
 
 def value_of(row: Redemption) -> Decimal:
@@ -77,7 +75,6 @@ def redeem(worker: Worker, row: Redemption) -> None:
 
     Raises:
         NotRedeemed: refused, nothing was taken.
-        HoldGone: refused since our hold was gone, nothing was taken.
         Postponed: not sent, nothing was taken; the row is held as before.
         InDoubt: sent, and nobody knows what became of it.
         Claimed: another worker has taken the session over; nothing was sent.
@@ -223,16 +220,39 @@ def write_not_sent(row: Redemption) -> None:
 
 
 def _write_refusal(row: Redemption, error: Refused) -> None:
-    """T2 of a first answer that is a refusal: it cannot be about our own spending."""
-    if error.reason in _HOLD_REASONS:
-        fail(row, S.LAPSED, "hold_gone", hold_token_encrypted="", held_until=None)
-        raise HoldGone
-    if error.reason is RefusalReason.NOT_ENOUGH_BALANCE:
+    """T2 of a first answer that is a refusal.
+
+    It is sure that *this* request took nothing. But between us and Smart Gift there may
+    be something that sends a request twice, and answers with what the second one was
+    told. The hold was ours and the money was there, so whatever the refusal says of
+    either came about in between: by our own spending, as far as anybody knows. The
+    balance is looked at before it is believed.
+
+    Raises:
+        NotRedeemed: there never was so much on it; nothing was taken.
+        InDoubt: ``settling`` looks.
+    """
+    if error.reason in {RefusalReason.ALREADY_HELD, RefusalReason.NOT_HELD}:
+        reason = HOLD_GONE
+    elif error.reason is RefusalReason.NOT_ENOUGH_BALANCE:
+        reason = SHORTFALL
+    else:
+        reason = REFUSED
+    if row.baseline is None or value_of(row) > row.baseline:
         # Still held by us: what is really on it is read before it counts again.
-        fail(row, S.HELD, "shortfall", baseline=None)
-        raise NotRedeemed("shortfall")
-    fail(row, S.REFUSED, "refused")
-    raise NotRedeemed("hold_lost")
+        fail(row, S.HELD, SHORTFALL, baseline=None)
+        raise NotRedeemed(SHORTFALL)
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            Operation.REDEEM,
+            Outcome.UNKNOWN,
+            status=S.REDEEMING,
+            reason=reason,
+            amount=row.amount,
+        )
+    logger.info("A redeem of %s was refused (%s), and is looked at.", row.pk, reason)
+    raise InDoubt
 
 
 def fail(

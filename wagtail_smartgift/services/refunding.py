@@ -150,8 +150,6 @@ def _step(
         reversing.begin(worker, row)
     if row.status == S.REVERSING:
         _give_back(worker, row, rest=max(ZERO, row.amount - due))
-    elif row.status == S.REDEEMING:
-        spending.settle(worker, row)
     elif _is_refused(row):
         _to_person(row)
     else:
@@ -189,7 +187,10 @@ def _hold_first(worker: Worker, row: Redemption) -> None:
 
 def _redeem_rest(worker: Worker, session: PaymentSession, row: Redemption) -> None:
     try:
-        spending.spend(worker, session, row)
+        if row.status == S.REDEEMING:
+            spending.settle(worker, row)
+        else:
+            spending.spend(worker, session, row)
     except redeeming.NotRedeemed as error:
         if error.held_for is not None:
             raise reversing.VoucherBusy(error.held_for) from None
