@@ -7,7 +7,7 @@ themselves: it is whether the two agree.
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.transaction import Atomic
 from django.utils import timezone as django_timezone
 
-from wagtail_smartgift import ledger, payments
+from wagtail_smartgift import clock, ledger, payments
 from wagtail_smartgift.choices import (
     LIVE_REDEMPTION_STATUSES,
     OrderStatus,
@@ -93,6 +93,8 @@ class World:
         self._is_mortal = False
         self._undo: list[Callable[[], None]] = []
         self._time: Any = None
+        #: Seconds that have been let pass, everywhere.
+        self._passed = 0.0
         self._wire: dict[str, Callable[[Callable[[], Any]], Any]] = {}
 
     # -- life and death ------------------------------------------------------------
@@ -101,6 +103,7 @@ class World:
         traveller = time_machine.travel(datetime.now(tz=timezone.utc), tick=True)
         self._time = traveller.start()
         self._undo.append(traveller.stop)
+        self._share_a_database()
         self.watch()
 
     def stop(self) -> None:
@@ -175,7 +178,28 @@ class World:
     def pass_time(self, seconds: float) -> None:
         """Let time pass here and at Smart Gift."""
         self.sandbox.clock.advance(seconds)
+        self._passed += seconds
         self._time.shift(seconds)
+
+    def _share_a_database(self) -> None:
+        """Have a database whose clock is not this host's, though it agrees with it."""
+        ours = clock.now
+
+        def databases_now() -> datetime:
+            real = time_machine.escape_hatch.datetime.datetime.now(tz=timezone.utc)
+            return real + timedelta(seconds=self._passed)
+
+        clock.now = databases_now
+        self._undo.append(lambda: setattr(clock, "now", ours))
+
+    @contextmanager
+    def on_a_host_ahead_by(self, seconds: float) -> Iterator[None]:
+        """Be another host, whose clock is wrong; neither the database's nor theirs is."""
+        self._time.shift(seconds)
+        try:
+            yield
+        finally:
+            self._time.shift(-seconds)
 
     def until_quiet(self) -> int:
         """Let time pass and sweep until nothing is left to do; returns the passes."""

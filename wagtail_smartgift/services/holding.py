@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.utils import timezone
 
+from wagtail_smartgift import clock
 from wagtail_smartgift.choices import (
     Lane,
     Operation,
@@ -168,7 +168,7 @@ def _write(
             baseline=appraisal.baseline,
             experiences_available=appraisal.experiences_available,
             experiences=appraisal.experiences,
-            held_until=holds.deadline(row.hold_sent_at or timezone.now(), state),
+            held_until=holds.deadline(row.hold_sent_at or clock.now(), state),
         )
         if fresh.status == SessionStatus.OPEN:
             sessions.reallocate(fresh)

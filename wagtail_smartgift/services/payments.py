@@ -13,10 +13,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_smartgift import ledger
+from wagtail_smartgift import clock, ledger
 from wagtail_smartgift.choices import (
     COUNTED_REDEMPTION_STATUSES,
     RedemptionStatus,
@@ -185,9 +184,7 @@ def prepare(*, reference: str) -> ledger.Session:
     with _working(session) as (worker, session):
         if (answer := _answer_to_prepare(session)) is not None:
             return answer
-        PaymentSession.objects.filter(pk=session.pk).update(
-            last_active_at=timezone.now()
-        )
+        PaymentSession.objects.filter(pk=session.pk).update(last_active_at=clock.now())
         for row in sessions.rows(session):
             if row.status in COUNTED_REDEMPTION_STATUSES and row.amount > 0:
                 _prepare(worker, session, row)
@@ -240,9 +237,9 @@ def confirm(*, reference: str, amount_remaining: object = None) -> ledger.Sessio
                 session.pk,
                 expected={Status.OPEN},
                 status=Status.CONFIRMING,
-                confirm_began_at=timezone.now(),
+                confirm_began_at=clock.now(),
                 undo_reason="",
-                next_look_at=timezone.now(),
+                next_look_at=clock.now(),
             )
             remaining = sessions.reallocate(fresh)
             if expected is not None and expected != remaining:
@@ -277,6 +274,8 @@ def _drive_confirmation(worker: Worker, session: PaymentSession) -> None:
         if session.undo_reason or not _untouched(session):
             return
         with transaction.atomic(durable=True):
+            # Whoever has taken it over meanwhile may be about to redeem.
+            worker.claim.renew()
             fresh = sessions.lock(
                 session.pk,
                 expected={Status.CONFIRMING},
@@ -316,7 +315,7 @@ def cancel(*, reference: str) -> ledger.Session:
     with _working(session) as (worker, session):
         if session.status in {Status.OPEN, Status.CONFIRMED}:
             _undertake(
-                worker, session, status=Status.CANCELLING, next_look_at=timezone.now()
+                worker, session, status=Status.CANCELLING, next_look_at=clock.now()
             )
             session = worker.session()
     # Answered by what was seen under the claim: since then the sweep may have brought
@@ -374,7 +373,7 @@ def refund(
                 session,
                 status=Status.REFUNDING,
                 refund_target=ledger.refunded(rows) + wanted,
-                next_look_at=timezone.now(),
+                next_look_at=clock.now(),
                 claim=claim,
             )
     session = _find(reference)

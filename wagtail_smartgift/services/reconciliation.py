@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
-from wagtail_smartgift import health
+from wagtail_smartgift import clock, health
 from wagtail_smartgift.choices import OrderStatus, RedemptionStatus, SessionStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.ledger import PENDING
@@ -34,6 +33,7 @@ from wagtail_smartgift.services import (
     progress,
     sales,
     sessions,
+    stranded,
 )
 from wagtail_smartgift.services.claims import Claimed
 from wagtail_smartgift.services.journal import Stale
@@ -89,6 +89,7 @@ def reconcile(*, batch: int = BATCH) -> Report:
     # Before the payments, so that what they begin is taken on in the same pass.
     report.messages = inbox.process_due(limit=batch)
     report.failed_messages = inbox.count_failed()
+    stranded.undo(limit=batch)
     _advance(report, batch)
     _count_foreign(report)
     _release_abandoned(report, batch)
@@ -114,7 +115,7 @@ def _beat() -> None:
 
     Before mail and webhooks: a slow receiver must not look like a sweep that is dead.
     """
-    now = timezone.now()
+    now = clock.now()
     if not Heartbeat.objects.filter(name=health.SWEEP).update(at=now):
         # Two first passes at once: either's time will do.
         Heartbeat.objects.bulk_create(
@@ -124,7 +125,7 @@ def _beat() -> None:
 
 def _lapse(report: Report, batch: int) -> None:
     """Move holds past their deadline to lapsed; a session at work does it itself."""
-    now = timezone.now()
+    now = clock.now()
     oldest = now - timedelta(seconds=holds.HOLD_SECONDS + holds.DEADLINE_MARGIN)
     over = Q(status=S.HELD, held_until__lte=now) | Q(
         status=S.HOLDING, hold_sent_at__lte=oldest
@@ -158,7 +159,7 @@ def _due(now: object) -> QuerySet[PaymentSession]:
 
 
 def _advance(report: Report, batch: int) -> None:
-    for session in list(_due(timezone.now())[:batch]):
+    for session in list(_due(clock.now())[:batch]):
         try:
             with at_work(session, box=TimeBox.sweep()) as worker:
                 progress.advance(worker)
@@ -171,7 +172,7 @@ def _advance(report: Report, batch: int) -> None:
             logger.exception("The sweep failed on payment %s.", session.pk)
             report.faults += 1
             PaymentSession.objects.filter(pk=session.pk).update(
-                next_look_at=timezone.now() + timedelta(seconds=AFTER_FAULT)
+                next_look_at=clock.now() + timedelta(seconds=AFTER_FAULT)
             )
         else:
             report.settled += 1
@@ -179,7 +180,7 @@ def _advance(report: Report, batch: int) -> None:
 
 def _release_abandoned(report: Report, batch: int) -> None:
     """Give back the holds of open sessions that nobody has touched for long."""
-    limit = timezone.now() - timedelta(seconds=get_conf().abandoned_after)
+    limit = clock.now() - timedelta(seconds=get_conf().abandoned_after)
     # From what is held, which is little: there are open sessions of many years.
     held = Redemption.objects.order_by().filter(status=S.HELD)
     abandoned = PaymentSession.objects.filter(

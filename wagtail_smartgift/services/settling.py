@@ -12,9 +12,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.utils import timezone
 
-from wagtail_smartgift import capabilities
+from wagtail_smartgift import capabilities, clock
 from wagtail_smartgift.capabilities import Capabilities
 from wagtail_smartgift.choices import (
     Lane,
@@ -69,7 +68,7 @@ def settle(worker: Worker, row: Redemption) -> None:
         return
     settled_at = _sent_at(row) + timedelta(seconds=get_conf().settle)
     # A refusal was answered: whatever was the reason for it has happened before.
-    if not _refusal(row) and timezone.now() < settled_at:
+    if not _refusal(row) and clock.now() < settled_at:
         patience.look_again(row, settled_at)
         raise NotSettledYet
     if patience.is_early(row):
@@ -155,7 +154,7 @@ def _replay(worker: Worker, row: Redemption) -> None:
     with transaction.atomic(durable=True):
         # A request of its own: whatever comes of it settles from now on, also when
         # this worker does not live to see its answer.
-        worker.claim.renew()
+        worker.claim.renew(expected=redeeming.REDEEMS_IN)
         journal.record(
             row,
             Operation.REDEEM,
@@ -163,12 +162,16 @@ def _replay(worker: Worker, row: Redemption) -> None:
             status=S.REDEEMING,
             reason="replay",
             amount=row.amount,
-            sent_at=timezone.now(),
+            sent_at=clock.now(),
         )
     try:
         receipt = redeeming.send(worker, row)
     except OutcomeUnknown:
-        _write_replay(row, Outcome.UNKNOWN, "replay_unknown")
+        try:
+            _write_replay(row, Outcome.UNKNOWN, "replay_unknown")
+        except journal.Stale:
+            redeeming.write_overtaken(row)
+            raise
         raise NotSettledYet from None
     except Refused as error:
         if error.reason is RefusalReason.NOT_ENOUGH_BALANCE:
@@ -182,7 +185,7 @@ def _replay(worker: Worker, row: Redemption) -> None:
 
 
 def _write_replay(row: Redemption, outcome: Outcome, reason: str) -> None:
-    settle_at = timezone.now() + timedelta(seconds=get_conf().settle)
+    settle_at = clock.now() + timedelta(seconds=get_conf().settle)
     with transaction.atomic(durable=True):
         journal.record(
             row,
@@ -216,7 +219,7 @@ def _write_applied(
 
 def _settle_by_balance(worker: Worker, row: Redemption, known: Capabilities) -> None:
     # Before the question: whatever comes after it is not in the answer.
-    asked_at = timezone.now()
+    asked_at = clock.now()
     try:
         state = holds.look(worker, row, lane=Lane.MONEY)
     except Refused as error:
@@ -234,13 +237,16 @@ def _settle_by_balance(worker: Worker, row: Redemption, known: Capabilities) -> 
     _write_look(row, state)
     fallen = (row.baseline or 0) - state.remaining_value
     ours = held and not is_fenced(row) and _is_our_doing(state, known)
-    if _refusal(row) and fallen >= 0 and not _has_lost_ours(row, state):
+    refused = _refusal(row)
+    # A refusal is the better witness, unless our hold is known to stand after a redeem.
+    proves = not refused or known.redeem_ends_hold is False
+    if refused and fallen >= 0 and not _has_lost_ours(row, state):
         _write_refused(worker, row, known, held=held, fallen=fallen)
     elif fallen == 0:
         _not_fallen(worker, row, known, held=held, asked_at=asked_at)
     elif ours and state.held is False and _has_lost_ours(row, state):
         _write_applied(row, Proof.HOLD, seen=state.remaining_value)
-    elif ours and fallen == redeeming.value_of(row):
+    elif ours and proves and fallen == redeeming.value_of(row):
         _write_applied(row, Proof.BALANCE, seen=state.remaining_value)
     else:
         # It moved while nothing of ours kept others away, or by another amount.
@@ -251,12 +257,9 @@ def _cannot_be_read(row: Redemption) -> None:
     """Smart Gift refuses to tell what is on the voucher: expired or blocked meanwhile.
 
     Raises:
-        NotRedeemed: it refused to redeem it as well, and not because it is spent: our
-            redeem would have left something on it.
+        NotRedeemed: it refused to redeem it as well, and not for want of money.
     """
-    if _refusal(row) == redeeming.REFUSED and (
-        redeeming.value_of(row) < (row.baseline or 0)
-    ):
+    if _refusal(row) == redeeming.REFUSED:
         redeeming.fail(row, S.REFUSED, redeeming.REFUSED)
         raise redeeming.NotRedeemed("hold_lost")
     _to_person(row, "unreadable")
@@ -370,7 +373,9 @@ def _decided_from(row: Redemption, known: Capabilities, *, held: bool) -> dateti
     given_back = (released.outcome, released.reason) == (Outcome.SUCCEEDED, "")
     if not given_back or fenced.outcome != Outcome.SUCCEEDED or fenced.pk < released.pk:
         return late_at
-    return min(late_at, fenced.created_at + timedelta(seconds=get_conf().settle))
+    # Given back before that: from then on the old token was refused.
+    fenced_at = row.hold_sent_at or late_at
+    return min(late_at, fenced_at + timedelta(seconds=get_conf().settle))
 
 
 def _fence(worker: Worker, row: Redemption) -> None:
