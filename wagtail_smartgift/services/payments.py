@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -351,52 +352,113 @@ def refund(
     """Give an amount, or all that is left, back onto the vouchers.
 
     ``claim`` is the caller's on its idempotency key, or on its message: what that has
-    begun before is answered and not begun again.
+    begun before is answered and not begun again. While another refund is running, what
+    is asked for under a key of its own is added to it, and so is all that is left; an
+    amount without a key may be a repeat, and is not.
     """
     wanted = None if amount is None else opening.amount("amount", amount)
     session = _find(reference)
-    begun = claim is not None and claim.refund_target is not None
-    if begun and session.status == Status.NEEDS_ATTENTION:
-        raise PaymentError("needs_attention")
-    if begun or session.status == Status.REFUNDING:
+    if claim is not None and claim.refund_target is not None:
+        if session.status == Status.NEEDS_ATTENTION:
+            raise PaymentError("needs_attention")
         return ledger.describe(session)
-    _refuse_refund(session)
+    if session.status == Status.REFUNDING:
+        if wanted is not None and claim is None:
+            return ledger.describe(session)
+        if _extend_refund(session, wanted, claim):
+            return ledger.describe(_find(reference))
+    _refuse_refund(session, also=Status.REFUNDING)
     with _working(session) as (worker, session):
-        _refuse_refund(session)
-        rows = sessions.rows(session)
-        left = ledger.standing(rows)
-        wanted = left if wanted is None else wanted
-        _check_refund(rows, wanted, left=left)
-        if wanted:
-            _undertake(
-                worker,
-                session,
-                status=Status.REFUNDING,
-                refund_target=ledger.refunded(rows) + wanted,
-                next_look_at=clock.now(),
-                claim=claim,
-            )
+        running = session.status == Status.REFUNDING
+        if not running:
+            _refuse_refund(session)
+            _begin_refund(worker, session, wanted, claim)
+    if running and not _extend_refund(session, wanted, claim):
+        raise PaymentError("session_busy", retry_after=5)
     session = _find(reference)
     if session.status == Status.NEEDS_ATTENTION:
         raise PaymentError("needs_attention")
     return ledger.describe(session)
 
 
-def _refuse_refund(session: PaymentSession) -> None:
-    if session.status == Status.CONFIRMED:
+def _begin_refund(
+    worker: Worker,
+    session: PaymentSession,
+    wanted: Decimal | None,
+    claim: refunding.RefundKey | None,
+) -> None:
+    rows = sessions.rows(session)
+    left = ledger.standing(rows)
+    wanted = left if wanted is None else wanted
+    _check_refund(rows, wanted, left=left)
+    if wanted:
+        _undertake(
+            worker,
+            session,
+            status=Status.REFUNDING,
+            refund_target=ledger.refunded(rows) + wanted,
+            next_look_at=clock.now(),
+            claim=claim,
+        )
+
+
+def _extend_refund(
+    session: PaymentSession,
+    wanted: Decimal | None,
+    claim: refunding.RefundKey | None,
+) -> bool:
+    """Add to the refund that is running, whoever is at it; false where none is any more.
+
+    Whoever is at it sees the higher target before it comes to rest.
+    """
+    if wanted is not None and claim is None:
+        return False
+    _refuse_foreign(session)
+    try:
+        with transaction.atomic(durable=True):
+            fresh = sessions.lock(
+                session.pk, expected={Status.REFUNDING}, next_look_at=clock.now()
+            )
+            rows = sessions.rows(fresh)
+            left = ledger.taken(rows) - fresh.refund_target
+            more = left if wanted is None else wanted
+            _check_refund(rows, more, left=left, running=fresh.refund_target)
+            target = fresh.refund_target + more
+            PaymentSession.objects.filter(pk=fresh.pk).update(refund_target=target)
+            if claim is not None:
+                claim.note_refund(target)
+    except journal.Stale:
+        return False
+    try:
+        with at_work(session, box=TimeBox.request()) as worker:
+            progress.advance(worker)
+    except (Claimed, Postponed):
+        pass  # Whoever is at it goes on, or the sweep.
+    return True
+
+
+def _refuse_refund(session: PaymentSession, *, also: Status | None = None) -> None:
+    if session.status in {Status.CONFIRMED, also}:
         return
     if session.status in {Status.CONFIRMING, Status.REFUNDING}:
         raise PaymentError("session_busy", retry_after=5)
     _refuse_other(session, open_code="not_confirmed")
 
 
-def _check_refund(rows: Sequence[Redemption], wanted: Any, *, left: Any) -> None:
+def _check_refund(
+    rows: Sequence[Redemption],
+    wanted: Decimal,
+    *,
+    left: Decimal,
+    running: Decimal | None = None,
+) -> None:
+    """Refuse what cannot be given back, on top of what a ``running`` refund comes to."""
     if wanted > left:
         raise PaymentError(
             "amount_too_large",
             fields={"amount": _("This is more than is left to refund.")},
         )
-    if not refunding.can_refund(rows, wanted):
+    if not refunding.can_refund(rows, wanted, running=running):
         raise PaymentError(
             "invalid",
             fields={"amount": _("An experience can only be refunded as a whole.")},

@@ -232,12 +232,22 @@ def _finish(worker: Worker, row: Redemption, status: RedemptionStatus) -> None:
 
 
 def _refunding(worker: Worker, session: PaymentSession) -> None:
-    try:
-        refunding.advance(worker, session)
-    except refunding.NotRefundable:
-        _rest(worker, session, SessionStatus.NEEDS_ATTENTION, "session.needs_attention")
-    else:
-        _rest(worker, session, SessionStatus.CONFIRMED, "session.refunded")
+    while True:
+        try:
+            refunding.advance(worker, session)
+        except refunding.NotRefundable:
+            status, event = SessionStatus.NEEDS_ATTENTION, "session.needs_attention"
+        else:
+            status, event = SessionStatus.CONFIRMED, "session.refunded"
+        try:
+            _rest(worker, session, status, event)
+        except _MoreToRefund:
+            continue  # It came between the last look and the end.
+        return
+
+
+class _MoreToRefund(Exception):
+    """Another refund was added to the one that was about to come to rest."""
 
 
 # -- helpers ------------------------------------------------------------------
@@ -267,6 +277,7 @@ def _rest(
 
     Raises:
         Postponed: a cancel came in the meantime, and is next.
+        _MoreToRefund: so did another refund.
         Claimed: another worker has taken the session over, and is at work on it.
     """
     attention = status == SessionStatus.NEEDS_ATTENTION
@@ -281,6 +292,8 @@ def _rest(
         )
         if fresh.cancel_requested and not attention:
             raise Postponed("busy", retry_after=0)
+        if fresh.refund_target != session.refund_target and not attention:
+            raise _MoreToRefund
         wrong = None if attention else journal.disagreeing(session.pk)
         if wrong is not None:
             logger.error("Redemption %s is not what its journal says.", wrong.pk)

@@ -54,14 +54,30 @@ class NotRefundable(Exception):
     """Some of it has to be given back by a person."""
 
 
-def can_refund(rows: Sequence[Redemption], amount: Decimal) -> bool:
-    """Tell whether ``amount`` can be given back without splitting an experience."""
-    left = amount
-    for row in _redeemed(rows):
-        if left <= 0:
-            break
-        if row.amount <= left or not row.is_experience:
-            left -= min(row.amount, left)
+def can_refund(
+    rows: Sequence[Redemption], amount: Decimal, *, running: Decimal | None = None
+) -> bool:
+    """Tell whether ``amount`` can be given back without splitting an experience.
+
+    ``running`` is what the refund that is under way comes to, which goes first.
+    """
+    standing = [
+        row
+        for row in rows
+        if row.status in {S.REDEEMED, S.REVERSING}
+        or (row.replaces_id and row.status in _UNFINISHED_REST)
+    ]
+    standing.sort(key=lambda row: row.position, reverse=True)
+    amounts = {row.pk: row.amount for row in standing}
+    given = ledger.taken(rows) - sum(amounts.values())
+    left = ZERO
+    for wish in (max(ZERO, (running or ZERO) - given), amount):
+        left = wish
+        for row in standing:
+            here = amounts[row.pk]
+            if here <= left or not row.is_experience:
+                amounts[row.pk] -= min(here, left)
+                left -= min(here, left)
     return left == 0
 
 
@@ -74,13 +90,16 @@ def _redeemed(rows: Sequence[Redemption]) -> list[Redemption]:
 
 
 def advance(worker: Worker, session: PaymentSession) -> None:
-    """Give back until ``refund_target`` is reached.
+    """Give back until ``refund_target`` is reached, as it is when this ends.
+
+    ``session`` learns of what was added to it meanwhile.
 
     Raises:
         NotRefundable: what could be given back is; the rest is for a person.
         Postponed: not done yet.
     """
     while True:
+        session.refresh_from_db(fields=["refund_target"])
         rows = sessions.rows(session)
         due = session.refund_target - ledger.refunded(rows)
         row = _unfinished(rows) or _next(rows, due - _with_a_person(rows))
