@@ -515,6 +515,24 @@ def test_a_dead_workers_message_is_taken_over(shop, held, queue, later):
     assert message().status == "processed"
 
 
+def test_what_a_dead_worker_confirmed_in_vain_is_not_confirmed_again(
+    shop, held, queue, later, sandbox, books
+):
+    """It was undone, and the shop told so: the customer may have paid with a card."""
+    shop.tell("order.confirmed", REFERENCE)
+    inbox._claim(message().pk)
+    refusal = Fault(operation="redeem", mode="refused", times=None)
+    sandbox.faults.add(refusal)
+    with pytest.raises(payments.PaymentError):
+        payments.confirm(reference="order-1")
+    sandbox.faults.clear()
+
+    later(70)
+
+    assert (message().status, message().code) == ("failed", "hold_lost")
+    assert (status(), books(HUNDRED)) == ("open", 0)
+
+
 def test_messages_are_worked_on_in_the_order_in_which_they_came(
     shop, held, queue, later, books
 ):

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -251,6 +252,22 @@ def confirm(*, reference: str, amount_remaining: object = None) -> ledger.Sessio
         raise PaymentError(session.undo_reason or "hold_lost")
     _refuse_other(session, open_code=None)
     return ledger.describe(session)
+
+
+def undone_since(*, reference: str, moment: datetime) -> str | None:
+    """Return why a confirmation was undone that began after ``moment``, if one was.
+
+    Whoever asked for it then has had its answer, and a repeat that nobody asked for
+    must not begin another: its customer may have paid otherwise.
+
+    Raises:
+        PaymentError: ``not_found``.
+    """
+    session = _find(reference)
+    began = session.confirm_began_at
+    if session.status != Status.OPEN or began is None or began < moment:
+        return None
+    return session.undo_reason or None
 
 
 def _answer_to_confirm(session: PaymentSession) -> ledger.Session | None:

@@ -223,10 +223,12 @@ def _settle_by_balance(worker: Worker, row: Redemption, known: Capabilities) -> 
     try:
         state = holds.look(worker, row, lane=Lane.MONEY)
     except Refused as error:
-        if error.reason is not RefusalReason.INVALID_SITE:
+        about_us = error.reason is RefusalReason.INVALID_SITE or error.status != 422
+        if not about_us:
             _cannot_be_read(row)
             return
-        # About our settings and not about the voucher: somebody may yet mend them.
+        # About our settings or what lies in between (a proxy that takes no request of
+        # this kind), and not about the voucher: somebody may yet mend that.
         _wait_longer(row, Postponed.by(error))
         return
     except Postponed as error:
