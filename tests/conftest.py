@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
+from django.utils import timezone as django_timezone
 
 from tests.receivers import Receiver, running_receiver
+from wagtail_smartgift import clock
 from wagtail_smartgift.conf import SETTING
 from wagtail_smartgift.sandbox import Sandbox
 from wagtail_smartgift.testing import running_sandbox
@@ -26,6 +28,15 @@ def _settings_as_they_were() -> Iterator[None]:
     if django_settings._wrapped is not before:
         django_settings._wrapped = before
         setting_changed.send(sender=None, setting=SETTING, value=None, enter=False)
+
+
+@pytest.fixture(autouse=True)
+def _one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the database go by this process's clock, so that a test moves both at once.
+
+    They are one machine's here. Who wants them to differ says so.
+    """
+    monkeypatch.setattr(clock, "now", lambda: django_timezone.now())
 
 
 @pytest.fixture

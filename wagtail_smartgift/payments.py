@@ -206,7 +206,8 @@ def refund(*, reference: str, amount: Decimal | str | None = None) -> Session:
     """Give ``amount``, or all that is left, of a confirmed payment back.
 
     The last voucher first; of a voucher that is given back in part, all is
-    reversed and the rest redeemed again under a hold.
+    reversed and the rest redeemed again under a hold. While another refund is running
+    all that is left is added to it; an amount may be a repeat, and is not.
 
     Raises:
         PaymentError: ``not_confirmed``, ``amount_too_large``, ``invalid``,

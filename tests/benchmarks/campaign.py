@@ -172,13 +172,17 @@ def come_to_rest(remote: arena.Remote, pipe: Connection) -> None:
     from datetime import datetime, timezone
 
     import time_machine
+    from django.utils import timezone as django_timezone
 
     from tests.money.world import seconds_until_due
+    from wagtail_smartgift import clock as databases_clock
     from wagtail_smartgift.services.reconciliation import reconcile
 
     shop.shorten_waits()
     passes = faults = 0
     now = datetime.now(tz=timezone.utc)
+    # The database goes by the clock that is moved.
+    databases_clock.now = lambda: django_timezone.now()
     with (
         arena.settings_for(remote.url, **shop.shop_settings()),
         time_machine.travel(now, tick=True) as clock,

@@ -77,6 +77,7 @@ class Mortal(World):
         self.dead = False
         self.steps: list[str] = []
         self._undo: list[Callable[[], None]] = []
+        self._wire = {}
 
     def step(self, name: str) -> None:
         self.steps.append(name)
@@ -195,7 +196,7 @@ def _dawdle(*, locked: bool) -> None:
         # Rows of money may be ended by anybody then.
         journal._OWNS_MONEY = frozenset()
         claims._take = lambda claim: True
-        claims.Claim.renew = lambda self: None  # type: ignore[method-assign]
+        claims.Claim.renew = lambda self, **_expected: None  # type: ignore[method-assign]
 
 
 def _as_it_is(model: Any, pk: Any) -> Any:

@@ -17,6 +17,10 @@ from .nursery import Nursery, as_amounts
 from .world import compare_books, redeemed
 
 
+#: What may be put before a person, and it must be true.
+UNDECIDABLE = frozenset({"ids_lost", "sale_unknown"})
+
+
 @dataclass(frozen=True)
 class Story:
     """A verb, what came before it, and how it may end whenever its process dies."""
@@ -31,6 +35,8 @@ class Story:
     values: dict[str, Any] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     behaviour: dict[str, Any] = field(default_factory=dict)
+    #: What may be put before a person in it.
+    undecidable: frozenset[str] = UNDECIDABLE
 
 
 def ends(*statuses: str) -> frozenset[str]:
@@ -88,12 +94,25 @@ STORIES = {
         values={"amount": "10.00"},
         behaviour={"reverse_while_held": False},
     ),
+    # All of it is back on the voucher then, which nobody asked for.
+    "refund a part, the rest is refused": Story(
+        "refund",
+        ends("confirmed", "needs_attention"),
+        vouchers=((SECOND, None),),
+        confirmed=True,
+        values={"amount": "10.00"},
+        faults=(REFUSED,),
+        undecidable=UNDECIDABLE | {"remainder_not_redeemed"},
+    ),
     # Killed with the request on its way, only a number that is found proves a sale.
     "sell": Story("place_order", ends("absent", "placed", "needs_attention")),
 }
-REFUNDS = {"refund all": "80.00", "refund a part": "65.00"}
-#: What may be put before a person, and it must be true.
-UNDECIDABLE = {"ids_lost", "sale_unknown"}
+REFUNDS = {
+    "refund all": "80.00",
+    "refund a part": "65.00",
+    # It is a success only where it was never begun.
+    "refund a part, the rest is refused": "0.00",
+}
 
 
 class Scene:
@@ -136,7 +155,7 @@ class Scene:
         said = self.order("come_to_rest", url=self.server.url)
         where = f"{name}, killed at {at}: {said['rows']}"
         compare_books(self.sandbox, as_amounts(said["ours"]), where)
-        assert set(said["attention"]) <= UNDECIDABLE, where
+        assert set(said["attention"]) <= self.story.undecidable, where
         if self.story.verb == "place_order":
             self._check_sale(said, where)
             return

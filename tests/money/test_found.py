@@ -94,8 +94,9 @@ def test_a_death_after_a_refusal_does_not_confirm_the_rest(world, session, sandb
     sandbox.faults.add(
         Fault(operation="redeem", mode="refused", voucher_no=HUNDRED, times=None)
     )
-    # confirm; per voucher: request, call, answer, outcome
-    world.dies_in = 1 + 4 + 4
+    # confirm; per voucher: request, call, answer, outcome; for the refusal a look, too:
+    # call, answer, outcome, refused
+    world.dies_in = 1 + 4 + 4 + 4
     with world.mortal():
         payments.confirm(reference=REF)
     assert [item.status for item in state().redemptions] == ["redeemed", "refused"]

@@ -3,6 +3,7 @@
 import pytest
 
 from wagtail_smartgift import payments
+from wagtail_smartgift.client._transport import Answer
 from wagtail_smartgift.models import PaymentSession, Redemption
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import reconciliation
@@ -113,6 +114,21 @@ def test_a_voucher_that_expired_meanwhile_is_for_a_person(
 
     assert finish().status == "needs_attention"
     assert row().attention_code == "unreadable"
+
+
+@pytest.mark.parametrize("status", [400, 413])
+def test_a_look_that_something_in_between_refuses_is_tried_again(
+    confirm, finish, world, sandbox, books, status
+):
+    confirm({"mode": "lost_after"})
+    world.on_the_wire("/redeem/check", lambda _call: Answer(status, {}, b"<html>"))
+    world.pass_time(36)
+
+    assert reconciliation.reconcile().attention == 0
+    assert row().status == "redeeming"
+
+    assert finish().status == "confirmed"
+    assert books(HUNDRED) == 30
 
 
 def test_a_till_after_a_redeem_that_used_our_hold_up_hides_nothing(

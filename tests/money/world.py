@@ -7,7 +7,7 @@ themselves: it is whether the two agree.
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.transaction import Atomic
 from django.utils import timezone as django_timezone
 
-from wagtail_smartgift import ledger, payments
+from wagtail_smartgift import clock, ledger, payments
 from wagtail_smartgift.choices import (
     LIVE_REDEMPTION_STATUSES,
     OrderStatus,
@@ -94,6 +94,9 @@ class World:
         self._is_mortal = False
         self._undo: list[Callable[[], None]] = []
         self._time: Any = None
+        #: Seconds that have been let pass, everywhere.
+        self._passed = 0.0
+        self._wire: dict[str, Callable[[Callable[[], Any]], Any]] = {}
 
     # -- life and death ------------------------------------------------------------
 
@@ -101,6 +104,7 @@ class World:
         traveller = time_machine.travel(datetime.now(tz=timezone.utc), tick=True)
         self._time = traveller.start()
         self._undo.append(traveller.stop)
+        self._share_a_database()
         self.watch()
 
     def stop(self) -> None:
@@ -120,7 +124,8 @@ class World:
             self: Transport, method: str, path: str, *args: Any, **kwargs: Any
         ) -> Any:
             world.step(f"before {path}")
-            answer = exchange(self, method, path, *args, **kwargs)
+            act = world._wire.pop(path, _as_it_is)
+            answer = act(lambda: exchange(self, method, path, *args, **kwargs))
             world.step(f"after {path}")
             return answer
 
@@ -154,6 +159,10 @@ class World:
             self.dead = True
             raise Killed
 
+    def on_the_wire(self, path: str, act: Callable[[Callable[[], Any]], Any]) -> None:
+        """Have ``act(call)`` answer the next call of ``path``: what lies between us."""
+        self._wire[path] = act
+
     @contextmanager
     def mortal(self) -> Iterator[None]:
         """Run what may die; a death leaves everything as it was at that step."""
@@ -170,7 +179,28 @@ class World:
     def pass_time(self, seconds: float) -> None:
         """Let time pass here and at Smart Gift."""
         self.sandbox.clock.advance(seconds)
+        self._passed += seconds
         self._time.shift(seconds)
+
+    def _share_a_database(self) -> None:
+        """Have a database whose clock is not this host's, though it agrees with it."""
+        ours = clock.now
+
+        def databases_now() -> datetime:
+            real = time_machine.escape_hatch.datetime.datetime.now(tz=timezone.utc)
+            return real + timedelta(seconds=self._passed)
+
+        clock.now = databases_now
+        self._undo.append(lambda: setattr(clock, "now", ours))
+
+    @contextmanager
+    def on_a_host_ahead_by(self, seconds: float) -> Iterator[None]:
+        """Be another host, whose clock is wrong; neither the database's nor theirs is."""
+        self._time.shift(seconds)
+        try:
+            yield
+        finally:
+            self._time.shift(-seconds)
 
     def until_quiet(self) -> int:
         """Let time pass and sweep until nothing is left to do; returns the passes."""
@@ -182,6 +212,16 @@ class World:
                 return made
             self.pass_time(wait)
         raise AssertionError(f"Never at rest: {describe_rows()}")
+
+
+def _as_it_is(call: Callable[[], Any]) -> Any:
+    return call()
+
+
+def twice(call: Callable[[], Any]) -> Any:
+    """Send a request twice and answer with what the second was told, as a proxy may."""
+    call()
+    return call()
 
 
 def seconds_until_due() -> float | None:

@@ -15,7 +15,6 @@ from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Greatest
 
 from wagtail_smartgift.budget.breaker import Breaker, is_failure, mark_of
-from wagtail_smartgift.budget.clock import Clock
 from wagtail_smartgift.budget.window import (
     LANES,
     Answer,
@@ -24,6 +23,7 @@ from wagtail_smartgift.budget.window import (
     learn,
     plan,
 )
+from wagtail_smartgift.clock import Clock
 from wagtail_smartgift.conf import Account
 from wagtail_smartgift.models import CallBudget
 

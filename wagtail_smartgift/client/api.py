@@ -107,6 +107,7 @@ class SmartGiftClient:
         self._api_key = api_key = Secret(api_key)
         self._gate = gate
         self._observe = observe
+        self._leave_until: float | None = None
         self._transport = Transport(
             base_url=base_url,
             headers={
@@ -136,6 +137,16 @@ class SmartGiftClient:
         """Return this client asking another gate; both share their connections."""
         other = copy(self)
         other._gate = gate
+        return other
+
+    def leaving_until(self, moment: float) -> "SmartGiftClient":
+        """Return this client sending nothing after ``moment`` (``time.monotonic``).
+
+        The gate may keep a call waiting for longer than its caller has the right to
+        make it. A call that would leave too late raises ``CallNotAllowed``.
+        """
+        other = copy(self)
+        other._leave_until = moment
         return other
 
     def with_observer(self, observe: Callable[[ApiCall], None]) -> "SmartGiftClient":
@@ -330,6 +341,10 @@ class SmartGiftClient:
         )
         self._ask_gate(endpoint.operation, lane)
         started = time.monotonic()
+        if self._leave_until is not None and started > self._leave_until:
+            raise CallNotAllowed(
+                "kept back for too long", operation=endpoint.operation, retry_after=5.0
+            )
         outcome: Answer | Failure | None = None
         try:
             outcome = self._transport.exchange(

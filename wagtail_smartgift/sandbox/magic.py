@@ -19,8 +19,10 @@ ALWAYS_HELD = "always_held"
 HELD_ON_TOUCH = "held_on_touch"
 #: Good when checked and held, expired when redeemed.
 EXPIRES_ON_REDEEM = "expires_on_redeem"
-#: Good when checked and held, spent by a till just before the redeem.
+#: Good when checked and held, all but a pound spent by a till just before the redeem.
 SPENT_ON_REDEEM = "spent_on_redeem"
+#: Pence that it leaves.
+_LEFT = 100
 #: Prints its balance with the rounding error of a float.
 FLOAT_BALANCE = "float_balance"
 
@@ -113,7 +115,7 @@ VOUCHERS: tuple[MagicVoucher, ...] = (
     MagicVoucher(
         "GONE-0050-0001",
         "50.00",
-        "fine to check and hold, its balance gone when redeemed",
+        "fine to check and hold, all but a pound gone when redeemed",
         SPENT_ON_REDEEM,
     ),
     MagicVoucher(
@@ -224,6 +226,6 @@ def before_redeem(call: Call, voucher: Voucher) -> None:
     if voucher.magic == EXPIRES_ON_REDEEM and voucher.expires_at is None:
         voucher.expires_at = call.now
         call.entry("expire", voucher, by="sandbox")
-    elif voucher.magic == SPENT_ON_REDEEM and voucher.pence:
+    elif voucher.magic == SPENT_ON_REDEEM and voucher.pence > _LEFT:
         site_id = next(iter(call.company.sites))
-        spend(call, voucher, site_id, pence=voucher.pence, by="till")
+        spend(call, voucher, site_id, pence=voucher.pence - _LEFT, by="till")

@@ -17,9 +17,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from wagtail.log_actions import log
 
+from wagtail_smartgift import clock
 from wagtail_smartgift.choices import (
     AttentionReason,
     Operation,
@@ -308,7 +308,7 @@ def _go_on(session: PaymentSession) -> PaymentSession:
     """Set the payment going again, where nothing else of it waits for a person."""
     if session.status != Status.NEEDS_ATTENTION:
         if session.status in PENDING:
-            _update(session, next_look_at=timezone.now())
+            _update(session, next_look_at=clock.now())
         return session
     wrong = journal.disagreeing(session.pk)
     if wrong is not None:
@@ -324,7 +324,7 @@ def _go_on(session: PaymentSession) -> PaymentSession:
         status=status,
         interrupted="",
         attention_code="",
-        next_look_at=timezone.now() if status in PENDING else None,
+        next_look_at=clock.now() if status in PENDING else None,
         **changes,
     )
     if status == Status.OPEN:

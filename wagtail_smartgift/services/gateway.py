@@ -17,12 +17,14 @@ def connect(
     *,
     patience: float = 2.0,
     asker: str = "",
+    leave_until: float | None = None,
     observe: Callable[[ApiCall], None] | None = None,
 ) -> SmartGiftClient:
     """Return a client that asks the shared quota before each call.
 
     ``patience`` is how many seconds a call may wait for its place, ``asker`` for whom
-    the calls are made (empty: for the shop as a whole). ``observe`` is told of every
+    the calls are made (empty: for the shop as a whole). ``leave_until`` is when
+    (``time.monotonic``) the right to call ends: nothing is sent later. ``observe`` is told of every
     attempt, as the quota is. Connections are shared by everybody in this process who
     talks to the same account.
     """
@@ -37,6 +39,8 @@ def connect(
                 observe=budget.observer(account),
             )
     client = client.with_gate(budget.gate(account, patience=patience, asker=asker))
+    if leave_until is not None:
+        client = client.leaving_until(leave_until)
     return client if observe is None else client.with_observer(observe)
 
 

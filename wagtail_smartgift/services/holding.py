@@ -7,9 +7,8 @@ import contextlib
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.utils import timezone
 
-from wagtail_smartgift import selectors
+from wagtail_smartgift import clock, selectors
 from wagtail_smartgift.choices import (
     Lane,
     Operation,
@@ -161,7 +160,7 @@ def _write(
     session: PaymentSession, row: Redemption, state: VoucherState, appraisal: Appraisal
 ) -> None:
     first = row.balance is None
-    until = holds.deadline(row.hold_sent_at or timezone.now(), state)
+    until = holds.deadline(row.hold_sent_at or clock.now(), state)
     if row.held_until is not None:
         # What was reckoned when it was taken knows how long a hold lasts here.
         until = min(until, row.held_until)

@@ -13,9 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
-from wagtail_smartgift import capabilities
+from wagtail_smartgift import capabilities, clock
 from wagtail_smartgift.choices import (
     LIVE_REDEMPTION_STATUSES,
     Lane,
@@ -70,7 +69,7 @@ class VoucherHeld(Exception):
         """Seconds until the hold ends; a whole hold when that is not known."""
         if self.until is None:
             return HOLD_SECONDS
-        seconds = (self.until - timezone.now()).total_seconds()
+        seconds = (self.until - clock.now()).total_seconds()
         return min(max(1.0, seconds), HOLD_SECONDS + DEADLINE_MARGIN)
 
 
@@ -103,7 +102,7 @@ def seconds_left(row: Redemption, *, now: datetime | None = None) -> float:
     """Return how long our hold certainly still stands; 0 without one."""
     if row.held_until is None or not row.hold_token_encrypted:
         return 0.0
-    return max(0.0, (row.held_until - (now or timezone.now())).total_seconds())
+    return max(0.0, (row.held_until - (now or clock.now())).total_seconds())
 
 
 def deadline(
@@ -123,9 +122,9 @@ def deadline(
     if theirs is not None and theirs.tzinfo is not None and _is_soon(theirs, state):
         if state is not None and state.answered_at is not None:
             # Their clock may be off: count what it says is left from our own.
-            theirs = timezone.now() + (theirs - state.answered_at)
+            theirs = clock.now() + (theirs - state.answered_at)
         # A hold that is shown, and over, is a clock or a time zone gone wrong.
-        if theirs > timezone.now():
+        if theirs > clock.now():
             ours = min(ours, theirs)
     return ours - timedelta(seconds=DEADLINE_MARGIN)
 
@@ -141,7 +140,7 @@ def zoned(account: Account, state: VoucherState) -> VoucherState:
     if until is None or until.tzinfo is not None:
         return state
     until = capabilities.of(account).with_zone(until)
-    now = state.answered_at or timezone.now()
+    now = state.answered_at or clock.now()
     if until.tzinfo is None or not (
         now <= until <= now + timedelta(seconds=2 * HOLD_SECONDS)
     ):
@@ -152,7 +151,7 @@ def zoned(account: Account, state: VoucherState) -> VoucherState:
 def _is_soon(held_until: datetime, state: VoucherState | None) -> bool:
     """Tell whether this can be the end of a hold at all: a far one cannot."""
     answered = state.answered_at if state is not None else None
-    return abs(held_until - (answered or timezone.now())) < timedelta(days=1)
+    return abs(held_until - (answered or clock.now())) < timedelta(days=1)
 
 
 def rivals(fingerprint: str, *, but: Redemption | None = None) -> list[Redemption]:
@@ -165,7 +164,7 @@ def rivals(fingerprint: str, *, but: Redemption | None = None) -> list[Redemptio
 
 def held_by_rivals(fingerprint: str, *, but: Redemption | None = None) -> "VoucherHeld":
     """Return the refusal for a voucher that another session has, with its end."""
-    now = timezone.now()
+    now = clock.now()
     ends = [hold_ends(rival) for rival in rivals(fingerprint, but=but)]
     # One that is over and still there is not ours to end, so nobody knows when it will.
     return VoucherHeld(
@@ -200,7 +199,7 @@ def request(
         status=stay.meanwhile,
         expected=expected,
         hold_token_encrypted="",
-        hold_sent_at=timezone.now(),
+        hold_sent_at=clock.now(),
         held_until=None,
     )
 
@@ -217,7 +216,7 @@ def take(worker: Worker, row: Redemption, stay: Stay, *, lane: Lane) -> None:
     # Asked before, so that nothing comes between the answer and its token's being kept.
     lasts = capabilities.of(worker.account).hold_lasts(HOLD_SECONDS)
     for attempt in range(ATTEMPTS):
-        sent_at = timezone.now()
+        sent_at = clock.now()
         try:
             receipt = worker.client().hold(
                 voucher_no=vault.voucher_number(row), lane=lane
@@ -411,7 +410,7 @@ def release_leftovers(worker: Worker, fingerprint: str) -> None:
         PaymentSession.bound_to([worker.account], prefix="session__"),
         fingerprint=fingerprint,
         status__in=_DONE_WITH_HOLD,
-        held_until__gt=timezone.now(),
+        held_until__gt=clock.now(),
     ).exclude(hold_token_encrypted="")
     for row in leftovers:
         try:
@@ -440,7 +439,7 @@ def lapse(row: Redemption) -> bool:
     Returns whether this call did it.
     """
     ends = hold_ends(row)
-    if row.status not in {S.HELD, S.HOLDING} or ends is None or ends > timezone.now():
+    if row.status not in {S.HELD, S.HOLDING} or ends is None or ends > clock.now():
         return False
     try:
         account_of(row.session)

@@ -67,6 +67,16 @@ def carry_out(message: InboxMessage, data: Data, attempt: Attempt) -> None:
 
 
 def _confirm(message: InboxMessage, data: Data, attempt: Attempt) -> None:
+    """Confirm a payment; what an earlier attempt has begun in vain is not begun again.
+
+    Its worker may have died over it, and the sweep may have undone it and told the shop.
+    """
+    if message.attempts > 1:
+        undone = payments.undone_since(
+            reference=data["reference"], moment=message.asked_at
+        )
+        if undone is not None:
+            raise PaymentError(undone)
     payments.confirm(reference=data["reference"], amount_remaining=data.get("amount"))
 
 

@@ -10,10 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from wagtail.log_actions import log
 
-from wagtail_smartgift import codes
+from wagtail_smartgift import clock, codes
 from wagtail_smartgift.choices import AttentionReason, OrderStatus, Outcome, Verdict
 from wagtail_smartgift.codes import MAX_VOUCHER_NUMBER_LENGTH, display_code
 from wagtail_smartgift.models import VoucherOrder, VoucherOrderItem
@@ -116,7 +115,7 @@ def _changes(
         **journal.settled(S.PLACING if looks else S.QUEUED),
         "refusal": "" if looks else journal.UNAVAILABLE,
         "looks": 0,
-        "next_look_at": timezone.now(),
+        "next_look_at": clock.now(),
     }
 
 

@@ -2,8 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from django.utils import timezone
-
+from wagtail_smartgift import clock
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import Redemption
 from wagtail_smartgift.services.timebox import Postponed
@@ -21,7 +20,7 @@ def look_again(row: Redemption, at: datetime) -> None:
 
 def is_early(row: Redemption) -> bool:
     """Tell whether somebody has come back before the time that was set."""
-    return row.next_look_at is not None and row.next_look_at > timezone.now()
+    return row.next_look_at is not None and row.next_look_at > clock.now()
 
 
 def back_off(row: Redemption, error: Postponed) -> bool:
@@ -29,7 +28,7 @@ def back_off(row: Redemption, error: Postponed) -> bool:
 
     A full quota is no answer of Smart Gift's and does not count as a look.
     """
-    now = timezone.now()
+    now = clock.now()
     if error.code == "busy":
         look_again(row, now + timedelta(seconds=error.retry_after or 5))
         return True

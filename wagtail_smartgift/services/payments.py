@@ -9,14 +9,15 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_smartgift import ledger
+from wagtail_smartgift import clock, ledger
 from wagtail_smartgift.choices import (
     COUNTED_REDEMPTION_STATUSES,
     RedemptionStatus,
@@ -185,9 +186,7 @@ def prepare(*, reference: str) -> ledger.Session:
     with _working(session) as (worker, session):
         if (answer := _answer_to_prepare(session)) is not None:
             return answer
-        PaymentSession.objects.filter(pk=session.pk).update(
-            last_active_at=timezone.now()
-        )
+        PaymentSession.objects.filter(pk=session.pk).update(last_active_at=clock.now())
         for row in sessions.rows(session):
             if row.status in COUNTED_REDEMPTION_STATUSES and row.amount > 0:
                 _prepare(worker, session, row)
@@ -240,9 +239,9 @@ def confirm(*, reference: str, amount_remaining: object = None) -> ledger.Sessio
                 session.pk,
                 expected={Status.OPEN},
                 status=Status.CONFIRMING,
-                confirm_began_at=timezone.now(),
+                confirm_began_at=clock.now(),
                 undo_reason="",
-                next_look_at=timezone.now(),
+                next_look_at=clock.now(),
             )
             remaining = sessions.reallocate(fresh)
             if expected is not None and expected != remaining:
@@ -253,6 +252,22 @@ def confirm(*, reference: str, amount_remaining: object = None) -> ledger.Sessio
         raise PaymentError(session.undo_reason or "hold_lost")
     _refuse_other(session, open_code=None)
     return ledger.describe(session)
+
+
+def undone_since(*, reference: str, moment: datetime) -> str | None:
+    """Return why a confirmation was undone that began after ``moment``, if one was.
+
+    Whoever asked for it then has had its answer, and a repeat that nobody asked for
+    must not begin another: its customer may have paid otherwise.
+
+    Raises:
+        PaymentError: ``not_found``.
+    """
+    session = _find(reference)
+    began = session.confirm_began_at
+    if session.status != Status.OPEN or began is None or began < moment:
+        return None
+    return session.undo_reason or None
 
 
 def _answer_to_confirm(session: PaymentSession) -> ledger.Session | None:
@@ -277,6 +292,8 @@ def _drive_confirmation(worker: Worker, session: PaymentSession) -> None:
         if session.undo_reason or not _untouched(session):
             return
         with transaction.atomic(durable=True):
+            # Whoever has taken it over meanwhile may be about to redeem.
+            worker.claim.renew()
             fresh = sessions.lock(
                 session.pk,
                 expected={Status.CONFIRMING},
@@ -316,7 +333,7 @@ def cancel(*, reference: str) -> ledger.Session:
     with _working(session) as (worker, session):
         if session.status in {Status.OPEN, Status.CONFIRMED}:
             _undertake(
-                worker, session, status=Status.CANCELLING, next_look_at=timezone.now()
+                worker, session, status=Status.CANCELLING, next_look_at=clock.now()
             )
             session = worker.session()
     # Answered by what was seen under the claim: since then the sweep may have brought
@@ -352,52 +369,113 @@ def refund(
     """Give an amount, or all that is left, back onto the vouchers.
 
     ``claim`` is the caller's on its idempotency key, or on its message: what that has
-    begun before is answered and not begun again.
+    begun before is answered and not begun again. While another refund is running, what
+    is asked for under a key of its own is added to it, and so is all that is left; an
+    amount without a key may be a repeat, and is not.
     """
     wanted = None if amount is None else opening.amount("amount", amount)
     session = _find(reference)
-    begun = claim is not None and claim.refund_target is not None
-    if begun and session.status == Status.NEEDS_ATTENTION:
-        raise PaymentError("needs_attention")
-    if begun or session.status == Status.REFUNDING:
+    if claim is not None and claim.refund_target is not None:
+        if session.status == Status.NEEDS_ATTENTION:
+            raise PaymentError("needs_attention")
         return ledger.describe(session)
-    _refuse_refund(session)
+    if session.status == Status.REFUNDING:
+        if wanted is not None and claim is None:
+            return ledger.describe(session)
+        if _extend_refund(session, wanted, claim):
+            return ledger.describe(_find(reference))
+    _refuse_refund(session, also=Status.REFUNDING)
     with _working(session) as (worker, session):
-        _refuse_refund(session)
-        rows = sessions.rows(session)
-        left = ledger.standing(rows)
-        wanted = left if wanted is None else wanted
-        _check_refund(rows, wanted, left=left)
-        if wanted:
-            _undertake(
-                worker,
-                session,
-                status=Status.REFUNDING,
-                refund_target=ledger.refunded(rows) + wanted,
-                next_look_at=timezone.now(),
-                claim=claim,
-            )
+        running = session.status == Status.REFUNDING
+        if not running:
+            _refuse_refund(session)
+            _begin_refund(worker, session, wanted, claim)
+    if running and not _extend_refund(session, wanted, claim):
+        raise PaymentError("session_busy", retry_after=5)
     session = _find(reference)
     if session.status == Status.NEEDS_ATTENTION:
         raise PaymentError("needs_attention")
     return ledger.describe(session)
 
 
-def _refuse_refund(session: PaymentSession) -> None:
-    if session.status == Status.CONFIRMED:
+def _begin_refund(
+    worker: Worker,
+    session: PaymentSession,
+    wanted: Decimal | None,
+    claim: refunding.RefundKey | None,
+) -> None:
+    rows = sessions.rows(session)
+    left = ledger.standing(rows)
+    wanted = left if wanted is None else wanted
+    _check_refund(rows, wanted, left=left)
+    if wanted:
+        _undertake(
+            worker,
+            session,
+            status=Status.REFUNDING,
+            refund_target=ledger.refunded(rows) + wanted,
+            next_look_at=clock.now(),
+            claim=claim,
+        )
+
+
+def _extend_refund(
+    session: PaymentSession,
+    wanted: Decimal | None,
+    claim: refunding.RefundKey | None,
+) -> bool:
+    """Add to the refund that is running, whoever is at it; false where none is any more.
+
+    Whoever is at it sees the higher target before it comes to rest.
+    """
+    if wanted is not None and claim is None:
+        return False
+    _refuse_foreign(session)
+    try:
+        with transaction.atomic(durable=True):
+            fresh = sessions.lock(
+                session.pk, expected={Status.REFUNDING}, next_look_at=clock.now()
+            )
+            rows = sessions.rows(fresh)
+            left = ledger.taken(rows) - fresh.refund_target
+            more = left if wanted is None else wanted
+            _check_refund(rows, more, left=left, running=fresh.refund_target)
+            target = fresh.refund_target + more
+            PaymentSession.objects.filter(pk=fresh.pk).update(refund_target=target)
+            if claim is not None:
+                claim.note_refund(target)
+    except journal.Stale:
+        return False
+    try:
+        with at_work(session, box=TimeBox.request()) as worker:
+            progress.advance(worker)
+    except (Claimed, Postponed):
+        pass  # Whoever is at it goes on, or the sweep.
+    return True
+
+
+def _refuse_refund(session: PaymentSession, *, also: Status | None = None) -> None:
+    if session.status in {Status.CONFIRMED, also}:
         return
     if session.status in {Status.CONFIRMING, Status.REFUNDING}:
         raise PaymentError("session_busy", retry_after=5)
     _refuse_other(session, open_code="not_confirmed")
 
 
-def _check_refund(rows: Sequence[Redemption], wanted: Any, *, left: Any) -> None:
+def _check_refund(
+    rows: Sequence[Redemption],
+    wanted: Decimal,
+    *,
+    left: Decimal,
+    running: Decimal | None = None,
+) -> None:
+    """Refuse what cannot be given back, on top of what a ``running`` refund comes to."""
     if wanted > left:
         raise PaymentError(
             "amount_too_large",
             fields={"amount": _("This is more than is left to refund.")},
         )
-    if not refunding.can_refund(rows, wanted):
+    if not refunding.can_refund(rows, wanted, running=running):
         raise PaymentError(
             "invalid",
             fields={"amount": _("An experience can only be refunded as a whole.")},

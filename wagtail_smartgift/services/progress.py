@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
+from wagtail_smartgift import clock
 from wagtail_smartgift.choices import (
     COUNTED_REDEMPTION_STATUSES,
     RedemptionStatus,
@@ -73,7 +73,7 @@ def _schedule(session_id: UUID, error: Postponed) -> None:
 
     A row that is looked at before its own time is left alone, so early costs nothing.
     """
-    now = timezone.now()
+    now = clock.now()
     times = [
         at
         for at in Redemption.objects.filter(
@@ -103,19 +103,19 @@ def _confirming(worker: Worker, session: PaymentSession) -> None:
         if not session.undo_reason:
             # Settling takes time: what was read before may be past.
             _forward(worker, session, sessions.rows(session) if in_doubt else rows)
-            _rest(session, SessionStatus.CONFIRMED, "session.confirmed")
+            _rest(worker, session, SessionStatus.CONFIRMED, "session.confirmed")
             return
     except redeeming.NotRedeemed as error:
-        session = _undo(session, error.code)
+        session = _undo(worker, session, error.code)
     except spending.PersonNeeded:
         # The order is kept: once a person has said what happened, it goes on.
-        _rest(session, SessionStatus.NEEDS_ATTENTION, "session.needs_attention")
+        _rest(worker, session, SessionStatus.NEEDS_ATTENTION, "session.needs_attention")
         return
     except Postponed:
         # No time limit overrides an unknown.
         if not is_too_old(session) or _has(session, S.REDEEMING):
             raise
-        session = _undo(session, "hold_lost")
+        session = _undo(worker, session, "hold_lost")
     _backward(worker, session)
 
 
@@ -142,8 +142,9 @@ def _forward(
             spending.spend(worker, session, row)
 
 
-def _undo(session: PaymentSession, reason: str) -> PaymentSession:
+def _undo(worker: Worker, session: PaymentSession, reason: str) -> PaymentSession:
     with transaction.atomic(durable=True):
+        worker.claim.renew()
         return sessions.lock(
             session.pk, expected={SessionStatus.CONFIRMING}, undo_reason=reason
         )
@@ -158,9 +159,9 @@ def _backward(worker: Worker, session: PaymentSession) -> None:
         elif row.status == S.HELD and row.baseline is None:
             _read_again(worker, session, row)
     if _has(session, S.NEEDS_ATTENTION):
-        _rest(session, SessionStatus.NEEDS_ATTENTION, "session.needs_attention")
+        _rest(worker, session, SessionStatus.NEEDS_ATTENTION, "session.needs_attention")
     else:
-        _rest(session, SessionStatus.OPEN, "session.reopened")
+        _rest(worker, session, SessionStatus.OPEN, "session.reopened")
 
 
 def _read_again(worker: Worker, session: PaymentSession, row: Redemption) -> None:
@@ -180,6 +181,7 @@ def _read_again(worker: Worker, session: PaymentSession, row: Redemption) -> Non
 def _to_cancelling(worker: Worker, session: PaymentSession) -> None:
     """Turn round: a cancel came while the session was confirming."""
     with transaction.atomic(durable=True):
+        worker.claim.renew()
         session = sessions.lock(
             session.pk,
             expected={SessionStatus.CONFIRMING},
@@ -195,9 +197,9 @@ def _cancelling(worker: Worker, session: PaymentSession) -> None:
         if row.status in COUNTED_REDEMPTION_STATUSES:
             holding.drop(worker, row)
     if _has(session, S.NEEDS_ATTENTION):
-        _rest(session, SessionStatus.NEEDS_ATTENTION, "session.needs_attention")
+        _rest(worker, session, SessionStatus.NEEDS_ATTENTION, "session.needs_attention")
     else:
-        _rest(session, SessionStatus.CANCELLED, "session.cancelled")
+        _rest(worker, session, SessionStatus.CANCELLED, "session.cancelled")
 
 
 def _reverse_all(
@@ -230,12 +232,22 @@ def _finish(worker: Worker, row: Redemption, status: RedemptionStatus) -> None:
 
 
 def _refunding(worker: Worker, session: PaymentSession) -> None:
-    try:
-        refunding.advance(worker, session)
-    except refunding.NotRefundable:
-        _rest(session, SessionStatus.NEEDS_ATTENTION, "session.needs_attention")
-    else:
-        _rest(session, SessionStatus.CONFIRMED, "session.refunded")
+    while True:
+        try:
+            refunding.advance(worker, session)
+        except refunding.NotRefundable:
+            status, event = SessionStatus.NEEDS_ATTENTION, "session.needs_attention"
+        else:
+            status, event = SessionStatus.CONFIRMED, "session.refunded"
+        try:
+            _rest(worker, session, status, event)
+        except _MoreToRefund:
+            continue  # It came between the last look and the end.
+        return
+
+
+class _MoreToRefund(Exception):
+    """Another refund was added to the one that was about to come to rest."""
 
 
 # -- helpers ------------------------------------------------------------------
@@ -254,20 +266,25 @@ def _is_unpaid(session: PaymentSession) -> bool:
 def is_too_old(session: PaymentSession) -> bool:
     """Tell whether a confirmation that cannot go forward is undone by now."""
     began: datetime | None = session.confirm_began_at
-    return began is not None and timezone.now() - began > timedelta(
+    return began is not None and clock.now() - began > timedelta(
         minutes=CONFIRM_MINUTES
     )
 
 
-def _rest(session: PaymentSession, status: SessionStatus, event: str) -> None:
+def _rest(
+    worker: Worker, session: PaymentSession, status: SessionStatus, event: str
+) -> None:
     """Let the session rest in ``status`` and tell the world after the commit.
 
     Raises:
         Postponed: a cancel came in the meantime, and is next.
+        _MoreToRefund: so did another refund.
+        Claimed: another worker has taken the session over, and is at work on it.
     """
     attention = status == SessionStatus.NEEDS_ATTENTION
     attention_code = _attention_code(session) if attention else ""
     with transaction.atomic(durable=True):
+        worker.claim.renew()
         fresh = sessions.lock(
             session.pk,
             expected={SessionStatus(session.status)},
@@ -276,6 +293,8 @@ def _rest(session: PaymentSession, status: SessionStatus, event: str) -> None:
         )
         if fresh.cancel_requested and not attention:
             raise Postponed("busy", retry_after=0)
+        if fresh.refund_target != session.refund_target and not attention:
+            raise _MoreToRefund
         wrong = None if attention else journal.disagreeing(session.pk)
         if wrong is not None:
             code = wrong.attention_code

@@ -13,9 +13,8 @@ from datetime import timedelta
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, router
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
-from wagtail_smartgift import health
+from wagtail_smartgift import clock, health
 from wagtail_smartgift.choices import OrderStatus, RedemptionStatus, SessionStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.ledger import PENDING
@@ -37,6 +36,7 @@ from wagtail_smartgift.services import (
     progress,
     sales,
     sessions,
+    stranded,
     sync_runs,
 )
 from wagtail_smartgift.services.claims import Claimed
@@ -135,7 +135,7 @@ def _beat(report: Report, batch: int) -> None:
     """
     if report.broken_off:
         return
-    now = timezone.now()
+    now = clock.now()
     if not Heartbeat.objects.filter(name=health.SWEEP).update(at=now):
         # Two first passes at once: either's time will do.
         Heartbeat.objects.bulk_create(
@@ -145,7 +145,7 @@ def _beat(report: Report, batch: int) -> None:
 
 def _lapse(report: Report, batch: int) -> None:
     """Move holds past their deadline to lapsed; a session at work does it itself."""
-    now = timezone.now()
+    now = clock.now()
     oldest = now - timedelta(seconds=holds.HOLD_SECONDS + holds.DEADLINE_MARGIN)
     over = Q(status=S.HELD, held_until__lte=now) | Q(
         status=S.HOLDING, hold_sent_at__lte=oldest
@@ -183,7 +183,7 @@ def _due(now: object) -> QuerySet[PaymentSession]:
 
 
 def _advance(report: Report, batch: int) -> None:
-    for session in list(_due(timezone.now())[:batch]):
+    for session in list(_due(clock.now())[:batch]):
         try:
             with at_work(session, box=TimeBox.sweep()) as worker:
                 progress.advance(worker)
@@ -196,15 +196,20 @@ def _advance(report: Report, batch: int) -> None:
             logger.exception("The sweep failed on payment %s.", session.pk)
             report.faults += 1
             PaymentSession.objects.filter(pk=session.pk).update(
-                next_look_at=timezone.now() + timedelta(seconds=AFTER_FAULT)
+                next_look_at=clock.now() + timedelta(seconds=AFTER_FAULT)
             )
         else:
             report.settled += 1
 
 
+def _undo_stranded(report: Report, batch: int) -> None:
+    """Give back what open payments have of vouchers: nobody can have paid with it."""
+    stranded.undo(limit=batch)
+
+
 def _release_abandoned(report: Report, batch: int) -> None:
     """Give back the holds of open sessions that nobody has touched for long."""
-    limit = timezone.now() - timedelta(seconds=get_conf().abandoned_after)
+    limit = clock.now() - timedelta(seconds=get_conf().abandoned_after)
     # From what is held, which is little: there are open sessions of many years.
     held = Redemption.objects.order_by().filter(status=S.HELD)
     abandoned = PaymentSession.objects.filter(
@@ -300,6 +305,7 @@ _Part = Callable[[Report, int], None]
 #: never answer.
 _PARTS: tuple[_Part, ...] = (
     _lapse,
+    _undo_stranded,
     _advance,
     _sell,
     _read_messages,

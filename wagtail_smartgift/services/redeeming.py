@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import DatabaseError, transaction
-from django.utils import timezone
 
+from wagtail_smartgift import clock
 from wagtail_smartgift.choices import (
     Lane,
     Operation,
@@ -40,10 +40,12 @@ from wagtail_smartgift.services.worker import Worker
 logger = logging.getLogger(__name__)
 
 S = RedemptionStatus
-#: A session in one of these is being driven, and will see a late answer itself.
-_WAITS_FOR_ANSWERS = frozenset({SessionStatus.CONFIRMING, SessionStatus.REFUNDING})
-#: Refusals that mean that our hold was not what we took it for.
-_HOLD_REASONS = frozenset({RefusalReason.ALREADY_HELD, RefusalReason.NOT_HELD})
+#: In these a session redeems; it is being driven, and will see a late answer itself.
+REDEEMS_IN = frozenset({SessionStatus.CONFIRMING, SessionStatus.REFUNDING})
+#: What is written of a refusal. Beside an unknown outcome each of them contradicts what
+#: we had read under our own hold: see ``_write_refusal``.
+HOLD_GONE, SHORTFALL, REFUSED = "hold_gone", "shortfall", "refused"
+CONTRADICTIONS = frozenset({HOLD_GONE, SHORTFALL, REFUSED})
 
 
 class NotRedeemed(Exception):
@@ -59,12 +61,8 @@ class NotRedeemed(Exception):
         super().__init__(code)
 
 
-class HoldGone(Exception):
-    """Our hold was no longer there; a new one may do."""
-
-
 class InDoubt(Exception):
-    """It was sent, and nobody knows what became of it: see ``settling``."""
+    """It was sent, and it is not sure what became of it: see ``settling``."""
 
 
 def value_of(row: Redemption) -> Decimal:
@@ -77,14 +75,16 @@ def redeem(worker: Worker, row: Redemption) -> None:
 
     Raises:
         NotRedeemed: refused, nothing was taken.
-        HoldGone: refused since our hold was gone, nothing was taken.
         Postponed: not sent, nothing was taken; the row is held as before.
         InDoubt: sent, and nobody knows what became of it.
-        Claimed: another worker has taken the session over; nothing was sent.
+        Claimed: another worker has taken the session over, or it is not to redeem any
+            more; nothing was sent.
+        Stale: another worker has moved the row on.
     """
     with transaction.atomic(durable=True):
-        # The fence against a worker that slept through the end of its claim.
-        worker.claim.renew()
+        # The fence against a worker that slept through the end of its claim, and against
+        # one that opens the session again under this one.
+        worker.claim.renew(expected=REDEEMS_IN)
         journal.record(
             row,
             Operation.REDEEM,
@@ -94,7 +94,7 @@ def redeem(worker: Worker, row: Redemption) -> None:
             amount=row.amount,
             seen=row.baseline,
             attempt=row.attempt + 1,
-            sent_at=timezone.now(),
+            sent_at=clock.now(),
             redemption_ids=[],
             proof="",
             looks=0,
@@ -173,7 +173,7 @@ def _write_late_receipt(row: Redemption, ids: list[int | str]) -> None:
         wanted = (
             current.attempt == row.attempt
             and not current.redemption_ids
-            and session.status in _WAITS_FOR_ANSWERS
+            and session.status in REDEEMS_IN
             and current.status in {S.REDEEMING, S.REDEEMED, S.HELD, S.LAPSED}
         )
         journal.record(
@@ -190,23 +190,57 @@ def _write_late_receipt(row: Redemption, ids: list[int | str]) -> None:
         )
         if wanted and not known:
             outbox.emit("voucher.redeemed", session=session, redemption=current)
-        if not wanted and session.status not in _WAITS_FOR_ANSWERS:
+        if not wanted and session.status not in REDEEMS_IN:
             sessions.hand_over(session, "late_answer")
             outbox.emit("session.needs_attention", session=session)
     row.refresh_from_db()
 
 
 def _write_unknown(row: Redemption, why: str) -> None:
+    try:
+        with transaction.atomic(durable=True):
+            journal.record(
+                row,
+                Operation.REDEEM,
+                Outcome.UNKNOWN,
+                status=S.REDEEMING,
+                reason="no_answer",
+                amount=row.amount,
+            )
+    except journal.Stale:
+        write_overtaken(row)
+        raise
+    finally:
+        logger.warning("The outcome of a %s of %s is unknown.", why, row.pk)
+
+
+def write_overtaken(row: Redemption) -> None:
+    """Keep that a request has had no answer whose row others have moved on meanwhile.
+
+    Where they are still finding out what became of it, or know that it was applied, it
+    is no news. Else they have decided that it was not, while it was on its way: it may
+    have been applied since, perhaps beside another attempt, and only a person can see.
+    """
     with transaction.atomic(durable=True):
+        session = sessions.touch(row.session_id)
+        current = Redemption.objects.get(pk=row.pk)
+        same = current.attempt == row.attempt
+        if same and current.status in {S.REDEEMING, S.REDEEMED, S.NEEDS_ATTENTION}:
+            return
         journal.record(
-            row,
+            current,
             Operation.REDEEM,
             Outcome.UNKNOWN,
-            status=S.REDEEMING,
-            reason="no_answer",
+            status=S.NEEDS_ATTENTION,
+            reason="late_answer",
             amount=row.amount,
+            attention_code="late_answer",
+            next_look_at=None,
         )
-    logger.warning("The outcome of a %s of %s is unknown.", why, row.pk)
+        if session.status != SessionStatus.NEEDS_ATTENTION:
+            sessions.hand_over(session, "late_answer")
+            outbox.emit("session.needs_attention", session=session)
+    logger.error("A redeem of %s was overtaken, and its answer is lost.", row.pk)
 
 
 def write_not_sent(row: Redemption) -> None:
@@ -223,16 +257,39 @@ def write_not_sent(row: Redemption) -> None:
 
 
 def _write_refusal(row: Redemption, error: Refused) -> None:
-    """T2 of a first answer that is a refusal: it cannot be about our own spending."""
-    if error.reason in _HOLD_REASONS:
-        fail(row, S.LAPSED, "hold_gone", hold_token_encrypted="", held_until=None)
-        raise HoldGone
-    if error.reason is RefusalReason.NOT_ENOUGH_BALANCE:
+    """T2 of a first answer that is a refusal.
+
+    It is sure that *this* request took nothing. But between us and Smart Gift there may
+    be something that sends a request twice, and answers with what the second one was
+    told. The hold was ours and the money was there, so whatever the refusal says of
+    either came about in between: by our own spending, as far as anybody knows. The
+    balance is looked at before it is believed.
+
+    Raises:
+        NotRedeemed: there never was so much on it; nothing was taken.
+        InDoubt: ``settling`` looks.
+    """
+    if error.reason in {RefusalReason.ALREADY_HELD, RefusalReason.NOT_HELD}:
+        reason = HOLD_GONE
+    elif error.reason is RefusalReason.NOT_ENOUGH_BALANCE:
+        reason = SHORTFALL
+    else:
+        reason = REFUSED
+    if row.baseline is None or value_of(row) > row.baseline:
         # Still held by us: what is really on it is read before it counts again.
-        fail(row, S.HELD, "shortfall", baseline=None)
-        raise NotRedeemed("shortfall")
-    fail(row, S.REFUSED, "refused")
-    raise NotRedeemed("hold_lost")
+        fail(row, S.HELD, SHORTFALL, baseline=None)
+        raise NotRedeemed(SHORTFALL)
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            Operation.REDEEM,
+            Outcome.UNKNOWN,
+            status=S.REDEEMING,
+            reason=reason,
+            amount=row.amount,
+        )
+    logger.info("A redeem of %s was refused (%s), and is looked at.", row.pk, reason)
+    raise InDoubt
 
 
 def fail(

@@ -11,14 +11,14 @@ from typing import Any, NoReturn
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
-from django.utils import timezone
 
-from wagtail_smartgift import capabilities
+from wagtail_smartgift import capabilities, clock
 from wagtail_smartgift.choices import (
     Lane,
     Operation,
     Outcome,
     RedemptionStatus,
+    SessionStatus,
 )
 from wagtail_smartgift.client import (
     OutcomeUnknown,
@@ -41,6 +41,10 @@ from wagtail_smartgift.services.worker import Worker
 
 
 S = RedemptionStatus
+#: In these a session gives back what it took.
+_REVERSES_IN = frozenset(
+    {SessionStatus.CONFIRMING, SessionStatus.CANCELLING, SessionStatus.REFUNDING}
+)
 ZERO = Decimal("0.00")
 
 
@@ -81,14 +85,14 @@ def begin(worker: Worker, row: Redemption) -> None:
             )
         raise NotReversible("ids_lost")
     settled_at = settling.may_still_arrive_until(row)
-    if settled_at is not None and timezone.now() < settled_at:
+    if settled_at is not None and clock.now() < settled_at:
         patience.look_again(row, settled_at)
         raise Postponed("smartgift_unavailable")
     for rival in holds.rivals(row.fingerprint, but=row):
         holds.lapse(rival)
     try:
         with transaction.atomic(durable=True):
-            worker.claim.renew()
+            worker.claim.renew(expected=_REVERSES_IN)
             journal.record(
                 row,
                 Operation.REVERSE,
@@ -123,7 +127,7 @@ def finish(
         Postponed: not now; the row stays as it is and is asked for again.
     """
     settled_at = _on_its_way_until(row)
-    if settled_at is not None and timezone.now() < settled_at:
+    if settled_at is not None and clock.now() < settled_at:
         patience.look_again(row, settled_at)
         raise Postponed("smartgift_unavailable")
     if patience.is_early(row):
@@ -156,14 +160,14 @@ def _reverse(
         write_reversed(row, status=status, rest=rest, reason="reversed_before")
         return
     with transaction.atomic(durable=True):
-        worker.claim.renew()
+        worker.claim.renew(expected=_REVERSES_IN)
         journal.record(
             row,
             Operation.REVERSE,
             Outcome.REQUESTED,
             status=S.REVERSING,
             amount=row.amount,
-            sent_at=timezone.now(),
+            sent_at=clock.now(),
         )
     try:
         worker.client().reverse(
@@ -287,7 +291,7 @@ def add_rest(row: Redemption, amount: Decimal, hold: dict[str, Any]) -> None:
         amount=amount,
         balance=row.balance,
         replaces=row,
-        **(hold or {"hold_sent_at": timezone.now()}),
+        **(hold or {"hold_sent_at": clock.now()}),
     )
     journal.append(
         rest,

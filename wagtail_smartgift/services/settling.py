@@ -12,9 +12,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.utils import timezone
 
-from wagtail_smartgift import capabilities
+from wagtail_smartgift import capabilities, clock
 from wagtail_smartgift.capabilities import Capabilities
 from wagtail_smartgift.choices import (
     Lane,
@@ -58,6 +57,7 @@ def settle(worker: Worker, row: Redemption) -> None:
     hold is over), or with a person.
 
     Raises:
+        NotRedeemed: it was refused, and the balance says so, too.
         NotSettledYet: it is too early to know; ``next_look_at`` says when.
         Postponed: Smart Gift could not be asked.
     """
@@ -67,7 +67,8 @@ def settle(worker: Worker, row: Redemption) -> None:
         _replay(worker, row)
         return
     settled_at = _sent_at(row) + timedelta(seconds=get_conf().settle)
-    if timezone.now() < settled_at:
+    # A refusal was answered: whatever was the reason for it has happened before.
+    if not _refusal(row) and clock.now() < settled_at:
         patience.look_again(row, settled_at)
         raise NotSettledYet
     if patience.is_early(row):
@@ -136,14 +137,24 @@ def _may_replay(row: Redemption, known: Capabilities) -> bool:
 
 def _was_replayed_in_vain(row: Redemption) -> bool:
     last = journal.last_step(row.pk, Operation.REDEEM)
-    return last is not None and last.reason in {"replay_refused", "replay_unknown"}
+    in_vain = {"replay_refused", "replay_unknown", *redeeming.CONTRADICTIONS}
+    return last is not None and last.reason in in_vain
+
+
+def _refusal(row: Redemption) -> str:
+    """Return how its first answer contradicts what was read under our hold, if it does."""
+    last = journal.last_step(row.pk, Operation.REDEEM)
+    is_unknown = last is not None and last.outcome == Outcome.UNKNOWN
+    if last is None or not is_unknown or last.reason not in redeeming.CONTRADICTIONS:
+        return ""
+    return last.reason
 
 
 def _replay(worker: Worker, row: Redemption) -> None:
     with transaction.atomic(durable=True):
         # A request of its own: whatever comes of it settles from now on, also when
         # this worker does not live to see its answer.
-        worker.claim.renew()
+        worker.claim.renew(expected=redeeming.REDEEMS_IN)
         journal.record(
             row,
             Operation.REDEEM,
@@ -151,12 +162,16 @@ def _replay(worker: Worker, row: Redemption) -> None:
             status=S.REDEEMING,
             reason="replay",
             amount=row.amount,
-            sent_at=timezone.now(),
+            sent_at=clock.now(),
         )
     try:
         receipt = redeeming.send(worker, row)
     except OutcomeUnknown:
-        _write_replay(row, Outcome.UNKNOWN, "replay_unknown")
+        try:
+            _write_replay(row, Outcome.UNKNOWN, "replay_unknown")
+        except journal.Stale:
+            redeeming.write_overtaken(row)
+            raise
         raise NotSettledYet from None
     except Refused as error:
         if error.reason is RefusalReason.NOT_ENOUGH_BALANCE:
@@ -170,7 +185,7 @@ def _replay(worker: Worker, row: Redemption) -> None:
 
 
 def _write_replay(row: Redemption, outcome: Outcome, reason: str) -> None:
-    settle_at = timezone.now() + timedelta(seconds=get_conf().settle)
+    settle_at = clock.now() + timedelta(seconds=get_conf().settle)
     with transaction.atomic(durable=True):
         journal.record(
             row,
@@ -204,15 +219,16 @@ def _write_applied(
 
 def _settle_by_balance(worker: Worker, row: Redemption, known: Capabilities) -> None:
     # Before the question: whatever comes after it is not in the answer.
-    asked_at = timezone.now()
+    asked_at = clock.now()
     try:
         state = holds.look(worker, row, lane=Lane.MONEY)
     except Refused as error:
-        if error.reason is not RefusalReason.INVALID_SITE:
-            # Expired or blocked meanwhile: nothing can be read any more.
-            _to_person(row, "unreadable")
+        about_us = error.reason is RefusalReason.INVALID_SITE or error.status != 422
+        if not about_us:
+            _cannot_be_read(row)
             return
-        # About our settings and not about the voucher: somebody may yet mend them.
+        # About our settings or what lies in between (a proxy that takes no request of
+        # this kind), and not about the voucher: somebody may yet mend that.
         _wait_longer(row, Postponed.by(error))
         return
     except Postponed as error:
@@ -223,15 +239,67 @@ def _settle_by_balance(worker: Worker, row: Redemption, known: Capabilities) -> 
     _write_look(row, state)
     fallen = (row.baseline or 0) - state.remaining_value
     ours = held and not is_fenced(row) and _is_our_doing(state, known)
-    if fallen == 0:
+    refused = _refusal(row)
+    # A refusal is the better witness, unless our hold is known to stand after a redeem.
+    proves = not refused or known.redeem_ends_hold is False
+    if refused and fallen >= 0 and not _has_lost_ours(row, state):
+        _write_refused(worker, row, known, held=held, fallen=fallen)
+    elif fallen == 0:
         _not_fallen(worker, row, known, held=held, asked_at=asked_at)
     elif ours and state.held is False and _has_lost_ours(row, state):
         _write_applied(row, Proof.HOLD, seen=state.remaining_value)
-    elif ours and fallen == redeeming.value_of(row):
+    elif ours and proves and fallen == redeeming.value_of(row):
         _write_applied(row, Proof.BALANCE, seen=state.remaining_value)
     else:
         # It moved while nothing of ours kept others away, or by another amount.
         _to_person(row, "balance_moved")
+
+
+def _cannot_be_read(row: Redemption) -> None:
+    """Smart Gift refuses to tell what is on the voucher: expired or blocked meanwhile.
+
+    Raises:
+        NotRedeemed: it refused to redeem it as well, and not for want of money.
+    """
+    if _refusal(row) == redeeming.REFUSED:
+        redeeming.fail(row, S.REFUSED, redeeming.REFUSED)
+        raise redeeming.NotRedeemed("hold_lost")
+    _to_person(row, "unreadable")
+
+
+def _write_refused(
+    worker: Worker,
+    row: Redemption,
+    known: Capabilities,
+    *,
+    held: bool,
+    fallen: Decimal,
+) -> None:
+    """It was refused, and what it asked for is on the voucher still, or never was ours.
+
+    Where our hold is said to be gone, a new one is taken and the balance compared with
+    what it was under the old one, before the next attempt.
+
+    Raises:
+        NotRedeemed: another attempt would be refused, too.
+    """
+    why = _refusal(row)
+    if why == redeeming.REFUSED:
+        redeeming.fail(row, S.REFUSED, why)
+        raise redeeming.NotRedeemed("hold_lost")
+    if why == redeeming.SHORTFALL:
+        # What is really on it is read before it counts again.
+        redeeming.fail(row, S.HELD if held else S.LAPSED, why, baseline=None)
+        raise redeeming.NotRedeemed("shortfall")
+    if not is_fenced(row) and not fallen:
+        _fence(worker, row)
+        if is_fenced(row) and holds.seconds_left(row) > 0:
+            _settle_by_balance(worker, row, known)
+            return
+    if held and is_fenced(row):
+        redeeming.fail(row, S.HELD, why, baseline=None if fallen else row.baseline)
+    else:
+        redeeming.fail(row, S.LAPSED, why)
 
 
 def _has_lost_ours(row: Redemption, state: VoucherState) -> bool:
@@ -307,7 +375,9 @@ def _decided_from(row: Redemption, known: Capabilities, *, held: bool) -> dateti
     given_back = (released.outcome, released.reason) == (Outcome.SUCCEEDED, "")
     if not given_back or fenced.outcome != Outcome.SUCCEEDED or fenced.pk < released.pk:
         return late_at
-    return min(late_at, fenced.created_at + timedelta(seconds=get_conf().settle))
+    # Given back before that: from then on the old token was refused.
+    fenced_at = row.hold_sent_at or late_at
+    return min(late_at, fenced_at + timedelta(seconds=get_conf().settle))
 
 
 def _fence(worker: Worker, row: Redemption) -> None:

@@ -52,8 +52,6 @@ def spend(worker: Worker, session: PaymentSession, row: Redemption) -> None:
         keep(worker, session, row)
         try:
             or_person(row, lambda: redeeming.redeem(worker, row))
-        except redeeming.HoldGone:
-            continue
         except redeeming.InDoubt:
             settle(worker, row)
         if row.status == S.REDEEMED:
@@ -66,6 +64,7 @@ def settle(worker: Worker, row: Redemption) -> None:
     """Find out what became of a redeem that was asked for.
 
     Raises:
+        NotRedeemed: it was refused for good, and nothing was taken.
         PersonNeeded: only a person can.
         Postponed: it is not known yet.
     """

@@ -7,10 +7,9 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_smartgift import ledger
+from wagtail_smartgift import clock, ledger
 from wagtail_smartgift.choices import (
     COUNTED_REDEMPTION_STATUSES,
     Lane,
@@ -157,7 +156,7 @@ def _write_change(
 ) -> None:
     with transaction.atomic(durable=True):
         fresh = sessions.lock(
-            session.pk, expected={SessionStatus.OPEN}, last_active_at=timezone.now()
+            session.pk, expected={SessionStatus.OPEN}, last_active_at=clock.now()
         )
         Redemption.objects.filter(pk=row.pk).update(**changes)
         sessions.reallocate(fresh)
@@ -202,7 +201,7 @@ def _insert(session: PaymentSession, wish: Wish) -> Redemption:
 def _insert_once(session: PaymentSession, wish: Wish) -> Redemption:
     with transaction.atomic(durable=True):
         fresh = sessions.lock(
-            session.pk, expected={SessionStatus.OPEN}, last_active_at=timezone.now()
+            session.pk, expected={SessionStatus.OPEN}, last_active_at=clock.now()
         )
         rows = sessions.rows(fresh)
         covered = sum(
@@ -224,7 +223,7 @@ def _insert_once(session: PaymentSession, wish: Wish) -> Redemption:
             fingerprint=wish.fingerprint,
             display_code=display_code(wish.number),
             amount_limit=wish.amount_limit,
-            hold_sent_at=timezone.now(),
+            hold_sent_at=clock.now(),
         )
         journal.append(row, Operation.HOLD, Outcome.REQUESTED)
         keys.require_ours()
@@ -281,6 +280,6 @@ def let_all_go(worker: Worker, session: PaymentSession) -> None:
 def _reallocate(session: PaymentSession) -> None:
     with transaction.atomic(durable=True):
         fresh = sessions.lock(
-            session.pk, expected={SessionStatus.OPEN}, last_active_at=timezone.now()
+            session.pk, expected={SessionStatus.OPEN}, last_active_at=clock.now()
         )
         sessions.reallocate(fresh)

@@ -48,6 +48,9 @@ class Worker:
     def client(self) -> SmartGiftClient:
         """Get ready for one remote call: time, claim, and a client.
 
+        Nothing leaves so late that the call could outlive the claim, however long the
+        quota takes to find a place.
+
         Raises:
             OutOfTime: the caller's time is up.
             Claimed: somebody else took the session over.
@@ -55,7 +58,10 @@ class Worker:
         self.box.spend()
         self.claim.keep()
         return gateway.connect(
-            self.account, patience=self.box.patience, asker=str(self.session_id)
+            self.account,
+            patience=self.box.patience,
+            asker=str(self.session_id),
+            leave_until=self.claim.leave_until(),
         )
 
     def session(self) -> PaymentSession:

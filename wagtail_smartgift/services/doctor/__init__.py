@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.services.doctor import (
+    of_clocks,
     of_installation,
     of_messages,
     of_rows,
@@ -29,6 +30,7 @@ __all__ = ["Finding", "Level", "examine"]
 _Look = Callable[[], Iterable[Finding]]
 
 _ROWS: tuple[tuple[str, _Look], ...] = (
+    ("clock", of_clocks.host),
     ("accounts", of_installation.stranded_rows),
     ("catalogue", of_rows.catalogue),
     ("sweep", of_rows.sweep),
