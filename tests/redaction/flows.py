@@ -441,7 +441,7 @@ def staff_at_the_voucher_desk(shop: Shop) -> None:
     for number in (WRONG, "", f"{NUMBER}{'9' * 99}", NUMBER):
         found = send("counter:index", voucher_no=number)
     [carried] = set(re.findall(r'name="carried" value="([^"]+)"', found))
-    wish = {"carried": carried, "amount": "20.00", "reason": f"About {WRONG}."}
+    wish = {"carried": carried, "amount": "20.00", "reason": "On the telephone."}
     send("counter:hold", **wish)
     send("counter:hold", **{**wish, "reason": f"It is {NUMBER}."}, confirmed=1)
     send("counter:hold", **wish, confirmed=1)

@@ -31,6 +31,7 @@ from wagtail_smartgift.choices import (
 )
 from wagtail_smartgift.ledger import PENDING
 from wagtail_smartgift.models import PaymentSession, Redemption
+from wagtail_smartgift.redaction import Secret
 from wagtail_smartgift.services import (
     attention,
     evidence,
@@ -99,6 +100,7 @@ def settle(
         NotSettled: ``not_offered``, ``ids_needed``, ``ids_of_another``, ``number_in_note``,
             ``foreign``, ``in_use`` (another payment is using the voucher right now).
     """
+    note = Secret(note)
     row = _find(redemption_id)
     _require_ours(row.session)
     if vault.mentions(note, row):
@@ -114,7 +116,7 @@ def settle(
             if case is None or case.version != seen:
                 raise Moved
             step = plan(case, verdict, tuple(redemption_ids))
-            _write(case, step, verdict, actor=user.get_username(), note=note)
+            _write(case, step, verdict, actor=user.get_username(), note=str(note))
             session = _go_on(session)
             _log(session, user, verdict, note, voucher=case.row.display_code)
     except journal.Stale:
@@ -131,6 +133,7 @@ def go_on(*, session_id: UUID, seen: int | str, user: Any, note: str) -> Payment
         Moved: it is not what was shown any more.
         NotSettled: ``not_offered`` (something is to be decided), ``foreign``.
     """
+    note = Secret(note)
     session = PaymentSession.objects.filter(pk=session_id).first()
     if session is None:
         raise Moved
@@ -368,7 +371,7 @@ def _log(
     *,
     voucher: str = "",
 ) -> None:
-    data = {"verdict": verdict.value, "voucher": voucher, "reason": note}
+    data = {"verdict": verdict.value, "voucher": voucher, "reason": str(note)}
     log(instance=session, action=SETTLE_ACTION, user=user, data=data)
 
 

@@ -77,6 +77,10 @@ class Carried:
     def display_code(self) -> str:
         return display_code(self.number)
 
+    def is_in(self, text: str) -> bool:
+        """Tell whether somebody has typed the number into other words."""
+        return vault.number_in(text, self.number)
+
     @property
     def reference(self) -> str:
         """Return the reference of a payment for this number alone."""
@@ -179,7 +183,7 @@ class Wish:
 
     form_id: UUID
     user: Any
-    reason: str
+    reason: str = field(repr=False)
     amount: Decimal | None = None
 
     @property
@@ -273,7 +277,7 @@ def apply(
 
 
 def _refuse_number(wish: Wish, carried: Carried) -> None:
-    if vault.number_in(wish.reason, carried.number):
+    if carried.is_in(wish.reason):
         raise PaymentError("invalid", fields={"reason": NUMBER_IN_REASON})
 
 
@@ -410,11 +414,11 @@ def _store(wish: Wish, verb: DeskVerb, session: PaymentSession) -> DeskAction:
                 session=session,
                 verb=verb,
                 amount=wish.amount,
-                reason=wish.reason,
+                reason=str(wish.reason),
                 actor=wish.actor[:150],
             )
             amount = None if wish.amount is None else str(wish.amount)
-            data = {"verb": verb.value, "amount": amount, "reason": wish.reason}
+            data = {"verb": verb.value, "amount": amount, "reason": str(wish.reason)}
             log(instance=session, action=MOVE_ACTION, user=wish.user, data=data)
     except IntegrityError:
         action = DeskAction.objects.get(pk=wish.form_id)

@@ -16,7 +16,7 @@ from wagtail_smartgift import clock, codes
 from wagtail_smartgift.choices import AttentionReason, OrderStatus, Outcome, Verdict
 from wagtail_smartgift.codes import MAX_VOUCHER_NUMBER_LENGTH, display_code
 from wagtail_smartgift.models import VoucherOrder, VoucherOrderItem
-from wagtail_smartgift.redaction import hidden
+from wagtail_smartgift.redaction import Secret, hidden
 from wagtail_smartgift.services import attention, sales, vault
 from wagtail_smartgift.services import sales_journal as journal
 from wagtail_smartgift.services.cases import SETTLE_ACTION, Moved, NotSettled
@@ -63,7 +63,7 @@ def settle(
         NotSettled: ``not_offered``, ``foreign``, ``number_in_note``, ``number_too_long``,
             ``number_of_another`` (a voucher of another order).
     """
-    voucher_numbers = hidden(dict(voucher_numbers or {}))
+    note, voucher_numbers = Secret(note), hidden(dict(voucher_numbers or {}))
     order = VoucherOrder.objects.filter(pk=order_id).first()
     if order is None or str(order.version) != str(seen):
         raise Moved
@@ -85,13 +85,13 @@ def settle(
                 Outcome.SUCCEEDED,
                 reason=verdict.value,
                 actor=user.get_username(),
-                note=note,
+                note=str(note),
             )
             if numbers and verdict is Verdict.SOLD:
                 _keep_numbers(order, numbers)
             journal.tell(order)
             attention.forget(order=order)
-            data = {"verdict": verdict.value, "reason": note}
+            data = {"verdict": verdict.value, "reason": str(note)}
             log(instance=order, action=SETTLE_ACTION, user=user, data=data)
     except IntegrityError:
         raise NotSettled("number_of_another") from None

@@ -26,7 +26,8 @@ def normalise(number: str) -> str:
 
 def normalise_text(text: str) -> str:
     """Return any text as a number in it would be sent, to look for one."""
-    return codes.normalise_voucher_number(Secret(text))
+    text = Secret(text)
+    return codes.normalise_voucher_number(text)
 
 
 def fingerprint(number: str, *, account: Account) -> str:
@@ -52,6 +53,7 @@ def open_sealed(token: str) -> str:
 
 def mentions(text: str, redemption: Redemption) -> bool:
     """Tell whether somebody has typed a stored voucher's number into other words."""
+    text = Secret(text)
     try:
         number = voucher_number(redemption)
     except codes.UndecryptableError:
@@ -61,6 +63,7 @@ def mentions(text: str, redemption: Redemption) -> bool:
 
 def number_in(text: str, number: str) -> bool:
     """Tell whether a text has that number in it, however it is spaced."""
+    text = Secret(text)
     return Secret(number).casefold() in normalise_text(text).casefold()
 
 

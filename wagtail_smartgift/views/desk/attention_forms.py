@@ -1,12 +1,14 @@
 """What a person fills in to settle a case: why, and what they have found."""
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_smartgift.choices import Verdict
+from wagtail_smartgift.models import VoucherOrderItem
 from wagtail_smartgift.redaction import Secret
 
 
@@ -18,6 +20,15 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 class ReasonForm(forms.Form):
     """Asks for the reason, which goes into the journal."""
+
+    def clean_reason(self) -> str:
+        return Secret(self.cleaned_data["reason"])
+
+    def refuse_number(self, message: Any) -> None:
+        """Say that a number was in the reason, and do not show it again."""
+        self.data = self.data.copy()
+        self.data["reason"] = ""
+        self.add_error("reason", message)
 
     reason = forms.CharField(
         label=_("Reason"),
@@ -46,12 +57,12 @@ class RedemptionVerdictForm(SeenForm):
 
     field_order = ("redemption_ids", "reason")
 
-    def __init__(self, *args: Any, with_ids: bool, needs_ids: bool, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        if not with_ids:
+    def ask_for(self, *, ids: bool, needed: bool) -> None:
+        """Ask for redemption ids, or not."""
+        if not ids:
             del self.fields["redemption_ids"]
-        elif needs_ids:
-            self.fields["redemption_ids"].required = True
+        else:
+            self.fields["redemption_ids"].required = needed
 
     def clean_redemption_ids(self) -> tuple[int | str, ...]:
         parts = re.split(r"[\s,;]+", self.cleaned_data["redemption_ids"].strip())
@@ -79,15 +90,16 @@ class OrderVerdictForm(SeenForm):
         label=_("Smart Gift's order number"), required=False, max_length=128
     )
 
-    def __init__(self, *args: Any, verdict: Verdict, items: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.positions: dict[str, int] = {}
+    #: Names of the fields for numbers, and the vouchers that they are of.
+    positions: Mapping[str, int] = {}
+
+    def ask_for(self, verdict: Verdict, items: Iterable[VoucherOrderItem]) -> None:
+        """Ask for what a person may know who says so."""
         if verdict is not Verdict.SOLD:
             del self.fields["order_number"]
             return
-        for item in items:
-            name = f"number_{item.position}"
-            self.positions[name] = item.position
+        self.positions = {f"number_{item.position}": item.position for item in items}
+        for name, item in zip(self.positions, items, strict=True):
             self.fields[name] = forms.CharField(
                 label=_("Number of voucher %(position)d (%(product)s)")
                 % {"position": item.position + 1, "product": item.product.title},

@@ -35,7 +35,6 @@ from wagtail_smartgift.views.desk.attention_forms import (
 _IN_FORM = {
     "ids_needed": "redemption_ids",
     "ids_of_another": "redemption_ids",
-    "number_in_note": "reason",
 }
 
 
@@ -99,6 +98,9 @@ class ConfirmView(PermissionCheckedMixin, WagtailAdminTemplateMixin, FormView):
         except cases.Moved:
             return self.moved()
         except cases.NotSettled as error:
+            if error.problem == "number_in_note":
+                form.refuse_number(case_words.PROBLEMS[error.problem])
+                return self.form_invalid(form)
             field = _IN_FORM.get(error.problem)
             where = field if field in form.fields else None
             form.add_error(where, case_words.PROBLEMS[error.problem])
@@ -188,13 +190,13 @@ class SettleView(ConfirmView):
             return self.moved()
         return super().dispatch(request, *args, **kwargs)
 
-    def get_form_kwargs(self) -> dict[str, Any]:
-        case = self.case
-        return {
-            **super().get_form_kwargs(),
-            "with_ids": case is not None and case_words.takes_ids(case, self.verdict),
-            "needs_ids": self.verdict is Verdict.IDS_ARE,
-        }
+    def get_form(self, form_class: Any = None) -> Any:
+        form, case = super().get_form(form_class), self.case
+        form.ask_for(
+            ids=case is not None and case_words.takes_ids(case, self.verdict),
+            needed=self.verdict is Verdict.IDS_ARE,
+        )
+        return form
 
     def consequences(self) -> list[str]:
         return case_words.consequences(self.case, self.verdict) if self.case else []
@@ -295,13 +297,11 @@ class SettleOrderView(ConfirmView):
             return self.moved()
         return super().dispatch(request, *args, **kwargs)
 
-    def get_form_kwargs(self) -> dict[str, Any]:
+    def get_form(self, form_class: Any = None) -> Any:
+        form = super().get_form(form_class)
         items = self.order.items.select_related("product").order_by("position")
-        return {
-            **super().get_form_kwargs(),
-            "verdict": self.verdict,
-            "items": items,
-        }
+        form.ask_for(self.verdict, list(items))
+        return form
 
     def consequences(self) -> list[str]:
         return [str(case_words.ORDER_CONSEQUENCES[self.verdict])]

@@ -74,14 +74,14 @@ class LookUpView(CounterPage):
     template_name = "wagtail_smartgift/desk/counter.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        kwargs.setdefault("form", LookUpForm())
+        kwargs.setdefault("form", LookUpForm.asking())
         kwargs.setdefault("reference_form", ReferenceForm())
         return super().get_context_data(
             **kwargs, find_url=reverse("smartgift_counter:find")
         )
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        form = LookUpForm(request.POST)
+        form = LookUpForm.asking(request.POST)
         if not form.is_valid():
             return self.render_to_response(self.get_context_data(form=form))
         try:
@@ -97,7 +97,7 @@ class LookUpView(CounterPage):
             )
             return self.render_to_response(self.get_context_data(form=form))
         return self.render_to_response(
-            self.get_context_data(form=LookUpForm(), **self._result(found))
+            self.get_context_data(form=LookUpForm.asking(), **self._result(found))
         )
 
     def _result(self, found: desk.Found) -> dict[str, Any]:
@@ -230,7 +230,7 @@ class FindView(CounterPage):
         if session is None:
             return self.render_to_response(
                 self.get_context_data(
-                    form=LookUpForm(),
+                    form=LookUpForm.asking(),
                     reference_form=form,
                     find_url=request.path,
                 )
@@ -270,6 +270,8 @@ class StartView(CounterPage):
         except desk.CarryLost:
             messages.error(request, _("Please enter the voucher's number again."))
             return redirect(INDEX)
+        if form.is_valid() and carried.is_in(form.cleaned_data["reason"]):
+            form.refuse_number(desk.NUMBER_IN_REASON)
         if not form.is_valid() or "confirmed" not in request.POST:
             return self._ask(form, carried)
         wish = desk.Wish(

@@ -33,14 +33,17 @@ class LookUpForm(forms.Form):
         label=_("Site"), queryset=Site.objects.none(), empty_label=None
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    @classmethod
+    def asking(cls, data: Any = None) -> "LookUpForm":
+        """Make the form; which site is asked only where there are several."""
+        form, data = cls(data), None
         sites = Site.objects.order_by("-is_default_site", "pk")
-        self.fields["site"].queryset = sites  # type: ignore[attr-defined]
         if sites.count() < 2:
-            del self.fields["site"]
+            del form.fields["site"]
         else:
-            self.fields["site"].initial = sites.first()
+            form.fields["site"].queryset = sites  # type: ignore[attr-defined]
+            form.fields["site"].initial = sites.first()
+        return form
 
     def clean_voucher_no(self) -> str:
         return Secret(self.cleaned_data["voucher_no"])
@@ -66,11 +69,7 @@ class ReferenceForm(forms.Form):
 class WishForm(ReasonForm):
     """A reason, and an id that the form is known by if it comes twice."""
 
-    form_id = forms.UUIDField(widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["initial"] = {"form_id": uuid.uuid4(), **(kwargs.get("initial") or {})}
-        super().__init__(*args, **kwargs)
+    form_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
 
 
 class CarryingForm(forms.Form):

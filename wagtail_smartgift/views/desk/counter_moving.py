@@ -174,6 +174,9 @@ class ConfirmPage(PaymentPage, FormView):
         try:
             state = self.do(wish, form)
         except PaymentError as error:
+            if "reason" in error.fields:
+                form.refuse_number(str(error.fields["reason"]))
+                return self.form_invalid(form)
             if set(error.fields) <= set(form.fields) and error.fields:
                 for name, text in error.fields.items():
                     form.add_error(name, str(text))
