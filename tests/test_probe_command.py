@@ -14,7 +14,8 @@ from wagtail_smartgift.management.commands import smartgift_probe
 from wagtail_smartgift.models import CapabilityRecord
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import catalogue
-from wagtail_smartgift.services.probing import QUESTIONS
+from wagtail_smartgift.services.probing import QUESTIONS, of_tokens
+from wagtail_smartgift.services.probing import run as probing_run
 
 
 pytestmark = pytest.mark.django_db
@@ -260,3 +261,31 @@ def test_help_is_for_strangers(command, capsys):
     text = " ".join(capsys.readouterr().out.split())
     assert "Smart Gift" in text
     assert "Exits with 1" in text
+
+
+def test_ctrl_c_prints_what_was_found_out_and_fails(sandbox, monkeypatch):
+    def lose_patience(_lab):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(of_tokens, "ask_about_reversals", lose_patience)
+
+    out, err, failure = run("--yes")
+
+    assert "Does a redeem end its hold? Yes." in out
+    assert "It was stopped before everything was asked." in err
+    assert failure == "It was stopped. Everything was given back."
+    assert sandbox.voucher(NUMBER).balance == 100
+
+
+def test_ctrl_c_while_giving_back_tells_what_is_owed(sandbox, monkeypatch):
+    def lose_patience(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(of_tokens, "ask_about_reversals", lose_patience)
+    monkeypatch.setattr(probing_run, "_give_back", lose_patience)
+
+    _out, err, failure = run("--yes")
+
+    assert "stopped" in err
+    assert "What is owed to it is given back by the next run." in failure
+    assert CapabilityRecord.objects.get().owed
