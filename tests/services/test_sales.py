@@ -378,26 +378,47 @@ def test_an_order_that_is_applied_late_is_found(shop):
     assert len(shop.sales()) == 1
 
 
-def test_any_other_word_about_the_voucher_means_that_it_was_sold(shop, impatient):
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Voucher is already held",
+        "There is not enough balance on this voucher to redeem or the selected "
+        "experiences have already been used.",
+    ],
+    ids=["held", "spent"],
+)
+def test_a_word_about_a_voucher_that_is_there_means_that_it_was_sold(
+    shop, impatient, message
+):
     shop.faults.add(Fault("pos-sale", "lost_after"))
-    shop.faults.add(Fault("check", "refused", message="This voucher has expired."))
+    shop.faults.add(Fault("check", "refused", message=message))
     place()
 
     assert place().status == OrderStatus.PLACED
     assert len(calls(shop)) == 1
 
 
-def test_a_word_about_our_site_number_says_nothing_about_the_voucher(shop, impatient):
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("site_id", "This site number is invalid"),
+        ("voucher_no", "The voucher no must be 12 characters."),
+        ("filters", "The given data was invalid."),
+    ],
+)
+def test_any_other_word_says_nothing_about_the_voucher(shop, impatient, field, message):
     shop.faults.add(Fault("pos-sale", "lost_before"))
-    shop.faults.add(
-        Fault(
-            "check", "refused", field="site_id", message="This site number is invalid"
-        )
-    )
+    shop.faults.add(Fault("check", "refused", field=field, message=message, times=None))
     place()
 
     assert place().status == OrderStatus.PLACING
     assert stored().looks == 1
+    for wait in LOOK_AFTER:
+        with time_machine.travel(timezone.now() + timedelta(seconds=wait + 1)):
+            services.advance_due()
+        VoucherOrder.objects.update(next_look_at=timezone.now())
+    assert stored().status == OrderStatus.NEEDS_ATTENTION
+    assert shop.sales() == []
 
 
 def test_a_look_that_is_not_answered_is_repeated_and_then_left_to_a_person(shop):

@@ -31,6 +31,12 @@ LOOK_AFTER = (35, 60, 120, 240, 480, 960, 1920, 3600)
 RESENDS = 3
 #: Seconds that a look waits when only the quota was in its way.
 _QUOTA_PAUSE = 5.0
+#: Refusals of a look that Smart Gift can only make of a voucher that exists.
+_EXISTS = {
+    RefusalReason.ALREADY_HELD,
+    RefusalReason.NOT_HELD,
+    RefusalReason.NOT_ENOUGH_BALANCE,
+}
 #: What the journal says of a refusal that may mean "this is sold already".
 _TAKEN = {RefusalReason.DUPLICATE_REFERENCE.value, RefusalReason.INVALID_CODE.value}
 
@@ -96,15 +102,15 @@ def _take_look(
 ) -> After:
     """Decide by a refusal of the first voucher's number.
 
-    Only "that number is invalid" can mean that nothing was sold. Every other word
-    about the voucher means that it exists; a word about our site number says nothing
-    about the voucher.
+    Only "that number is invalid" can mean that nothing was sold, and only a documented
+    word about a voucher that is there means that it was: a text that is not known may be
+    about anything, and a gateway's 400 or 413 comes before anybody has looked.
     """
     late_at = journal.sent_at(order) + timedelta(seconds=get_conf().late)
-    if error.reason is RefusalReason.INVALID_SITE or "site_id" in error.fields:
-        _look_later(order, error)
-    elif error.reason is not RefusalReason.INVALID_VOUCHER:
+    if error.reason in _EXISTS:
         return _found(order, reason=error.reason.value)
+    if error.reason is not RefusalReason.INVALID_VOUCHER:
+        _look_later(order, error)
     elif asked_at < late_at:
         journal.step(
             order,
