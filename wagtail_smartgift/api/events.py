@@ -29,6 +29,7 @@ from wagtail_smartgift.api.schemas import Body, PlaceOrder, Refund
 from wagtail_smartgift.choices import ShopEvent
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models.webhooks import LONGEST_TYPE
+from wagtail_smartgift.redaction import SecretBytes
 
 
 _TYPE = rf"^[\x21-\x7e]{{1,{LONGEST_TYPE}}}$"
@@ -102,6 +103,7 @@ def read_event(body: bytes) -> Event:
     Raises:
         PaymentError: ``malformed``, with what is wrong under its dotted name.
     """
+    body = SecretBytes(body)
     try:
         document = strict_json(body)
     except ValueError:

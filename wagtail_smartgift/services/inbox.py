@@ -158,6 +158,7 @@ def receive(delivery: Delivery) -> Receipt:
 
 
 def _digest(body: bytes) -> str:
+    body = SecretBytes(body)
     message = SecretBytes(answers.canonical(body).encode())
     return Secret(hashlib.sha256(message).hexdigest())
 
