@@ -7,6 +7,7 @@ Nothing internal gets out: no provider text, no voucher number, no stack trace. 
 import math
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
@@ -142,7 +143,9 @@ def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     if any(item["loc"][:1] == ("path",) for item in error.errors):
         # An id that cannot be one names nothing.
         return problem("not_found")
-    return problem("invalid", fields=dict(_field(item) for item in error.errors))
+    # No more are put into words than are told: a body can have very many faults.
+    told = islice(error.errors, MOST_FIELDS)
+    return problem("invalid", fields=dict(_field(item) for item in told))
 
 
 def _field(item: Mapping[str, Any]) -> tuple[str, str]:

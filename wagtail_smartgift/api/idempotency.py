@@ -8,6 +8,7 @@ decided in ``services.answers``.
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from ninja.operation import Operation
 from ninja.utils import contribute_operation_callback
 
 from wagtail_smartgift.api.auth import token_of
+from wagtail_smartgift.api.reading import is_unprivileged, require_short
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.services import answers, guessing
 from wagtail_smartgift.visitors import client_of
@@ -82,10 +84,12 @@ def _once(run: Run) -> Run:
         if key is None or (caller := _caller(operation, request)) is None:
             return run(request, **path)
         try:
-            if not operation.auth_callbacks:
-                guessing.have_answer_kept(caller)
+            if is_unprivileged(caller.who):
+                # Before anything is read or stored for them.
+                require_short(request)
+                guessing.have_answer_kept(caller.name)
             claimed = answers.claim(
-                caller=caller,
+                caller=caller.credential,
                 path=request.path,
                 key=key,
                 body=request.body,
@@ -118,14 +122,25 @@ def _answer(response: HttpResponse) -> answers.Answer:
     )
 
 
-def _caller(operation: Operation, request: HttpRequest) -> str | None:
+@dataclass(frozen=True)
+class _Caller:
+    #: Whom authentication found: None is a stranger.
+    who: object
+    #: By which requests are counted.
+    name: str
+    #: What keys belong to.
+    credential: str
+
+
+def _caller(operation: Operation, request: HttpRequest) -> _Caller | None:
     """Return what tells this caller from others; None if it may not call at all.
 
     Then the operation is run without a key, and refuses in its own words. Who needs no
     credential is known by the network address alone.
     """
     if not operation.auth_callbacks:
-        return f"client {client_of(request)}"
+        name = f"client {client_of(request)}"
+        return _Caller(who=None, name=name, credential=name)
     for authenticate in operation.auth_callbacks:
         try:
             who = authenticate(request)
@@ -133,7 +148,8 @@ def _caller(operation: Operation, request: HttpRequest) -> str | None:
             return None
         if who and not inspect.isawaitable(who):
             # The credential itself: a session has several, and so has the server.
-            return token_of(request) or str(who)
+            name = str(getattr(who, "pk", who))
+            return _Caller(who=who, name=name, credential=token_of(request) or name)
     return None
 
 

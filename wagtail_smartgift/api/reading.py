@@ -9,12 +9,19 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja.parser import Parser
 
 from wagtail_smartgift.api.envelope import is_ours
+from wagtail_smartgift.models import PaymentSession
 from wagtail_smartgift.redaction import Secret, SecretBytes, hidden_members
+
+
+#: Bytes of a body of a stranger's or a customer's: a voucher number and some choices.
+#: What nobody has let in must not cost much to look into.
+LARGEST = 64 * 1024
 
 
 class Unreadable(ValueError):
@@ -29,11 +36,30 @@ def read_json(request: HttpRequest) -> Any:
 
     Raises:
         Unreadable: it is no JSON, or does not say so.
+        RequestDataTooBig: it is longer than Django's limit, or than ``LARGEST`` where
+            it is not the shop's own server that calls.
     """
+    if is_unprivileged(getattr(request, "auth", None)):
+        require_short(request)
     kind = str(request.content_type or "").lower()
     if kind and kind != "application/json" and not kind.endswith("+json"):
         raise Unreadable(_("Send JSON, with Content-Type: application/json."))
     return strict_json(request.body)
+
+
+def is_unprivileged(who: object) -> bool:
+    """Tell whether a stranger or a customer calls, as authentication has it."""
+    return who is None or isinstance(who, PaymentSession)
+
+
+def require_short(request: HttpRequest) -> None:
+    """Refuse the body of a stranger or a customer that is longer than ``LARGEST``.
+
+    Raises:
+        RequestDataTooBig: it is.
+    """
+    if len(request.body) > LARGEST:
+        raise RequestDataTooBig("A body of this call is short.")
 
 
 def strict_json(body: bytes) -> Any:

@@ -5,11 +5,12 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from pydantic import Field
-from wagtail.models import Site
 
 from wagtail_smartgift.api import envelope, events, events_openapi
 from wagtail_smartgift.api.describing import answers
 from wagtail_smartgift.api.signature import ShopSignature
+from wagtail_smartgift.api.sites import site_for
+from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.services import inbox
 
 
@@ -70,6 +71,11 @@ def shop(request: HttpRequest) -> Any:
     `ignored`. Nothing is stored for 400 and 401.
     """
     event = events.read_event(request.body)
+    try:
+        site = site_for(request, request.GET.get("site"))
+    except PaymentError as error:
+        # It is signed, and not what it should be.
+        raise PaymentError("malformed", fields=error.fields) from None
     receipt = inbox.receive(
         inbox.Delivery(
             webhook_id=request.auth,  # type: ignore[attr-defined]
@@ -77,7 +83,7 @@ def shop(request: HttpRequest) -> Any:
             body=request.body,
             data=event.data,
             reference=event.reference,
-            site=Site.find_for_request(request),
+            site=site,
         )
     )
     return Status(200 if receipt.repeated else 202, ReceiptOut.of(receipt))

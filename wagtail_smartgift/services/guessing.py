@@ -80,10 +80,10 @@ def look_up_by(client: str) -> Iterator[None]:
 
 
 def have_answer_kept(client: str) -> None:
-    """Let a stranger use an Idempotency-Key: as many times a minute as look-ups.
+    """Let a stranger or a payment use an Idempotency-Key: as often as look-ups.
 
     Refusals are kept under it, too, and cost nothing to get: without a limit anybody
-    could fill the table with them.
+    could fill the table with them, also from a basket that was never paid.
 
     Raises:
         PaymentError: ``throttled``.
