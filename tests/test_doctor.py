@@ -16,7 +16,7 @@ from wagtail.models import Site
 
 from tests.services.test_sales import CUSTOMER
 from tests.test_checks import ENDPOINT
-from wagtail_smartgift import budget, health, payments, sales
+from wagtail_smartgift import budget, clock, health, payments, sales
 from wagtail_smartgift.choices import OrderStatus, SessionStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import (
@@ -93,6 +93,7 @@ def test_all_is_well(healthy):
     assert {line[9:].split(":")[0] for line in lines[:-1]} == {
         "settings", "database", "accounts", "catalogue", "sweep", "messages", "events",
         "webhooks", "orders", "people", "personal data", "encryption", "probe", "own numbers", "quota", "Smart Gift", "clock",
+        "host clock",
     }  # fmt: skip
     assert len(healthy.log()) == calls + 1
 
@@ -121,6 +122,21 @@ def test_settings_that_cannot_be_read(settings):
     assert "(E001)" in found
     assert "the settings cannot be read" in lines_about("the rest", lines)[0]
     assert failure == "1 faults, 1 warnings."
+
+
+@pytest.mark.parametrize(
+    ("ahead", "level", "says"),
+    [(40, "fault", "40 seconds ahead of"), (-5, "warning", "5 seconds behind")],
+)
+def test_a_host_that_does_not_go_by_the_databases_clock(
+    healthy, monkeypatch, ahead, level, says
+):
+    monkeypatch.setattr(clock, "now", lambda: timezone.now() - timedelta(seconds=ahead))
+
+    lines, _failure = examine("--offline")
+
+    [found] = lines_about("host clock", lines, level)
+    assert says in found
 
 
 def test_a_warning_of_the_checks_is_a_warning(healthy, configure):

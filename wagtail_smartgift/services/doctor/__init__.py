@@ -30,7 +30,7 @@ __all__ = ["Finding", "Level", "examine"]
 _Look = Callable[[], Iterable[Finding]]
 
 _ROWS: tuple[tuple[str, _Look], ...] = (
-    ("clock", of_clocks.host),
+    ("host clock", of_clocks.host),
     ("accounts", of_installation.stranded_rows),
     ("catalogue", of_rows.catalogue),
     ("sweep", of_rows.sweep),

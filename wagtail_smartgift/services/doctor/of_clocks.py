@@ -24,11 +24,11 @@ def host() -> Iterator[Finding]:
     ours = before + (timezone.now() - before) / 2
     seconds = (ours - theirs).total_seconds()
     if abs(seconds) <= _ODD:
-        yield ok("clock", "this host's agrees with the database's")
+        yield ok("host clock", "this host's agrees with the database's")
         return
     say = fault if abs(seconds) > _WRONG else warning
     yield say(
-        "clock",
+        "host clock",
         f"this host's is {abs(seconds):.0f} seconds "
         f"{'ahead of' if seconds > 0 else 'behind'} the database's",
         "Have both keep the time with NTP.",
