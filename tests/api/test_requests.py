@@ -11,7 +11,9 @@ from django.test import Client, RequestFactory
 
 from tests.api.conftest import API, SERVER_KEY, Api, assert_problem
 from tests.factories import make_product
-from wagtail_smartgift.api import events, fields, reading
+from wagtail_smartgift.api import errors, events, fields, reading
+from wagtail_smartgift.api.errors import message_for
+from wagtail_smartgift.api.reading import LARGEST
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession, StoredAnswer
 
@@ -92,6 +94,51 @@ def test_a_body_of_megabytes_is_not_read(key):
 
     assert "too large" in problem["detail"]
     assert not StoredAnswer.objects.exists()
+
+
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}], ids=["", "with a key"])
+def test_a_stranger_and_a_customer_have_short_bodies(anonymous, customer, key):
+    long = {"voucher_no": "x", "more": "x" * LARGEST}
+    for caller, path in (
+        (anonymous, "balance"),
+        (customer, "payment-session/redemptions"),
+    ):
+        problem = assert_problem(caller.post(path, long, **key), "malformed", 400)
+        assert "too large" in problem["detail"]
+    assert not StoredAnswer.objects.exists()
+
+
+def test_very_many_faults_cost_no_more_than_those_that_are_told(server, monkeypatch):
+    put_into_words = []
+
+    def count(item):
+        put_into_words.append(item)
+        return message_for(item)
+
+    monkeypatch.setattr(errors, "message_for", count)
+    body = {f"field_{number}": 1 for number in range(5000)}
+
+    problem = assert_problem(
+        server.post("server/payment-sessions", body), "invalid", 422
+    )
+
+    assert len(problem["errors"]) == len(put_into_words) == errors.MOST_FIELDS
+
+
+def test_a_payment_may_not_fill_the_table_of_answers(customer, configure):
+    configure(THROTTLES={"BALANCE_PER_MINUTE": 3})
+    for number in range(3):
+        answer = customer.post(
+            "payment-session/redemptions", {}, **{"Idempotency-Key": f"k{number}"}
+        )
+        assert_problem(answer, "invalid", 422)
+
+    answer = customer.post(
+        "payment-session/redemptions", {}, **{"Idempotency-Key": "k4"}
+    )
+
+    assert_problem(answer, "throttled", 429)
+    assert StoredAnswer.objects.count() == 3
 
 
 @pytest.mark.django_db

@@ -872,3 +872,64 @@ def test_bodies_are_ascii_json(told, endpoint):
     body = endpoint.messages[0].body
     assert body.isascii()
     assert json.loads(body) == endpoint.messages[0].said
+
+
+# -- several at once -------------------------------------------------------------------
+
+
+def test_an_endpoint_that_rests_keeps_no_other_hosts_deliveries_waiting(
+    endpoint, session
+):
+    payments.add_voucher(reference=REF, voucher_no=FIFTY)
+    payments.confirm(reference=REF)
+    first, foreign, *_others = WebhookDelivery.objects.order_by("pk")
+    OutboxEvent.objects.filter(pk=foreign.event_id).update(account_key_hash="another")
+    endpoint.always = receivers.status(503)
+
+    assert delivering.deliver(first.pk).rests
+
+    before = foreign.next_attempt_at
+    foreign.refresh_from_db()
+    assert foreign.next_attempt_at == before
+    assert not WebhookDelivery.objects.exclude(pk=foreign.pk).filter(
+        status="pending", next_attempt_at__lte=timezone.now()
+    )
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_two_that_fail_at_one_endpoint_do_not_hold_each_other_up(
+    endpoint, transactional_db, sandbox, monkeypatch
+):
+    payments.open_session(reference=REF, amount_due="80.00")
+    payments.add_voucher(reference=REF, voucher_no=FIFTY)
+    payments.confirm(reference=REF)
+    endpoint.always = receivers.status(503)
+    both = threading.Barrier(2)
+    rest_after = retrying.rest_after
+
+    def meet(*about):
+        # Where both know that the endpoint is to be left alone.
+        both.wait(10)
+        return rest_after(*about)
+
+    monkeypatch.setattr(retrying, "rest_after", meet)
+    came_of_it = {}
+
+    def fail(pk):
+        try:
+            came_of_it[pk] = delivering.deliver(pk)
+        finally:
+            connection.close()
+
+    pks = list(WebhookDelivery.objects.order_by("pk").values_list("pk", flat=True))[:2]
+    threads = [threading.Thread(target=fail, args=(pk,)) for pk in pks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert [came_of_it[pk].rests for pk in pks] == [True, True]
+    for row in WebhookDelivery.objects.filter(pk__in=pks):
+        assert log(row)[-1][1] == "failed"
+        assert row.claimed_by == ""

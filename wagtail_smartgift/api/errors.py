@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from ninja.errors import HttpError, Throttled, ValidationError
 
-from wagtail_smartgift.api.reading import Unreadable
+from wagtail_smartgift.api.reading import TOO_LARGE, Unreadable
 from wagtail_smartgift.codes import display_code
 from wagtail_smartgift.exceptions import ERROR_CODES, SmartGiftPluginError
 
@@ -122,7 +122,7 @@ def not_found(request: HttpRequest, error: Exception | None = None) -> HttpRespo
 
 def suspicious(request: HttpRequest, error: SuspiciousOperation) -> HttpResponse:
     """Answer what Django itself stopped reading: too long, or too many fields."""
-    return problem("malformed", detail=_("The request is too large."))
+    return problem("malformed", detail=str(TOO_LARGE))
 
 
 def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
 
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from ninja.decorators import decorate_view
@@ -20,7 +20,7 @@ from ninja.operation import Operation
 from ninja.utils import contribute_operation_callback
 
 from wagtail_smartgift.api.auth import token_of
-from wagtail_smartgift.api.reading import is_unprivileged, require_short
+from wagtail_smartgift.api.reading import is_too_long, is_unprivileged
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.services import answers, guessing
 from wagtail_smartgift.visitors import client_of
@@ -86,7 +86,8 @@ def _once(run: Run) -> Run:
         try:
             if is_unprivileged(caller.who):
                 # Before anything is read or stored for them.
-                require_short(request)
+                if is_too_long(request):
+                    raise RequestDataTooBig
                 guessing.have_answer_kept(caller.name)
             claimed = answers.claim(
                 caller=caller.credential,

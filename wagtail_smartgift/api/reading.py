@@ -9,9 +9,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from ninja.parser import Parser
 
 from wagtail_smartgift.api.envelope import is_ours
@@ -22,6 +22,7 @@ from wagtail_smartgift.redaction import Secret, SecretBytes, hidden_members
 #: Bytes of a body of a stranger's or a customer's: a voucher number and some choices.
 #: What nobody has let in must not cost much to look into.
 LARGEST = 64 * 1024
+TOO_LARGE = gettext_lazy("The request is too large.")
 
 
 class Unreadable(ValueError):
@@ -35,12 +36,11 @@ def read_json(request: HttpRequest) -> Any:
     anywhere without asking first (forms, plain text) has no business here.
 
     Raises:
-        Unreadable: it is no JSON, or does not say so.
-        RequestDataTooBig: it is longer than Django's limit, or than ``LARGEST`` where
-            it is not the shop's own server that calls.
+        Unreadable: it is no JSON, or does not say so, or is longer than ``LARGEST``
+            where it is not the shop's own server that calls.
     """
-    if is_unprivileged(getattr(request, "auth", None)):
-        require_short(request)
+    if is_unprivileged(getattr(request, "auth", None)) and is_too_long(request):
+        raise Unreadable(TOO_LARGE)
     kind = str(request.content_type or "").lower()
     if kind and kind != "application/json" and not kind.endswith("+json"):
         raise Unreadable(_("Send JSON, with Content-Type: application/json."))
@@ -52,14 +52,9 @@ def is_unprivileged(who: object) -> bool:
     return who is None or isinstance(who, PaymentSession)
 
 
-def require_short(request: HttpRequest) -> None:
-    """Refuse the body of a stranger or a customer that is longer than ``LARGEST``.
-
-    Raises:
-        RequestDataTooBig: it is.
-    """
-    if len(request.body) > LARGEST:
-        raise RequestDataTooBig("A body of this call is short.")
+def is_too_long(request: HttpRequest) -> bool:
+    """Tell whether a body is longer than strangers and customers may send."""
+    return len(request.body) > LARGEST
 
 
 def strict_json(body: bytes) -> Any:

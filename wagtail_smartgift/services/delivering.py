@@ -186,12 +186,14 @@ def _settle(
                 **_settled(DeliveryStatus.DELIVERED), http_status=result.http_status
             )
             return result
-        return _settle_failure(row, worker, result, result.problem)
+        pause = _settle_failure(row, worker, result, result.problem)
+    return _let_others_wait(row, result, result.problem, pause)
 
 
 def _settle_failure(
     row: WebhookDelivery, worker: str, result: Result, problem: DeliveryProblem
-) -> Result:
+) -> float | None:
+    """Write what is next for this one; returns the seconds until then, if any."""
     gone = problem == DeliveryProblem.GONE
     pause = None
     if not gone:
@@ -220,17 +222,36 @@ def _settle_failure(
         problem.value,
         f" {result.http_status}" if result.http_status else "",
     )
+    return pause
+
+
+def _let_others_wait(
+    row: WebhookDelivery,
+    result: Result,
+    problem: DeliveryProblem,
+    pause: float | None,
+) -> Result:
+    """Leave an endpoint alone that does not answer, or is gone.
+
+    After the attempt's own transaction, and locking in one order: two workers that fail
+    at one endpoint would each hold a row that the other one wants.
+    """
     waiting = WebhookDelivery.objects.filter(
-        endpoint_digest=row.endpoint_digest, status=DeliveryStatus.PENDING
+        ours(), endpoint_digest=row.endpoint_digest, status=DeliveryStatus.PENDING
     )
-    if gone:
-        give_up(waiting.filter(ours()).values_list("pk", flat=True), problem)
+    if problem == DeliveryProblem.GONE:
+        give_up(waiting.values_list("pk", flat=True), problem)
         return result
     rest = retrying.rest_after(problem, result.http_status, pause)
     if rest is None:
         return result
     until = timezone.now() + timedelta(seconds=rest)
-    waiting.filter(next_attempt_at__lt=until).update(next_attempt_at=until)
+    with transaction.atomic(durable=True):
+        early = waiting.filter(next_attempt_at__lt=until).order_by("pk")
+        pks = list(early.select_for_update(of=("self",)).values_list("pk", flat=True))
+        WebhookDelivery.objects.filter(
+            pk__in=pks, status=DeliveryStatus.PENDING, next_attempt_at__lt=until
+        ).update(next_attempt_at=until)
     return replace(result, rests=True)
 
 
