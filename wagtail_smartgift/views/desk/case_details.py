@@ -9,10 +9,12 @@ from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST
-from wagtail.admin.ui.tables import Column, DateColumn, Table
+from wagtail.admin.ui.tables import Column, Table
 from wagtail.admin.views import generic
 from wagtail.permission_policies import ModelPermissionPolicy
 
@@ -156,7 +158,13 @@ def _looks(case: Case) -> Table | None:
         return None
     return Table(
         [
-            DateColumn("at", label=pgettext("column", "At")),
+            Column(
+                "at",
+                label=pgettext("column", "At"),
+                accessor=lambda look: date_format(
+                    timezone.localtime(look.at), "Y-m-d H:i:s"
+                ),
+            ),
             Column("balance", label=_("It held")),
         ],
         list(case.looks),
