@@ -491,8 +491,8 @@ def test_the_pass_ends_in_time_and_the_next_goes_on(endpoint, session):
 def test_money_comes_before_other_peoples_servers(endpoint, session, monkeypatch):
     order = []
     for module, name in (
-        (reconciliation, "_advance"),
-        (reconciliation, "_sell"),
+        (reconciliation, "_due"),
+        (reconciliation.sales, "advance_due"),
         (outbox, "dispatch_due"),
         (delivery_rounds, "deliver_due"),
     ):
@@ -506,7 +506,7 @@ def test_money_comes_before_other_peoples_servers(endpoint, session, monkeypatch
 
     sweep()
 
-    assert order == ["_advance", "_sell", "dispatch_due", "deliver_due"]
+    assert order == ["_due", "advance_due", "dispatch_due", "deliver_due"]
 
 
 def test_an_error_of_ours_stops_no_other_endpoint(
