@@ -89,7 +89,7 @@ def test_the_connection_is_tested(desk):
     expect(page.get_by_text("Smart Gift takes the key, and lists")).to_be_visible()
     see(page)
     page.get_by_role("link", name="Back to the settings").click()
-    expect(page.get_by_label("Payment method")).to_be_visible()
+    expect(page.locator("select[name=payment_method]")).to_be_visible()
 
 
 def test_a_customer_is_answered_and_forgotten(desk, sold, shop):

@@ -222,8 +222,10 @@ def forget_payments(rows: "QuerySet[PaymentSession]") -> int:
     One that nobody finished is, once nobody has touched it for long and it holds no
     voucher.
     """
+    pks = list(rows.filter(is_at_rest()).values_list("pk", flat=True))
     with transaction.atomic(durable=True):
-        pks = list(rows.filter(is_at_rest()).values_list("pk", flat=True))
+        # The UPDATE first: on SQLite a transaction that reads before is turned away
+        # by whoever writes meanwhile. So it asks for everything once more.
         done = (
             rows.filter(is_at_rest(), pk__in=pks)
             .order_by()
