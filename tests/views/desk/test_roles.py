@@ -17,7 +17,12 @@ from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from tests.factories import make_index, make_product, make_site, make_voucher_page
-from wagtail_smartgift.choices import DeliveryStatus, InboxStatus, RedemptionStatus
+from wagtail_smartgift.choices import (
+    DeliveryStatus,
+    InboxStatus,
+    RedemptionStatus,
+    Verdict,
+)
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import (
     InboxMessage,
@@ -56,9 +61,17 @@ EVERYBODY = (*ROLES, COLLEAGUE)
 ADMINISTRATOR = "administrator"
 
 TABLE: dict[str, Who] = {
-    # Whoever works on voucher pages sees what they can be about.
-    "smartgift_products:index": only("editor", ADMINISTRATOR),
-    "smartgift_products:index_results": only("editor", ADMINISTRATOR),
+    # What the shop sells is no secret among those who sell it.
+    "smartgift_products:index": only(*ROLES),
+    "smartgift_products:index_results": only(*ROLES),
+    "smartgift_products:detail": only(*ROLES, args=("product",)),
+    "smartgift_products:pages": only(*ROLES),
+    "smartgift_products:pages_results": only(*ROLES),
+    # Who may look sees when it was read; who may press the button is tested apart.
+    "smartgift_products:sync": only(*ROLES, methods=("get",)),
+    "smartgift_products:sync_results": only(*ROLES),
+    # Takes Wagtail's own permission to add an image, which our groups do not give.
+    "smartgift_import_picture": only(args=("product",)),
     "smartgift_products:create_page": only(
         "editor", ADMINISTRATOR, args=("product", "index")
     ),
@@ -69,6 +82,59 @@ TABLE: dict[str, Who] = {
     "smartgift_product_chooser:chosen_multiple": only(*EVERYBODY),
     # Wagtail's choosers have it; products are Smart Gift's, and nobody adds one.
     "smartgift_product_chooser:create": only(),
+    **dict.fromkeys(
+        (
+            "smartgift_orders:index",
+            "smartgift_orders:index_results",
+            "smartgift_payments:index",
+            "smartgift_payments:index_results",
+        ),
+        only("assistant", "finance", ADMINISTRATOR),
+    ),
+    "smartgift_orders:detail": only(
+        "assistant", "finance", ADMINISTRATOR, args=("order",)
+    ),
+    "smartgift_payments:detail": only(
+        "assistant", "finance", ADMINISTRATOR, args=("payment",)
+    ),
+    **dict.fromkeys(
+        (
+            "smartgift_attention:index",
+            "smartgift_attention:index_results",
+            "smartgift_attention:orders",
+            "smartgift_attention:orders_results",
+        ),
+        only("finance", ADMINISTRATOR),
+    ),
+    "smartgift_attention:payment": only("finance", ADMINISTRATOR, args=("payment",)),
+    "smartgift_attention:order": only("finance", ADMINISTRATOR, args=("order",)),
+    "smartgift_attention:go_on": only("finance", ADMINISTRATOR, args=("payment",)),
+    "smartgift_attention:read": only("finance", ADMINISTRATOR, args=("redemption",)),
+    "smartgift_attention:settle": only(
+        "finance", ADMINISTRATOR, args=("redemption", "verdict")
+    ),
+    "smartgift_attention:settle_order": only(
+        "finance", ADMINISTRATOR, args=("order", "order_verdict")
+    ),
+    # Finance looks a number up, and moves nothing.
+    "smartgift_counter:index": only("assistant", "finance", ADMINISTRATOR),
+    "smartgift_counter:payment": only(
+        "assistant", "finance", ADMINISTRATOR, args=("payment",)
+    ),
+    "smartgift_counter:find": only("assistant", "finance", ADMINISTRATOR),
+    "smartgift_counter:hold": only("assistant", ADMINISTRATOR),
+    "smartgift_counter:apply": only("assistant", ADMINISTRATOR),
+    "smartgift_counter:move": only(
+        "assistant", ADMINISTRATOR, args=("payment", "verb")
+    ),
+    "smartgift_counter:release": only(
+        "assistant", ADMINISTRATOR, args=("payment", "redemption")
+    ),
+    # Whoever sees payments sees how the quota is doing, and is led there.
+    "smartgift_reports:index": only("assistant", "finance", ADMINISTRATOR),
+    "smartgift_reports:health": only("assistant", "finance", ADMINISTRATOR),
+    "smartgift_reports:figures": only("finance", ADMINISTRATOR),
+    "smartgift_reports:figures_results": only("finance", ADMINISTRATOR),
     "smartgift_webhooks:index": only(ADMINISTRATOR),
     "smartgift_inbox:index": only(ADMINISTRATOR),
     "smartgift_inbox:index_results": only(ADMINISTRATOR),
@@ -185,7 +251,7 @@ def world(configure):
     message = InboxMessage.objects.create(
         webhook_id="msg-1",
         type="order.confirmed",
-        body_digest="x",
+        body_digest_encrypted=vault.seal("x"),
         payload_encrypted=vault.seal('{"reference": "nobodys"}'),
         status=InboxStatus.FAILED,
         code="not_found",
@@ -204,6 +270,9 @@ def world(configure):
         "message": message.pk,
         "delivery": delivery.pk,
         "event": event.pk,
+        "verdict": Verdict.NOT_REDEEMED,
+        "order_verdict": Verdict.SOLD,
+        "verb": "confirm",
     }
 
 
@@ -298,6 +367,11 @@ def test_the_menu_shows_what_one_may_enter(role, enter, world):
 
     for name in (
         "smartgift_products:index",
+        "smartgift_orders:index",
+        "smartgift_payments:index",
+        "smartgift_attention:index",
+        "smartgift_counter:index",
+        "smartgift_reports:index",
         "smartgift_webhooks:index",
         "smartgift_privacy:index",
     ):
