@@ -232,6 +232,42 @@ class Report:
         return next((code for _, code, _ in self.steps if code), 0)
 
 
+class Aside:
+    """Pytest beside whatever comes next; ``end`` waits for it and shows what it said.
+
+    Much of the suite waits, for processes and for time to pass, so two halves of it take
+    little longer than one.
+    """
+
+    def __init__(
+        self, report: Report, name: str, python: Path, arguments: Sequence[str]
+    ) -> None:
+        self._report, self._name = report, name
+        self._directory = tempfile.TemporaryDirectory()
+        folder = Path(self._directory.name)
+        self._results, self._said = folder / "results.xml", folder / "said"
+        self._began = time.monotonic()
+        say(f"\n$ python -m pytest {' '.join(arguments)} (beside the next step)")
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(
+                [str(python), "-m", "pytest", *arguments]
+                + [f"--junit-xml={self._results}", f"--basetemp={folder / 'tmp'}"],
+                cwd=ROOT,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+
+    def end(self) -> None:
+        code = self._process.wait()
+        seconds = time.monotonic() - self._began
+        say(f"\n{self._name}:")
+        say(self._said.read_text("utf-8", errors="replace"))
+        if self._results.exists():
+            self._report.skipped.update(skips(self._results))
+        self._report.steps.append((self._name, code, seconds))
+        self._directory.cleanup()
+
+
 def skips(results: Path) -> Counter[str]:
     """Count the reasons for skipping in a JUnit file that pytest has just written."""
     found = ElementTree.parse(results).getroot().iter("skipped")
@@ -252,15 +288,18 @@ def test(arguments: Sequence[str]) -> int:
         return pytest(python, arguments)
     report = Report()
     check_code(report)
-    on_sqlite = "not slow"
+    on_sqlite, aside = "not slow", None
     if os.environ.get(POSTGRES):
-        report.tests(
+        aside = Aside(
+            report,
             "pytest on PostgreSQL",
             python,
             ["-m", "(postgres or every_database) and not slow"],
         )
         on_sqlite += " and not postgres"
     report.tests("pytest", python, ["-m", on_sqlite], {POSTGRES: ""})
+    if aside:
+        aside.end()
     report.left_out.append("slow tests and other versions (python tasks.py full)")
     return report.close()
 

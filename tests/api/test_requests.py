@@ -7,7 +7,7 @@ import json
 import time
 
 import pytest
-from django.test import Client, RequestFactory
+from django.test import Client
 
 from tests.api.conftest import API, SERVER_KEY, Api, assert_problem
 from tests.factories import make_product
@@ -168,7 +168,7 @@ def test_metadata_may_not_be_a_pit(server, sandbox):
 
 
 def read_request(body):
-    reading.read_json(RequestFactory().post("/", body, content_type=JSON))
+    reading.strict_json(body)
 
 
 def read_message(body):
@@ -189,7 +189,8 @@ def test_depth_makes_no_body_slow_to_read(read):
         return time.process_time() - began
 
     flat = min(seconds(1) for _again in range(3))
-    assert seconds(200) < 20 * flat
+    # Looked at once for each level it is 200 times as much.
+    assert seconds(200) < 80 * flat
 
 
 def test_a_thousand_unknown_fields_make_no_thousand_errors(server):

@@ -20,6 +20,11 @@ SHORT = {
     "races": "money/test_races",
     "stateful": "money/test_stateful",
     "webhooks": "money/test_webhooks_survive",
+    "contra": "money/test_contradictions",
+    "giving": "money/test_giving_back",
+    "overtaken": "money/test_overtaken",
+    "cases": "money/test_cases",
+    "desk": "money/test_desk_deaths",
 }
 
 

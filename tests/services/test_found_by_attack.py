@@ -238,10 +238,11 @@ def test_a_number_that_smart_gift_stumbles_over_closes_nothing(session, counted)
 
 def test_an_outage_that_several_see_opens_the_breaker(session, counted):
     counted.faults.add(Fault("*", "status", status=503, times=None))
-    for number in range(3):
-        for _attempt in range(2):
-            with suppress(PaymentError):
-                look_up(FIFTY, f"192.0.2.{number}")
+    for number in range(5):
+        reference = f"order-of-{number}"
+        payments.open_session(reference=reference, amount_due="80.00")
+        with suppress(PaymentError):
+            payments.add_voucher(reference=reference, voucher_no=f"GOOD-{number}")
 
     assert state_of_breaker() is budget.BreakerState.OPEN
     calls = len(counted.log())

@@ -27,6 +27,7 @@ HUNDRED, FIFTY = "GOOD-0100-0001", "GOOD-0050-0001"
 #: Where each part of a pass begins its work.
 PARTS = {
     "lapse": "holds.lapse",
+    "undo_stranded": "stranded.undo",
     "advance": "progress.advance",
     "sell": "sales.advance_due",
     "read_messages": "inbox.process_due",
@@ -38,6 +39,7 @@ PARTS = {
     "forget_messages": "inbox.prune",
     "forget_events": "delivery_rounds.prune",
     "deliver": "delivery_rounds.deliver_due",
+    "read_catalogues": "sync_runs.work_on_due",
     "tell_staff": "attention.tell_staff",
 }
 #: Parts that go through rows one by one: a fault is the row's.
@@ -45,7 +47,7 @@ ROW_BY_ROW = {"lapse", "advance", "release_abandoned"}
 AFTER_THE_BEAT = {
     "count",
     *("forget_answers", "forget_counters", "forget_messages", "forget_events"),
-    *("deliver", "tell_staff"),
+    *("deliver", "read_catalogues", "tell_staff"),
 }
 
 

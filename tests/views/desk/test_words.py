@@ -85,4 +85,8 @@ def test_a_word_without_a_sentence_stands_for_itself():
 
 
 def test_what_the_journal_of_an_order_records_has_words():
-    assert set(ORDER_OPERATIONS) == {sales_journal.PLACE, sales_journal.CHECK}
+    assert set(ORDER_OPERATIONS) == {
+        sales_journal.PLACE,
+        sales_journal.CHECK,
+        sales_journal.SETTLE,
+    }
