@@ -210,11 +210,12 @@ def _undo_stranded(report: Report, batch: int) -> None:
 def _release_abandoned(report: Report, batch: int) -> None:
     """Give back the holds of open sessions that nobody has touched for long."""
     limit = clock.now() - timedelta(seconds=get_conf().abandoned_after)
-    # From what is held, which is little: there are open sessions of many years.
+    # From what is held, which is little: there are open sessions of many years. Read
+    # apart, for SQLite would begin with the sessions all the same.
     held = Redemption.objects.order_by().filter(status=S.HELD)
     abandoned = PaymentSession.objects.filter(
         _bound(),
-        pk__in=held.values("session"),
+        pk__in=list(held.values_list("session", flat=True)),
         status=SessionStatus.OPEN,
         last_active_at__lt=limit,
     ).order_by("last_active_at")

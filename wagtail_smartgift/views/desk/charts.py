@@ -20,7 +20,7 @@ from wagtail_smartgift.formats import format_rounded
 #: How big a drawing is, in its own units: the page shrinks it, but not below this.
 WIDTH = 520
 #: Of upright bars: where they begin on the left, and their rows from top to bottom.
-_LEFT, _RIGHT, _TOP, _FLOOR, _HEIGHT = 64, 20, 26, 196, 222
+_LEFT, _RIGHT, _TOP, _FLOOR, _HEIGHT = 64, 32, 26, 196, 222
 #: More bars than these have their values written upwards.
 _FEW = 10
 #: Words under the bars that do not run into one another.

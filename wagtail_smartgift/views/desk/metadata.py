@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from wagtail_smartgift import codes
 from wagtail_smartgift.conf import Account, get_conf
@@ -43,7 +44,8 @@ def shown_metadata(
     ]
     more = len(session.metadata) - MOST
     if more > 0:
-        shown.append(("…", _("And %(count)d more.") % {"count": more}))
+        rest = ngettext("And %(count)d more.", "And %(count)d more.", more)
+        shown.append(("…", rest % {"count": more}))
     return shown
 
 
