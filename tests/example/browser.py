@@ -68,7 +68,18 @@ def look(page, *, widths=None):
     for width in widths or [page.viewport_size["width"]]:
         page.set_viewport_size({**page.viewport_size, "width": width})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        stand_still(page)
         found = Axe().run(page, options=RULES).response["violations"]
         assert [
             (one["id"], [node["target"] for node in one["nodes"]]) for one in found
         ] == []
+
+
+def stand_still(page):
+    """Wait until nothing fades in any more: half-way there it has little contrast."""
+    page.wait_for_function(
+        """() => document.getAnimations().every(
+          (one) => one.playState !== "running"
+            || one.effect.getComputedTiming().endTime === Infinity
+        )"""
+    )

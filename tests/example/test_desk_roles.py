@@ -7,7 +7,7 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.example.browser import RULES
+from tests.example.browser import RULES, stand_still
 from tests.example.shop import SERVER_KEY
 
 
@@ -67,6 +67,7 @@ def see(page):
     """Nothing sticks out to the side, and axe finds nothing serious."""
     width = page.viewport_size["width"]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    stand_still(page)
     found = Axe().run(page, options=RULES).response["violations"]
     assert [
         (one["id"], [node["target"] for node in one["nodes"]])

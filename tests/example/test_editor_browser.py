@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.example.browser import RULES, look
+from tests.example.browser import RULES, look, stand_still
 
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -36,6 +36,7 @@ def shoot(page, name):
 
 
 def nothing_is_serious(page, where):
+    stand_still(page)
     found = Axe().run(page, context=where, options=RULES).response["violations"]
     assert [
         (one["id"], [node["html"] for node in one["nodes"]])
