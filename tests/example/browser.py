@@ -77,9 +77,12 @@ def look(page, *, widths=None):
 
 def stand_still(page):
     """Wait until nothing fades in any more: half-way there it has little contrast."""
-    page.wait_for_function(
-        """() => document.getAnimations().every(
-          (one) => one.playState !== "running"
-            || one.effect.getComputedTiming().endTime === Infinity
-        )"""
-    )
+    for _attempt in range(40):
+        if page.evaluate(
+            """() => document.getAnimations().every(
+              (one) => one.playState !== "running"
+                || one.effect.getComputedTiming().endTime === Infinity
+            )"""
+        ):
+            return
+        page.wait_for_timeout(50)

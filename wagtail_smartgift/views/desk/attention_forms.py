@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_smartgift.choices import Verdict
@@ -26,8 +27,9 @@ class ReasonForm(forms.Form):
 
     def refuse_number(self, message: Any) -> None:
         """Say that a number was in the reason, and do not show it again."""
-        self.data = self.data.copy()
-        self.data["reason"] = ""
+        data = cast("QueryDict", self.data).copy()
+        data["reason"] = ""
+        self.data = data
         self.add_error("reason", message)
 
     reason = forms.CharField(
