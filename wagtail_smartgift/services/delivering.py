@@ -233,8 +233,8 @@ def _let_others_wait(
 ) -> Result:
     """Leave an endpoint alone that does not answer, or is gone.
 
-    After the attempt's own transaction, and locking in one order: two workers that fail
-    at one endpoint would each hold a row that the other one wants.
+    After the attempt's own transaction, in one statement: two workers that fail at one
+    endpoint would each hold a row that the other one wants.
     """
     waiting = WebhookDelivery.objects.filter(
         ours(), endpoint_digest=row.endpoint_digest, status=DeliveryStatus.PENDING
@@ -246,12 +246,7 @@ def _let_others_wait(
     if rest is None:
         return result
     until = timezone.now() + timedelta(seconds=rest)
-    with transaction.atomic(durable=True):
-        early = waiting.filter(next_attempt_at__lt=until).order_by("pk")
-        pks = list(early.select_for_update(of=("self",)).values_list("pk", flat=True))
-        WebhookDelivery.objects.filter(
-            pk__in=pks, status=DeliveryStatus.PENDING, next_attempt_at__lt=until
-        ).update(next_attempt_at=until)
+    waiting.filter(next_attempt_at__lt=until).update(next_attempt_at=until)
     return replace(result, rests=True)
 
 
