@@ -27,9 +27,9 @@ class ReasonForm(forms.Form):
 
     def refuse_number(self, message: Any) -> None:
         """Say that a number was in the reason, and do not show it again."""
-        data = cast("QueryDict", self.data).copy()
-        data["reason"] = ""
-        self.data = data
+        # No name for the copy: a crash would show it, with what else was typed.
+        self.data = cast("QueryDict", self.data).copy()
+        self.data["reason"] = ""
         self.add_error("reason", message)
 
     reason = forms.CharField(
