@@ -105,6 +105,21 @@ def test_what_an_open_payment_has_taken_is_given_back(world, session, sandbox, b
     assert row().status == "lapsed"
 
 
+@pytest.mark.parametrize("away", [600, 30 * 3600])
+def test_it_is_found_however_long_the_sweep_was_away(
+    world, session, sandbox, books, away
+):
+    reconciliation.reconcile()
+    add(FIFTY)
+    payments.confirm(reference=REF)
+    PaymentSession.objects.update(status="open")
+    world.pass_time(away)
+
+    assert finish(world, sandbox).status == "open"
+
+    assert books(FIFTY) == 0
+
+
 # -- clocks ------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_smartgift.conf import Account
+from wagtail_smartgift.conf import Account, get_conf
 
 
 class AccountBound(models.Model):
@@ -43,6 +43,11 @@ class AccountBound(models.Model):
                 }
             )
         return bound
+
+    @classmethod
+    def ours(cls, *, prefix: str = "") -> models.Q:
+        """Select the rows of the accounts that are configured now."""
+        return cls.bound_to(get_conf().accounts.values(), prefix=prefix)
 
     def is_bound_to(self, account: Account) -> bool:
         return (self.account, self.account_base_url, self.account_key_hash) == (

@@ -139,7 +139,7 @@ def _claim() -> list[StaffNotice]:
     waiting = Q(told_at__isnull=True) & (
         Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
     )
-    ours = OutboxEvent.bound_to(get_conf().accounts.values(), prefix="event__")
+    ours = OutboxEvent.ours(prefix="event__")
     ids = list(
         StaffNotice.objects.filter(waiting, ours)
         .order_by("pk")

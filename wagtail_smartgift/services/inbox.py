@@ -284,7 +284,7 @@ def _due(now: datetime) -> "QuerySet[InboxMessage]":
 
 def ours() -> Q:
     """Select the messages for the keys and addresses that are configured now."""
-    return InboxMessage.bound_to(get_conf().accounts.values())
+    return InboxMessage.ours()
 
 
 def _claim(message_id: int) -> Claim | None:

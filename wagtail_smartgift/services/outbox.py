@@ -20,7 +20,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from wagtail_smartgift import ledger
-from wagtail_smartgift.conf import Account, get_conf
+from wagtail_smartgift.conf import Account
 from wagtail_smartgift.models import (
     OutboxEvent,
     PaymentSession,
@@ -174,7 +174,7 @@ def dispatch_due(*, limit: int = 100) -> int:
     A copy of the production database must not write to its customers, so events of
     rows of another key or address stay where they are.
     """
-    ours = OutboxEvent.bound_to(get_conf().accounts.values())
+    ours = OutboxEvent.ours()
     due = list(
         OutboxEvent.objects.filter(
             ours, dispatched_at__isnull=True, next_attempt_at__lte=timezone.now()

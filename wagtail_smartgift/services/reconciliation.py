@@ -151,7 +151,7 @@ def _lapse(report: Report, batch: int) -> None:
         status=S.HOLDING, hold_sent_at__lte=oldest
     )
     rows = Redemption.objects.select_related("session").filter(
-        over, _unclaimed("session__", now), _bound("session__")
+        over, _unclaimed("session__", now), PaymentSession.ours(prefix="session__")
     )
     for row in rows.order_by("held_until")[:batch]:
         try:
@@ -166,18 +166,12 @@ def _unclaimed(prefix: str, now: object) -> Q:
     return free | Q(**{f"{prefix}claimed_until__lt": now})
 
 
-def _bound(prefix: str = "") -> Q:
-    """Select the rows of the accounts as they are configured now."""
-    accounts = get_conf().accounts.values()
-    return PaymentSession.bound_to(accounts, prefix=prefix)
-
-
 def _due(now: object) -> QuerySet[PaymentSession]:
     """Sessions that something is left to be done about, the longest due first."""
     return PaymentSession.objects.filter(
         Q(next_look_at__isnull=True) | Q(next_look_at__lte=now),
         _unclaimed("", now),
-        _bound(),
+        PaymentSession.ours(),
         status__in=PENDING,
     ).order_by("next_look_at")
 
@@ -214,7 +208,7 @@ def _release_abandoned(report: Report, batch: int) -> None:
     # apart, for SQLite would begin with the sessions all the same.
     held = Redemption.objects.order_by().filter(status=S.HELD)
     abandoned = PaymentSession.objects.filter(
-        _bound(),
+        PaymentSession.ours(),
         pk__in=list(held.values_list("session", flat=True)),
         status=SessionStatus.OPEN,
         last_active_at__lt=limit,
@@ -258,7 +252,9 @@ def _count(report: Report, batch: int) -> None:
         + VoucherOrder.objects.filter(status=OrderStatus.NEEDS_ATTENTION).count()
     )
     foreign = (
-        PaymentSession.objects.filter(status__in=PENDING).exclude(_bound()).count()
+        PaymentSession.objects.filter(status__in=PENDING)
+        .exclude(PaymentSession.ours())
+        .count()
     )
     if foreign:
         logger.warning(

@@ -185,7 +185,7 @@ def advance_due(*, limit: int = 100) -> Progress:
     """Work on the orders that are due, the longest due first."""
     box = TimeBox.sweep()
     open_orders = VoucherOrder.objects.filter(status__in=(S.QUEUED, S.PLACING))
-    ours = VoucherOrder.bound_to(get_conf().accounts.values())
+    ours = VoucherOrder.ours()
     foreign = open_orders.exclude(ours).count()
     if foreign:
         logger.warning(

@@ -6,14 +6,15 @@ impossible is looked for all the same, and undone: what was taken is given back.
 """
 
 import logging
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 
-from wagtail_smartgift import clock
+from wagtail_smartgift import clock, health
 from wagtail_smartgift.choices import Operation, RedemptionStatus, SessionStatus
-from wagtail_smartgift.conf import get_conf
-from wagtail_smartgift.models import PaymentSession, RedemptionEvent
+from wagtail_smartgift.models import Heartbeat, PaymentSession, RedemptionEvent
 from wagtail_smartgift.services import journal, sessions
 from wagtail_smartgift.services.claims import Claimed
 from wagtail_smartgift.services.timebox import TimeBox
@@ -23,23 +24,44 @@ from wagtail_smartgift.services.worker import ForeignRow, at_work
 logger = logging.getLogger(__name__)
 
 S, Status = RedemptionStatus, SessionStatus
-#: How far back redeems are looked at: their index is by time, and the sweep runs often.
-LOOK_BACK = timedelta(days=1)
+#: How long before the end of the last pass redeems are looked at, and how far back
+#: where no pass ever came to its end.
+LOOK_BACK, FIRST_LOOK_BACK = timedelta(hours=1), timedelta(days=1)
 _TAKEN = (S.REDEEMING, S.REDEEMED, S.REVERSING)
+#: Payments in one question.
+_CHUNK = 500
 
 
 def undo(*, limit: int) -> int:
-    """Have the sweep give back what open payments have taken; returns how many."""
+    """Have the sweep give back what open payments have taken; returns how many.
+
+    From the newest redeems to their payments, and not the other way: those are few,
+    and there are open payments of many years. Asked in two steps, for in one a
+    database would begin where it likes.
+    """
     redeems = RedemptionEvent.objects.filter(
-        created_at__gte=clock.now() - LOOK_BACK,
+        created_at__gte=_since(),
         operation=Operation.REDEEM,
         redemption__status__in=_TAKEN,
-        redemption__session__status=Status.OPEN,
     )
-    pks = redeems.order_by().values_list("redemption__session", flat=True).distinct()
-    ours = PaymentSession.bound_to(get_conf().accounts.values())
-    found = list(PaymentSession.objects.filter(ours, pk__in=list(pks[:limit])))
-    return sum(_undo(session) for session in found)
+    taken = redeems.order_by().values_list("redemption__session", flat=True).distinct()
+    found: list[PaymentSession] = []
+    for pks in _chunks(list(taken)):
+        ours = PaymentSession.objects.filter(PaymentSession.ours(), pk__in=pks)
+        found += ours.filter(status=Status.OPEN)
+    return sum(_undo(session) for session in found[:limit])
+
+
+def _since() -> datetime:
+    now = clock.now()
+    passes = Heartbeat.objects.filter(name=health.SWEEP).values_list("at", flat=True)
+    last = passes.first()
+    return now - FIRST_LOOK_BACK if last is None else min(last, now) - LOOK_BACK
+
+
+def _chunks(pks: list[UUID]) -> Iterator[list[UUID]]:
+    for start in range(0, len(pks), _CHUNK):
+        yield pks[start : start + _CHUNK]
 
 
 def _undo(session: PaymentSession) -> bool:

@@ -5,6 +5,7 @@ Everything here is Smart Gift's and read-only: it is changed in its dashboard.
 
 from typing import Any
 
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.safestring import SafeString, mark_safe
@@ -19,6 +20,7 @@ from wagtail.admin.ui.tables import (
     TitleColumn,
 )
 
+from wagtail_smartgift import drift
 from wagtail_smartgift.choices import Availability
 from wagtail_smartgift.formats import format_price
 from wagtail_smartgift.models import VoucherOrderItem, VoucherProduct
@@ -32,6 +34,7 @@ from wagtail_smartgift.views.desk.detail import (
 )
 from wagtail_smartgift.views.desk.links import order_policy, product_policy, to_order
 from wagtail_smartgift.views.desk.product_pages import pages_about
+from wagtail_smartgift.views.desk.remote_data import picture_import
 
 
 #: Sales that a product's page lists, the newest first.
@@ -43,11 +46,15 @@ class Description(Component):
 
     template_name = "wagtail_smartgift/desk/description.html"
 
-    def __init__(self, product: VoucherProduct) -> None:
+    def __init__(self, product: VoucherProduct, *, request: HttpRequest) -> None:
         self.product = product
+        self.request = request
 
     def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
-        return {"product": self.product, "html": _sanitised(self.product)}
+        return {
+            "html": _sanitised(self.product),
+            **picture_import(self.product, request=self.request),
+        }
 
 
 def _sanitised(product: VoucherProduct) -> SafeString:
@@ -71,6 +78,9 @@ class ProductDetailView(DeskDetailView):
         return pages_about([self.object])[self.object.pk]
 
     def get_notices(self) -> list[Notice]:
+        return [*self._availability_notices(), *self._drift_notices()]
+
+    def _availability_notices(self) -> list[Notice]:
         word = self.object.availability
         if word == Availability.ON_SALE:
             return []
@@ -82,6 +92,21 @@ class ProductDetailView(DeskDetailView):
         )
         return [Notice(text % {"why": word.label}, "warning" if live else "info")]
 
+    def _drift_notices(self) -> list[Notice]:
+        drifted = drift.of_pages(self.pages)
+        return [
+            Notice(
+                _("Changed since “%(page)s” was last published or saved: %(changes)s")
+                % {
+                    "page": page.get_admin_display_title(),
+                    "changes": " ".join(change.sentence for change in drifted[page.pk]),
+                },
+                "warning",
+            )
+            for page in self.pages
+            if page.pk in drifted
+        ]
+
     def get_sections(self) -> list[Section]:
         product = self.object
         sections = [
@@ -89,7 +114,7 @@ class ProductDetailView(DeskDetailView):
             Section(
                 "description",
                 _("Smart Gift's own words"),
-                Description(product),
+                Description(product, request=self.request),
                 "openquote",
             ),
             Section("pages", _("Pages"), self._pages(), "doc-empty"),

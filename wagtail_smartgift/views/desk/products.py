@@ -3,6 +3,7 @@
 Products are Smart Gift's and cannot be edited here. Whoever may add pages may look.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,7 @@ from wagtail.admin.views.generic import chooser
 from wagtail.admin.viewsets.chooser import ChooserViewSet
 from wagtail.admin.widgets.button import Button, HeaderButton
 
-from wagtail_smartgift import selectors
+from wagtail_smartgift import drift, selectors
 from wagtail_smartgift.choices import Availability, ProductStatus, ProductType
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
@@ -104,6 +105,7 @@ class PagesColumn(Column):
     def get_cell_context_data(self, instance: Any, parent_context: Any) -> Any:
         context = super().get_cell_context_data(instance, parent_context)
         pages = context["value"]
+        context["pages"] = [(page, self.view.drifted.get(page.pk)) for page in pages]
         context["missing"] = [
             (parent.page, reverse(CREATE_URL, args=[instance.pk, parent.page.pk]))
             for parent in self.view.parents
@@ -165,6 +167,8 @@ class ProductIndexView(DeskIndexView):
 
     #: product's pk -> its pages, for the products on show.
     dressed: dict[int, list[AbstractVoucherPage]]
+    #: page's pk -> what Smart Gift changed since its editor knew the product.
+    drifted: dict[Any, tuple[drift.Drift, ...]]
 
     def get_page_subtitle(self) -> str:
         """Say how old all of this is: pages go on from it when Smart Gift is away."""
@@ -260,6 +264,7 @@ class ProductIndexView(DeskIndexView):
 
     def prepare(self, rows: Sequence[VoucherProduct]) -> None:
         self.dressed = pages_about(rows)
+        self.drifted = drift.of_pages(itertools.chain(*self.dressed.values()))
 
 
 @require_POST

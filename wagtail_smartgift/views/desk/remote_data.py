@@ -11,7 +11,7 @@ from django import forms
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.functional import Promise, cached_property
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
@@ -27,10 +27,9 @@ from wagtail_smartgift.formats import format_price
 from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
 from wagtail_smartgift.services import pictures
 from wagtail_smartgift.templatetags.smartgift_catalogue import price_text
+from wagtail_smartgift.views.desk.links import to_product
 
 
-#: The page of a product in the desk, where there is one.
-DETAIL_URL = "smartgift_products:detail"
 IMPORT_URL = "smartgift_import_picture"
 #: Where the editor keeps the page's picture.
 CHOOSER_ID = "id_image-chooser"
@@ -73,25 +72,17 @@ class RemoteData(Component):
         product = self.product
         if product is None:
             return {"product": None}
-        imported = pictures.imported(product)
-        may_import = pictures.may_import(self.request.user)
         return {
-            "product": product,
             "lines": self.lines,
             "drift": self.drift,
             "was_published": bool(self.page and self.page.last_published_at),
             "read": self.read,
-            "detail_url": _detail_url(product),
+            "detail_url": to_product(product.pk, user=self.request.user),
             "plain_url": self.plain_url,
-            "imported": imported,
-            "may_import": may_import,
-            "trouble": pictures.trouble_with(product) if may_import else None,
-            "import_url": reverse(IMPORT_URL, args=[product.pk]),
-            "in_editor": self.in_editor,
             "page": self.page,
+            "in_editor": self.in_editor,
             "chooser": CHOOSER_ID,
-            "csrf_token": get_token(self.request),
-            "next": self.request.get_full_path(),
+            **picture_import(product, request=self.request),
         }
 
     @cached_property
@@ -156,17 +147,24 @@ class RemoteData(Component):
         ).plain_url(self.product)
 
 
+def picture_import(product: VoucherProduct, *, request: HttpRequest) -> dict[str, Any]:
+    """Return what the button needs that imports a product's picture."""
+    may_import = pictures.may_import(request.user)
+    return {
+        "product": product,
+        "imported": pictures.imported(product),
+        "may_import": may_import,
+        "trouble": pictures.trouble_with(product) if may_import else None,
+        "import_url": reverse(IMPORT_URL, args=[product.pk]),
+        "csrf_token": get_token(request),
+        "next": request.get_full_path(),
+    }
+
+
 def for_editor(page: AbstractVoucherPage, *, request: HttpRequest) -> RemoteData:
     """Return the component for a page that is being edited, or made."""
     product = page.product if page.product_id else None
     return RemoteData(product, request=request, page=page, in_editor=True)
-
-
-def _detail_url(product: VoucherProduct) -> str | None:
-    try:
-        return reverse(DETAIL_URL, args=[product.pk])
-    except NoReverseMatch:
-        return None
 
 
 def _money(amount: Any) -> str:
