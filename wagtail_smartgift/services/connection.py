@@ -23,6 +23,7 @@ from wagtail_smartgift.client import (
     Misrouted,
     NotSent,
     RateLimited,
+    RefusalReason,
     Refused,
     SmartGiftClient,
     SmartGiftError,
@@ -161,11 +162,21 @@ def _site_number(shop: Shop, client: SmartGiftClient) -> Answer:
             lane=Lane.CATALOGUE,
         )
     except Refused as error:
-        if "site_id" in error.fields:
+        if error.reason is RefusalReason.INVALID_SITE or "site_id" in error.fields:
             return Answer(
                 about,
                 Verdict.FAULT,
                 _("Smart Gift does not know the site number %(number)s.") % values,
+            )
+        if error.reason is not RefusalReason.INVALID_VOUCHER:
+            return Answer(
+                about,
+                Verdict.UNKNOWN,
+                _(
+                    "Smart Gift refused in words that are not known here, so the site "
+                    "number %(number)s could not be tried."
+                )
+                % values,
             )
     return Answer(
         about,

@@ -111,6 +111,23 @@ def test_it_says_what_is_in_the_way_and_asks_no_more(ask, sandbox, fault, says, 
     assert len(sandbox.log()) <= asked
 
 
+@pytest.mark.parametrize(
+    ("field", "message", "says"),
+    [
+        ("voucher_no", "This site number is invalid.", "does not know the site number"),
+        ("site_id", "Something new.", "does not know the site number 1"),
+        ("voucher_no", "Something new.", "the site number 1 could not be tried"),
+    ],
+)
+def test_a_refusal_is_read_and_not_only_its_field(ask, sandbox, field, message, says):
+    sandbox.faults.add(Fault("check", "refused", field=field, message=message))
+
+    page = ask()
+
+    assert says in page
+    assert "It works." not in page
+
+
 def test_nobody_at_the_other_end(staff, address):
     page = staff(CHANGE).post(address).content.decode()
 
