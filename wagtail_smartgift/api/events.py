@@ -114,7 +114,10 @@ def read_event(body: bytes) -> Event:
         return Event(type=envelope.type, data={})
     if not _can_be_written_down(envelope.data, DEEPEST):
         raise PaymentError(
-            "malformed", _("The message has characters, or depths, that none needs.")
+            "malformed",
+            _(
+                "The message has characters that cannot be stored, or is nested too deeply."
+            ),
         )
     data = _validate(schema, envelope.data, ("data",))
     return Event(

@@ -6,6 +6,7 @@ from html import unescape
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from wagtail_smartgift.choices import (
     Availability,
@@ -63,10 +64,18 @@ class VoucherProduct(models.Model):
         _("price"), max_digits=10, decimal_places=2, null=True, blank=True
     )
     min_amount = models.DecimalField(
-        _("from"), max_digits=10, decimal_places=2, null=True, blank=True
+        pgettext_lazy("the smallest amount", "from"),
+        max_digits=10,
+        decimal_places=2,
+        null=True,
+        blank=True,
     )
     max_amount = models.DecimalField(
-        _("to"), max_digits=10, decimal_places=2, null=True, blank=True
+        pgettext_lazy("the largest amount", "to"),
+        max_digits=10,
+        decimal_places=2,
+        null=True,
+        blank=True,
     )
     increment = models.DecimalField(
         _("in steps of"), max_digits=10, decimal_places=2, null=True, blank=True

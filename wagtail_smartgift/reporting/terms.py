@@ -1,12 +1,13 @@
 """What a report is about, and what it says: periods, figures, lines."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from django.db.models import Q, TextChoices
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import pgettext_lazy
 
 
@@ -25,6 +26,20 @@ class Grouping(TextChoices):
     @property
     def is_of_time(self) -> bool:
         return self in {Grouping.DAY, Grouping.MONTH}
+
+    @property
+    def in_words(self) -> str | Promise:
+        """Say it within a heading: “Sold by day”."""
+        return _IN_WORDS[self]
+
+
+_IN_WORDS: Mapping[Grouping, str | Promise] = {
+    Grouping.DAY: pgettext_lazy("report", "by day"),
+    Grouping.MONTH: pgettext_lazy("report", "by month"),
+    Grouping.SITE: pgettext_lazy("report", "by site"),
+    Grouping.ACCOUNT: pgettext_lazy("report", "by account"),
+    Grouping.PRODUCT: pgettext_lazy("report", "by product"),
+}
 
 
 @dataclass(frozen=True)

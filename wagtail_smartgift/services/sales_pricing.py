@@ -12,9 +12,11 @@ from decimal import Decimal
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from wagtail_smartgift.choices import Availability, ProductType
 from wagtail_smartgift.conf import DeliveryMethod
+from wagtail_smartgift.formats import format_price
 from wagtail_smartgift.models import VoucherProduct
 from wagtail_smartgift.selectors import Shop
 from wagtail_smartgift.services.sales_reading import (
@@ -128,14 +130,16 @@ def _chosen_price(
         errors.setdefault(name, _("Choose what the voucher shall be worth."))
     elif lowest is not None and item.price < lowest:
         errors[name] = _("This voucher is worth %(lowest)s at least.") % {
-            "lowest": lowest
+            "lowest": format_price(lowest)
         }
     elif highest is not None and item.price > highest:
         errors[name] = _("This voucher is worth %(highest)s at most.") % {
-            "highest": highest
+            "highest": format_price(highest)
         }
     elif step and (item.price - (lowest or Decimal(0))) % step:
-        errors[name] = _("This voucher is sold in steps of %(step)s.") % {"step": step}
+        errors[name] = _("This voucher is sold in steps of %(step)s.") % {
+            "step": format_price(step)
+        }
     else:
         return item.price
     return None
@@ -147,7 +151,9 @@ def _fixed_price(
     price = (product.price or Decimal(0)) * persons
     if item.price is not None and item.price != price:
         # What the customer has paid is not what the voucher costs (any more).
-        errors[f"{where}.price"] = _("This voucher costs %(price)s.") % {"price": price}
+        errors[f"{where}.price"] = _("This voucher costs %(price)s.") % {
+            "price": format_price(price)
+        }
     return price
 
 
@@ -161,7 +167,12 @@ def _check_stock(
         if left is not None and wanted[item.product] > left:
             errors.setdefault(
                 f"items.{index}.product",
-                _("Only %(left)d of this voucher are left.") % {"left": left}
+                ngettext(
+                    "Only %(left)d of this voucher is left.",
+                    "Only %(left)d of this voucher are left.",
+                    left,
+                )
+                % {"left": left}
                 if left > 0
                 else _("This voucher is sold out."),
             )

@@ -153,22 +153,25 @@ def _held(found: desk.Found) -> str:
         None,
     )
     if ours is not None:
-        return _("By payment %(reference)s, until %(until)s") % {
-            "reference": ours.session.reference,
-            "until": _clock(ours.held_until),
-        }
+        return _until(
+            ours.held_until,
+            known=_("By payment %(reference)s, until %(until)s"),
+            unknown=_("By payment %(reference)s, for at most five more minutes"),
+            reference=ours.session.reference,
+        )
     if state is None or not state.held:
         return _("No") if state is not None and state.held is False else _("Not known")
-    return _("By a till or another shop, until %(until)s") % {
-        "until": _clock(state.held_until)
-    }
+    return _until(
+        state.held_until,
+        known=_("By a till or another shop, until %(until)s"),
+        unknown=_("By a till or another shop, for at most five more minutes"),
+    )
 
 
-def _clock(at: Any) -> str:
+def _until(at: Any, *, known: str, unknown: str, **values: str) -> str:
     if at is None or at.tzinfo is None:
-        return _("at most five minutes from now")
-
-    return str(time_format(timezone.localtime(at), "H:i:s"))
+        return unknown % values
+    return known % {**values, "until": time_format(timezone.localtime(at), "H:i:s")}
 
 
 def _uses_table(uses: Any) -> Table:

@@ -25,7 +25,7 @@ from django.urls import path, reverse
 from django.utils.functional import cached_property
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST
 from wagtail.admin.forms.choosers import BaseFilterForm, SearchFilterMixin
 from wagtail.admin.ui.tables import Column, StatusTagColumn, TitleColumn
@@ -243,8 +243,14 @@ class ProductIndexView(DeskIndexView):
                 "status", _("At Smart Gift"), lambda row: row.get_status_display()
             ),
             ExportColumn("price", _("Price"), lambda row: row.price),
-            ExportColumn("min", _("From"), lambda row: row.min_amount),
-            ExportColumn("max", _("To"), lambda row: row.max_amount),
+            ExportColumn(
+                "min",
+                pgettext("the smallest amount", "From"),
+                lambda row: row.min_amount,
+            ),
+            ExportColumn(
+                "max", pgettext("the largest amount", "To"), lambda row: row.max_amount
+            ),
             ExportColumn("increment", _("In steps of"), lambda row: row.increment),
             ExportColumn("persons_min", _("People from"), lambda row: row.persons_min),
             ExportColumn("persons_max", _("People to"), lambda row: row.persons_max),

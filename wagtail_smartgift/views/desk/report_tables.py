@@ -158,10 +158,10 @@ def _chart(
     return kind(
         bars,
         name=f"{column.name}-{currency.lower()}",
-        heading=_("%(figure)s by %(grouping)s, in %(currency)s")
+        heading=_("%(figure)s %(grouping)s, in %(currency)s")
         % {
             "figure": column.chart,
-            "grouping": grouping.label.lower(),
+            "grouping": grouping.in_words,
             "currency": currency,
         },
         description=_describe(bars, total=len(lines), currency=currency),

@@ -151,7 +151,7 @@ def waiting_rows(queue: Iterable[Waiting]) -> list[WaitingRow]:
                 if one.model is VoucherOrder
                 else _("Payments: %(status)s")
             )
-            % {"status": str(one.status.label).lower()},
+            % {"status": one.status.label},
             count=one.count,
             since=one.since,
             is_trouble=one.needs_a_person and one.count > 0,
