@@ -1,13 +1,15 @@
 """Reading what the voucher of a case holds now, for whoever has to decide about it."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_smartgift.choices import Lane, Operation, Outcome, RedemptionStatus
-from wagtail_smartgift.client import Refused, SmartGiftError
+from wagtail_smartgift.client import RefusalReason, Refused, SmartGiftError
 from wagtail_smartgift.codes import UndecryptableError
 from wagtail_smartgift.models import Redemption
 from wagtail_smartgift.services import enquiry, gateway, guessing, journal, vault
@@ -16,6 +18,17 @@ from wagtail_smartgift.services.worker import ForeignRow, account_of
 
 
 S = RedemptionStatus
+
+#: What a refusal means for whoever settles the case.
+_REFUSALS: Mapping[RefusalReason, str | Promise] = {
+    RefusalReason.INVALID_VOUCHER: _(
+        "Smart Gift refuses it: it is used up, has run out, or is not for this site."
+    ),
+    RefusalReason.INVALID_SITE: _(
+        "Smart Gift refuses it: it does not know the site number."
+    ),
+}
+_REFUSED = _("Smart Gift refuses it, in words that are not known here.")
 
 
 def read_balance(*, redemption_id: UUID, user: Any) -> str:
@@ -45,10 +58,7 @@ def read_balance(*, redemption_id: UUID, user: Any) -> str:
                 lane=Lane.LOOKUP,
             )
         except Refused as error:
-            return str(
-                _("Smart Gift refuses it (%(reason)s).")
-                % {"reason": error.reason.value.replace("_", " ")}
-            )
+            return str(_REFUSALS.get(error.reason, _REFUSED))
         except SmartGiftError:
             return str(_("Smart Gift could not be asked."))
         except UndecryptableError:
