@@ -6,12 +6,12 @@ figures in ``docs/explanation/quota.md`` come from here.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.quota_cell import Cell
+from tests.money.databases import temporary_postgres
 
 
 REAL = {"limit": 60, "span": 60.0, "latency": (0.15, 0.45), "busy": 4}
@@ -47,12 +48,11 @@ def measure(cell: Cell, *, postgres: str = "") -> dict[str, Any]:
     """
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.benchmarks.settings"}
     environment.pop("SMARTGIFT_TEST_POSTGRES", None)
-    with tempfile.TemporaryDirectory() as folder:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
         if cell.database == "postgres":
-            schema = f"quota_{uuid.uuid4().hex[:12]}"
-            environment["SMARTGIFT_TEST_POSTGRES"] = postgres
-            environment["QUOTA_SCHEMA"] = schema
-            environment["PGOPTIONS"] = f"-c search_path={schema}"
+            made = stack.enter_context(temporary_postgres())
+            environment["SMARTGIFT_TEST_POSTGRES"] = f"{postgres} dbname={made['NAME']}"
         else:
             environment["QUOTA_SQLITE"] = str(Path(folder) / "budget.sqlite")
         done = subprocess.run(

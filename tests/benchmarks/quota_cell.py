@@ -8,7 +8,6 @@ before any thread or connection exists.
 import contextlib
 import json
 import multiprocessing
-import os
 import random
 import sys
 import tempfile
@@ -319,11 +318,7 @@ def own_row(cell: Cell, url: str) -> Iterator[None]:
     from wagtail_smartgift.conf import Account
     from wagtail_smartgift.models import CallBudget
 
-    schema = os.environ.get("QUOTA_SCHEMA")
-    if schema:
-        with connection.cursor() as cursor:
-            cursor.execute(f'CREATE SCHEMA "{schema}"')
-    else:
+    if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             # As a shop on SQLite would: readers and the writer do not stop one another.
             cursor.execute("PRAGMA journal_mode=WAL")
@@ -335,9 +330,6 @@ def own_row(cell: Cell, url: str) -> Iterator[None]:
     try:
         yield
     finally:
-        if schema:
-            with connection.cursor() as cursor:
-                cursor.execute(f'DROP SCHEMA "{schema}" CASCADE')
         connection.close()
 
 
