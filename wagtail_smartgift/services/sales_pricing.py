@@ -112,7 +112,11 @@ def _persons(
     allowed = product.persons_range
     if (item.persons or 1) not in allowed:
         errors[f"{where}.persons"] = (
-            _("This voucher is for %(lowest)d to %(highest)d persons.")
+            ngettext(
+                "This voucher is for %(lowest)d to %(highest)d person.",
+                "This voucher is for %(lowest)d to %(highest)d persons.",
+                allowed[-1],
+            )
             % {"lowest": allowed[0], "highest": allowed[-1]}
             if len(allowed) > 1
             else _("The number of persons for this voucher is %(persons)d.")

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from wagtail_smartgift import metadata
 from wagtail_smartgift.choices import ProductType
@@ -53,15 +53,16 @@ def _experience_text(product: VoucherProduct) -> str:
     if highest == 1:
         return format_price(price)
     if lowest == highest:
-        return gettext("%(price)s for %(number)d people") % {
-            "price": format_price(price * lowest),
-            "number": lowest,
-        }
-    return gettext("%(price)s a person, for %(lowest)d to %(highest)d people") % {
-        "price": format_price(price),
-        "lowest": lowest,
-        "highest": highest,
-    }
+        return ngettext(
+            "%(price)s for %(number)d person",
+            "%(price)s for %(number)d people",
+            lowest,
+        ) % {"price": format_price(price * lowest), "number": lowest}
+    return ngettext(
+        "%(price)s a person, for %(lowest)d to %(highest)d person",
+        "%(price)s a person, for %(lowest)d to %(highest)d people",
+        highest,
+    ) % {"price": format_price(price), "lowest": lowest, "highest": highest}
 
 
 @register.inclusion_tag("wagtail_smartgift/metadata.html", takes_context=True)
