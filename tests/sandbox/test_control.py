@@ -160,6 +160,15 @@ def test_what_makes_no_sense_is_named(api, method, path, raw, status):
     assert got.json["error"]
 
 
+def test_what_a_product_does_not_have_is_named_beside_what_it_has(api):
+    got = api.send("POST", "/_sandbox/products", raw=b'{"id": 42, "price": "95.00"}')
+    assert got.json["error"].startswith("unknown: price; known: remove, id, ")
+    assert "value" in got.json["error"]
+
+    got = api.send("POST", "/_sandbox/products", raw=b'{"value": "95.00"}')
+    assert got.json["error"] == "which product: its id is missing"
+
+
 def test_control_neither_counts_nor_is_logged(api, sandbox):
     sandbox.behaviour.rate_limit = 1
     for _ in range(3):

@@ -8,7 +8,7 @@ here do not count against the rate limit and are not in the log.
 import ipaddress
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -255,6 +255,9 @@ class Control:
         return self._print(self._sandbox.voucher(number))
 
     def _change_product(self, body: dict[str, Any]) -> dict[str, Any]:
+        _only(body, "remove", *(one.name for one in fields(Product)))
+        if "id" not in body:
+            raise ValueError("which product: its id is missing")
         sandbox, product_id = self._sandbox, int(body.pop("id"))
         if body.pop("remove", False):
             sandbox.remove_product(product_id)
