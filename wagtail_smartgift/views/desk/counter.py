@@ -100,7 +100,7 @@ class LookUpView(CounterPage):
             "timeline": counter_found.timeline(found),
         }
         if self.may_move() and found.can_be_tried:
-            asked = {
+            asked: dict[str, Any] = {
                 "initial": {"carried": found.carried},
                 "experiences": found.experiences,
             }
