@@ -107,6 +107,31 @@ def of_order(events: Iterable[VoucherOrderEvent]) -> list[Moment]:
     ]
 
 
+def of_look_ups(look_ups: Iterable[DeskLookUp]) -> list[Moment]:
+    """Tell who looked a number up at the voucher desk."""
+    return [
+        Moment(
+            at=one.created_at,
+            what=_("Looked up at the voucher desk"),
+            outcome=_look_up_outcome(one.outcome),
+            actor=one.actor,
+        )
+        for one in look_ups
+    ]
+
+
+def _look_up_outcome(word: str) -> str:
+    if word == TOLD:
+        return pgettext("what Smart Gift did about a look-up", "Told")
+    if not word:
+        return pgettext("what Smart Gift did about a look-up", "Not known")
+    return str(why_not_told(word))
+
+
+def _names(experiences: Iterable[dict[str, Any]]) -> str:
+    return ", ".join(one["name"] or str(one["bit_value"]) for one in experiences)
+
+
 def of_desk(actions: Iterable[DeskAction], *, currency: str = "") -> list[Moment]:
     """Tell what staff asked for at the voucher desk, and why.
 
@@ -142,10 +167,6 @@ def of_desk(actions: Iterable[DeskAction], *, currency: str = "") -> list[Moment
     ]
 
 
-def _names(experiences: Iterable[dict[str, Any]]) -> str:
-    return ", ".join(one["name"] or str(one["bit_value"]) for one in experiences)
-
-
 def _desk_outcome(word: str) -> str:
     if word in ERROR_CODES:
         return str(ERROR_CODES[word][1])
@@ -153,24 +174,3 @@ def _desk_outcome(word: str) -> str:
         "done": pgettext("voucher desk", "Done"),
         "pending": pgettext("voucher desk", "Not settled yet"),
     }.get(word, pgettext("voucher desk", "Begun"))
-
-
-def of_look_ups(look_ups: Iterable[DeskLookUp]) -> list[Moment]:
-    """Tell who looked a number up at the voucher desk."""
-    return [
-        Moment(
-            at=one.created_at,
-            what=_("Looked up at the voucher desk"),
-            outcome=_look_up_outcome(one.outcome),
-            actor=one.actor,
-        )
-        for one in look_ups
-    ]
-
-
-def _look_up_outcome(word: str) -> str:
-    if word == TOLD:
-        return pgettext("what Smart Gift did about a look-up", "Told")
-    if not word:
-        return pgettext("what Smart Gift did about a look-up", "Not known")
-    return str(why_not_told(word))
