@@ -229,7 +229,7 @@ def test_waiting_is_an_option(sandbox, monkeypatch):
 
     probe = smartgift_probe.probing.probe
     monkeypatch.setattr(
-        smartgift_probe.probing, "probe", lambda **wish: probe(**wish, sleep=sleep)
+        smartgift_probe.probing, "probe", lambda **values: probe(**values, sleep=sleep)
     )
 
     out, _err, _failure = run("--yes", "--quick")

@@ -15,6 +15,7 @@ from wagtail_smartgift.services import (
     cases,
     delivering,
     desk,
+    looking_up,
     pictures,
     privacy,
     replaying,
@@ -128,7 +129,7 @@ def register_log_actions(actions: Any) -> None:
         cases.SETTLE_ACTION, _("Settle a case"), _("Settled a case")
     )
     actions.register_action(
-        desk.LOOK_UP_ACTION,
+        looking_up.LOOK_UP_ACTION,
         _("Look a voucher up"),
         _("Looked a voucher up at the voucher desk"),
     )

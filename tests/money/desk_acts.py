@@ -52,7 +52,7 @@ def settle(verdict: str, seen: str, ids: Any = (), who: str = "miller") -> str:
 
 def desk_refund(form_id: str, amount: str, before: str, who: str = "miller") -> str:
     """Send a form of the voucher desk; returns the payment's status, or its refusal."""
-    wish = desk.Wish(
+    instruction = desk.Instruction(
         form_id=uuid.UUID(form_id),
         user=_user(who),
         reason="On the telephone.",
@@ -60,7 +60,7 @@ def desk_refund(form_id: str, amount: str, before: str, who: str = "miller") -> 
     )
     session = PaymentSession.objects.get(reference=REF)
     try:
-        state = desk.refund(wish, session, refunded_before=Decimal(before))
+        state = desk.refund(instruction, session, refunded_before=Decimal(before))
     except PaymentError as error:
         return error.code
     return str(state.status)

@@ -412,13 +412,13 @@ def forget_everything() -> None:
             cursor.execute(f"DELETE FROM {table}")
 
 
-def probe_once(sandbox: Sandbox, **wish: Any) -> CapabilityRecord:
+def probe_once(sandbox: Sandbox, **scope: Any) -> CapabilityRecord:
     """Find out how this Smart Gift behaves, and see that nothing is missing then."""
     report = probing.probe(
         account=get_conf().account("default"),
         site_id="1",
         voucher_no="GOOD-1000-0001",
-        wish=probing.Wish(**wish),
+        scope=probing.Scope(**scope),
     )
     assert report.missing == 0
     assert (report.record.owed, report.in_doubt) == ([], 0)

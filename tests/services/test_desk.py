@@ -7,25 +7,36 @@ from decimal import Decimal
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
+from tests.factories import make_site
 from wagtail_smartgift import payments
+from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import (
     DeskAction,
+    DeskLookUp,
     GuessCounter,
     PaymentSession,
     Redemption,
     RedemptionEvent,
+    SmartGiftSettings,
 )
 from wagtail_smartgift.sandbox import Fault
-from wagtail_smartgift.services import desk
+from wagtail_smartgift.services import desk, looking_up, vault
 
 
 pytestmark = pytest.mark.django_db
 
 HUNDRED, FIFTY = "GOOD-0100-0001", "GOOD-0050-0001"
+#: Experiences 2 (tea) and 8 (a walk).
+TEA = "TEA-0002-0001"
+
+
+def ten_each(session, voucher, bit_values):
+    return Decimal(10) * len(bit_values)
 
 
 @pytest.fixture
@@ -36,7 +47,7 @@ def clerk(db):
 @pytest.fixture
 def find(sandbox, clerk):
     def look_up(number=HUNDRED, *, user=clerk):
-        return desk.look_up(voucher_no=number, site=None, user=user)
+        return looking_up.look_up(voucher_no=number, site=None, user=user)
 
     return look_up
 
@@ -44,37 +55,58 @@ def find(sandbox, clerk):
 @pytest.fixture
 def carry(find, clerk):
     def look_up(number=HUNDRED):
-        return desk.open_carried(find(number).carried, user=clerk)
+        return looking_up.open_carried(find(number).carried, user=clerk)
 
     return look_up
 
 
 @pytest.fixture
-def wish(clerk):
-    def make(amount=None, *, form_id=None, user=clerk, reason="On the telephone."):
-        return desk.Wish(
+def instruct(clerk):
+    def make(
+        amount=None,
+        *,
+        form_id=None,
+        user=clerk,
+        reason="On the telephone.",
+        experiences=(),
+    ):
+        return desk.Instruction(
             form_id=form_id or uuid.uuid4(),
             user=user,
             reason=reason,
             amount=None if amount is None else Decimal(amount),
+            experiences=experiences,
         )
 
     return make
 
 
 @pytest.fixture
-def held(carry, wish):
+def held(carry, instruct):
     """A payment of the desk's own, with thirty pounds of a voucher held."""
-    state = desk.hold(wish("30.00"), carry())
+    state = desk.hold(instruct("30.00"), carry())
     return PaymentSession.objects.get(pk=state.id)
 
 
 @pytest.fixture
-def redeemed(held, wish):
-    desk.redeem(wish(), held, remaining=Decimal("0.00"))
+def redeemed(held, instruct):
+    desk.redeem(instruct(), held, remaining=Decimal("0.00"))
     held.refresh_from_db()
     assert held.status == "confirmed"
     return held
+
+
+class RunBefore:
+    """Does something once, right before a statement of the database."""
+
+    def __init__(self, statement, do):
+        self.statement, self.do, self.has_run = statement, do, False
+
+    def __call__(self, execute, sql, *rest):
+        if not self.has_run and sql.startswith(self.statement):
+            self.has_run = True
+            self.do()
+        return execute(sql, *rest)
 
 
 def refused(code, do, *args, **values):
@@ -93,8 +125,8 @@ def test_a_number_is_looked_up_on_both_sides(find, session, sandbox):
     found = find(" good - 0100 - 0001 ".upper())
 
     assert found.answer.state.remaining_value == 100
-    assert [row.session.reference for row in found.uses] == ["order-1"]
-    entry = ModelLogEntry.objects.get(action=desk.LOOK_UP_ACTION)
+    assert [row.session.reference for row in found.answer.uses] == ["order-1"]
+    entry = ModelLogEntry.objects.get(action=looking_up.LOOK_UP_ACTION)
     assert entry.data == {"voucher": "…0001"}
     assert [line.operation for line in sandbox.log()][-1] == "check"
 
@@ -103,22 +135,22 @@ def test_what_is_carried_hides_the_number_and_is_one_persons(find, clerk):
     token = find().carried
 
     assert HUNDRED not in token
-    assert desk.open_carried(token, user=clerk).number == HUNDRED
-    assert HUNDRED not in repr(desk.open_carried(token, user=clerk))
-    with pytest.raises(desk.CarryLost):
-        desk.open_carried(token, user=User.objects.create_user("baker"))
+    assert looking_up.open_carried(token, user=clerk).number == HUNDRED
+    assert HUNDRED not in repr(looking_up.open_carried(token, user=clerk))
+    with pytest.raises(looking_up.CarryLost):
+        looking_up.open_carried(token, user=User.objects.create_user("baker"))
     for wrong in ("", "gAAAA", token[:-2]):
-        with pytest.raises(desk.CarryLost):
-            desk.open_carried(wrong, user=clerk)
-    later = timezone.now() + timedelta(seconds=desk.CARRY_SECONDS + 1)
-    with time_machine.travel(later), pytest.raises(desk.CarryLost):
-        desk.open_carried(token, user=clerk)
+        with pytest.raises(looking_up.CarryLost):
+            looking_up.open_carried(wrong, user=clerk)
+    later = timezone.now() + timedelta(seconds=looking_up.CARRY_SECONDS + 1)
+    with time_machine.travel(later), pytest.raises(looking_up.CarryLost):
+        looking_up.open_carried(token, user=clerk)
 
 
 def test_what_is_stored_of_a_voucher_cannot_be_carried(held, clerk):
     """Both are sealed with the same key; one is not taken for the other."""
-    with pytest.raises(desk.CarryLost):
-        desk.open_carried(Redemption.objects.get().number_encrypted, user=clerk)
+    with pytest.raises(looking_up.CarryLost):
+        looking_up.open_carried(Redemption.objects.get().number_encrypted, user=clerk)
 
 
 def test_wrong_numbers_are_bounded_for_each_person(find, configure, sandbox):
@@ -135,7 +167,7 @@ def test_wrong_numbers_are_bounded_for_each_person(find, configure, sandbox):
 
 
 def test_customers_who_guess_keep_no_clerk_waiting(
-    find, session, configure, carry, wish
+    find, session, configure, carry, instruct
 ):
     configure(THROTTLES={"GLOBAL_FAILURES_PER_MINUTE": 2, "SESSION_FAILURES": 2})
     for turn in range(2):
@@ -147,7 +179,7 @@ def test_customers_who_guess_keep_no_clerk_waiting(
         )
     refused("throttled", payments.add_voucher, reference="order-1", voucher_no=HUNDRED)
 
-    state = desk.apply(wish(), carry(), reference="order-1")
+    state = desk.apply(instruct(), carry(), reference="order-1")
 
     assert state.redemptions[-1].status == "held"
 
@@ -164,30 +196,198 @@ def test_smart_gift_away_is_said_and_no_failure(find, sandbox, configure):
     configure(THROTTLES={"SESSION_FAILURES": 1})
     sandbox.faults.add(Fault(operation="check", mode="status", status=503))
 
-    assert "could not be asked" in find().answer.problem
+    assert find().answer.reason == "smartgift_unavailable"
     assert find().answer.state is not None
 
 
 def test_nothing_is_no_number(find):
     for typed in ("", "   ", "X" * 100):
         refused("invalid", find, typed)
+    assert not DeskLookUp.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "outcome"), [(HUNDRED, "told"), ("WRONG-4711", "invalid_voucher")]
+)
+def test_who_looks_up_what_this_shop_never_dealt_with_is_known(
+    find, clerk, caplog, number, outcome
+):
+    caplog.set_level("INFO")
+
+    found = find(number)
+
+    row = DeskLookUp.objects.get()
+    assert (row.actor, row.display_code, row.outcome) == (
+        "miller",
+        f"…{number[-4:]}",
+        outcome,
+    )
+    account = get_conf().account("default")
+    assert row.fingerprint == vault.fingerprint(number, account=account)
+    assert number not in str(vars(row))
+    assert list(found.look_ups) == [row]
+    assert f"by user {clerk.pk} (look-up {row.pk})" in caplog.text
+    assert number not in caplog.text
+
+
+def test_the_others_who_looked_a_number_up_are_told(find):
+    find(HUNDRED, user=User.objects.create_user("baker"))
+    find(FIFTY)
+
+    assert [one.actor for one in find(HUNDRED).look_ups] == ["miller", "baker"]
+
+
+def test_a_look_up_is_stored_before_smart_gift_is_asked(find, sandbox):
+    asked = len(sandbox.log())
+    seen = []
+    insert = f'INSERT INTO "{DeskLookUp._meta.db_table}"'
+    stored = RunBefore(insert, lambda: seen.append(len(sandbox.log())))
+
+    with connection.execute_wrapper(stored):
+        find()
+
+    assert seen == [asked]
+    assert len(sandbox.log()) == asked + 1
+
+
+def test_a_look_up_without_an_answer_is_stored(find, sandbox):
+    sandbox.faults.add(Fault(operation="check", mode="status", status=503))
+
+    find()
+
+    assert DeskLookUp.objects.get().outcome == "smartgift_unavailable"
+
+
+def test_who_was_turned_away_has_looked_nothing_up(find, configure):
+    configure(THROTTLES={"SESSION_FAILURES": 1})
+    find("WRONG-1")
+
+    refused("throttled", find, HUNDRED)
+
+    assert DeskLookUp.objects.count() == 1
+
+
+def test_under_a_wrong_key_it_is_known_who_looked(find, configure):
+    find(FIFTY)
+    configure(FINGERPRINT_KEY="quite another key, and as long as it has to be")
+
+    found = find(HUNDRED)
+
+    row = DeskLookUp.objects.order_by("pk").last()
+    assert (row.fingerprint, row.actor, row.outcome) == ("", "miller", "told")
+    assert list(found.look_ups) == [row]
+
+
+# -- experiences -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def worth(configure):
+    configure(EXPERIENCE_VALUE="tests.services.test_desk.ten_each")
+
+
+def used(sandbox, number=TEA):
+    """Return what is used up of an experience voucher, by the sandbox's books."""
+    experiences = sandbox.voucher(number).experiences
+    return [one.bit_value for one in experiences if one.used_by is not None]
+
+
+@pytest.mark.parametrize("verb", ["hold", "apply"])
+def test_nothing_of_an_experience_voucher_is_used_unasked(
+    worth, carry, instruct, sandbox, verb
+):
+    carried = carry(TEA)
+    asked = len(sandbox.log())
+
+    for chosen in ((), (4,)):
+        if verb == "hold":
+            error = refused(
+                "invalid", desk.hold, instruct("1.00", experiences=chosen), carried
+            )
+        else:
+            error = refused(
+                "invalid",
+                desk.apply,
+                instruct(experiences=chosen),
+                carried,
+                reference="order-1",
+                amount_due=Decimal(1),
+            )
+        assert set(error.fields) == {"experiences"}
+        if not chosen:
+            assert len(sandbox.log()) == asked
+            assert not PaymentSession.objects.exists()
+
+    assert sandbox.voucher(TEA).hold is None
+    assert used(sandbox) == []
+
+
+def test_what_was_chosen_of_an_experience_voucher_is_used_and_no_more(
+    worth, carry, instruct, sandbox
+):
+    carried = carry(TEA)
+    assert [one.bit_value for one in carried.experiences] == [2, 8]
+    assert carried.experiences[0].name == "Afternoon tea for two"
+
+    state = desk.hold(instruct("10.00", experiences=(8,)), carried)
+    session = PaymentSession.objects.get(pk=state.id)
+    desk.redeem(instruct(), session, remaining=Decimal(0))
+
+    assert used(sandbox) == [8]
+    kept = DeskAction.objects.get(verb="hold").experiences
+    assert kept == [{"bit_value": 8, "name": "A walk to the weir with our gardener"}]
+
+
+def test_an_experience_voucher_that_nobody_has_looked_at_is_not_used_whole(
+    worth, carry, instruct, sandbox
+):
+    """What was carried says nothing of experiences: Smart Gift did not answer then."""
+    sandbox.faults.add(Fault(operation="check", mode="status", status=503))
+    carried = carry(TEA)
+    assert carried.experiences == ()
+
+    error = refused("invalid", desk.hold, instruct("10.00"), carried)
+
+    assert set(error.fields) == {"experiences"}
+    assert sandbox.voucher(TEA).hold is None
+    assert Redemption.objects.get().status == "refused"
+
+
+def test_without_their_value_experiences_cannot_be_tried(find, worth, configure):
+    assert find(TEA).can_be_tried
+    configure(EXPERIENCE_VALUE=None)
+
+    found = find(TEA)
+
+    assert found.lacks_value
+    assert not found.can_be_tried
+    assert not find(HUNDRED).lacks_value
+
+
+def test_only_experiences_of_the_sites_classifications_are_offered(clerk, sandbox):
+    site = make_site()
+    SmartGiftSettings.objects.create(site=site, classifications=["food_and_beverage"])
+
+    found = looking_up.look_up(voucher_no=TEA, site=site, user=clerk)
+
+    assert [one.bit_value for one in found.experiences] == [2]
 
 
 # -- a voucher without an order ---------------------------------------------------------
 
 
-def test_held_redeemed_refunded_and_reversed(held, wish, books, sandbox):
-    assert held.reference.startswith(desk.PREFIX)
+def test_held_redeemed_refunded_and_reversed(held, instruct, books, sandbox):
+    assert held.reference.startswith(looking_up.PREFIX)
     assert (held.status, books(HUNDRED)) == ("open", 0)
 
-    assert desk.redeem(wish(), held, remaining=Decimal(0)).status == "confirmed"
+    assert desk.redeem(instruct(), held, remaining=Decimal(0)).status == "confirmed"
     assert books(HUNDRED) == 30
 
-    desk.refund(wish("10.00"), held, refunded_before=Decimal(0))
+    desk.refund(instruct("10.00"), held, refunded_before=Decimal(0))
     assert books(HUNDRED) == 20
 
     held.refresh_from_db()
-    desk.reverse(wish(), held, seen_status="confirmed")
+    desk.reverse(instruct(), held, seen_status="confirmed")
     held.refresh_from_db()
     assert (held.status, books(HUNDRED)) == ("cancelled", 0)
     assert sandbox.voucher(HUNDRED).balance == 100
@@ -212,28 +412,28 @@ def test_what_the_shop_does_later_is_not_the_clerks(held):
     assert (last.operation, last.actor) == ("redeem", "")
 
 
-def test_released_it_is_free_again(held, wish, sandbox):
+def test_released_it_is_free_again(held, instruct, sandbox):
     row = Redemption.objects.get()
 
-    desk.release(wish(), held, row.pk)
-    desk.release(wish(), held, row.pk)
+    desk.release(instruct(), held, row.pk)
+    desk.release(instruct(), held, row.pk)
 
     assert sandbox.voucher(HUNDRED).hold is None
     row.refresh_from_db()
     assert row.status == "released"
 
 
-def test_a_lapsed_hold_is_taken_again(held, wish, sandbox):
+def test_a_lapsed_hold_is_taken_again(held, instruct, sandbox):
     sandbox.clock.advance(301)
     with time_machine.travel(timezone.now() + timedelta(seconds=301)):
-        assert desk.prepare(wish(), held).redemptions[0].status == "held"
+        assert desk.prepare(instruct(), held).redemptions[0].status == "held"
 
 
 # -- once -----------------------------------------------------------------------------
 
 
-def test_the_same_form_twice_is_one_hold(carry, wish):
-    carried, made = carry(), wish("30.00")
+def test_the_same_form_twice_is_one_hold(carry, instruct):
+    carried, made = carry(), instruct("30.00")
 
     first, second = desk.hold(made, carried), desk.hold(made, carried)
 
@@ -242,8 +442,8 @@ def test_the_same_form_twice_is_one_hold(carry, wish):
     assert Redemption.objects.count() == 1
 
 
-def test_the_same_refund_twice_is_one(redeemed, wish, books):
-    made = wish("10.00")
+def test_the_same_refund_twice_is_one(redeemed, instruct, books):
+    made = instruct("10.00")
 
     desk.refund(made, redeemed, refunded_before=Decimal(0))
     desk.refund(made, redeemed, refunded_before=Decimal(0))
@@ -253,9 +453,9 @@ def test_the_same_refund_twice_is_one(redeemed, wish, books):
 
 
 def test_a_refund_that_began_before_a_crash_is_not_begun_again(
-    redeemed, wish, books, monkeypatch
+    redeemed, instruct, books, monkeypatch
 ):
-    made = wish("10.00")
+    made = instruct("10.00")
     monkeypatch.setattr(desk, "_note", lambda *args: None)
     desk.refund(made, redeemed, refunded_before=Decimal(0))
     assert DeskAction.objects.get(verb="refund").outcome == ""
@@ -266,42 +466,88 @@ def test_a_refund_that_began_before_a_crash_is_not_begun_again(
     assert books(HUNDRED) == 20
 
 
-def test_two_people_who_refund_what_they_both_saw_refund_it_once(redeemed, wish, books):
+def test_two_people_who_refund_what_they_both_saw_refund_it_once(
+    redeemed, instruct, books
+):
     baker = User.objects.create_user("baker")
-    desk.refund(wish("10.00"), redeemed, refunded_before=Decimal(0))
+    desk.refund(instruct("10.00"), redeemed, refunded_before=Decimal(0))
 
     refused(
         "amount_changed",
         desk.refund,
-        wish("10.00", user=baker),
+        instruct("10.00", user=baker),
         redeemed,
         refunded_before=Decimal(0),
     )
 
     assert books(HUNDRED) == 20
     assert PaymentSession.objects.get().status == "confirmed"
-    desk.refund(wish("10.00", user=baker), redeemed, refunded_before=Decimal(10))
+    desk.refund(instruct("10.00", user=baker), redeemed, refunded_before=Decimal(10))
     assert books(HUNDRED) == 10
 
 
-def test_a_form_with_something_else_in_it_is_refused(redeemed, wish, books):
+def test_a_form_with_something_else_in_it_is_refused(redeemed, instruct, books):
     form_id = uuid.uuid4()
-    desk.refund(wish("10.00", form_id=form_id), redeemed, refunded_before=Decimal(0))
+    desk.refund(
+        instruct("10.00", form_id=form_id), redeemed, refunded_before=Decimal(0)
+    )
 
     with pytest.raises(desk.Conflict):
         desk.refund(
-            wish("20.00", form_id=form_id), redeemed, refunded_before=Decimal(10)
+            instruct("20.00", form_id=form_id), redeemed, refunded_before=Decimal(10)
         )
 
     assert books(HUNDRED) == 20
 
 
-def test_redeeming_what_has_changed_since_redeems_nothing(session, carry, wish, books):
-    desk.apply(wish(), carry(), reference="order-1")
+def test_a_form_with_another_reason_is_another_form(redeemed, instruct, books):
+    form_id = uuid.uuid4()
+    desk.refund(
+        instruct("10.00", form_id=form_id), redeemed, refunded_before=Decimal(0)
+    )
+
+    with pytest.raises(desk.Conflict):
+        desk.refund(
+            instruct("10.00", form_id=form_id, reason="Something else."),
+            redeemed,
+            refunded_before=Decimal(0),
+        )
+
+    assert DeskAction.objects.get(verb="refund").reason == "On the telephone."
+    assert books(HUNDRED) == 20
+
+
+def test_all_that_is_left_is_what_was_shown(redeemed, instruct, books):
+    payments.refund(reference=redeemed.reference, amount="5.00")
+
+    refused(
+        "amount_changed",
+        desk.refund,
+        instruct(),
+        redeemed,
+        refunded_before=Decimal(0),
+    )
+    assert books(HUNDRED) == 25
+
+    made = instruct()
+    for _turn in range(2):
+        desk.refund(made, redeemed, refunded_before=Decimal(5))
+    assert books(HUNDRED) == 0
+    assert DeskAction.objects.get(outcome="done", verb="refund").refund_target == 30
+
+    # Nothing was left, and nothing is done.
+    assert desk.refund(instruct(), redeemed, refunded_before=Decimal(30))
+    assert PaymentSession.objects.get().status == "confirmed"
+
+
+def test_redeeming_what_has_changed_since_redeems_nothing(
+    session, carry, instruct, books
+):
+    desk.apply(instruct(), carry(), reference="order-1")
     shown = PaymentSession.objects.get()
     payments.open_session(reference="order-1", amount_due="120.00")
 
-    refused("amount_changed", desk.redeem, wish(), shown, remaining=Decimal(0))
+    refused("amount_changed", desk.redeem, instruct(), shown, remaining=Decimal(0))
 
     assert (books(HUNDRED), payments.get_session(reference="order-1").status) == (
         0,
@@ -309,18 +555,33 @@ def test_redeeming_what_has_changed_since_redeems_nothing(session, carry, wish, 
     )
 
 
-def test_what_was_confirmed_meanwhile_is_not_given_back_unseen(held, wish, books):
+def test_what_was_confirmed_meanwhile_is_not_given_back_unseen(held, instruct, books):
     payments.confirm(reference=held.reference)
 
-    refused("amount_changed", desk.reverse, wish(), held, seen_status="open")
+    refused("amount_changed", desk.reverse, instruct(), held, seen_status="open")
 
     assert books(HUNDRED) == 30
 
 
-def test_a_lost_answer_is_said_to_be_pending(held, wish, sandbox, books):
+def test_what_the_shop_confirms_at_that_moment_is_not_given_back(held, instruct, books):
+    """Between what is read of the payment and the right to work on it."""
+    confirm = RunBefore(
+        f'UPDATE "{PaymentSession._meta.db_table}"',
+        lambda: payments.confirm(reference=held.reference),
+    )
+
+    with connection.execute_wrapper(confirm):
+        refused("amount_changed", desk.reverse, instruct(), held, seen_status="open")
+
+    assert confirm.has_run
+    assert books(HUNDRED) == 30
+    assert PaymentSession.objects.get().status == "confirmed"
+
+
+def test_a_lost_answer_is_said_to_be_pending(held, instruct, sandbox, books):
     sandbox.faults.add(Fault(operation="redeem", mode="lost_after"))
 
-    state = desk.redeem(wish(), held, remaining=Decimal(0))
+    state = desk.redeem(instruct(), held, remaining=Decimal(0))
 
     assert state.pending
     assert DeskAction.objects.get(verb="redeem").outcome == "pending"
@@ -330,8 +591,8 @@ def test_a_lost_answer_is_said_to_be_pending(held, wish, sandbox, books):
 # -- orders of the shop ------------------------------------------------------------------
 
 
-def test_a_voucher_pays_for_an_order_of_the_shop(session, carry, wish, books):
-    state = desk.apply(wish("20.00"), carry(), reference="order-1")
+def test_a_voucher_pays_for_an_order_of_the_shop(session, carry, instruct, books):
+    state = desk.apply(instruct("20.00"), carry(), reference="order-1")
     assert (state.amount_covered, state.amount_remaining) == (20, 60)
 
     payments.confirm(reference="order-1", amount_remaining="60.00")
@@ -339,21 +600,21 @@ def test_a_voucher_pays_for_an_order_of_the_shop(session, carry, wish, books):
     assert books(HUNDRED) == 20
 
 
-def test_an_order_that_nobody_has_opened_needs_its_amount(sandbox, carry, wish):
-    error = refused("invalid", desk.apply, wish(), carry(), reference="order-9")
+def test_an_order_that_nobody_has_opened_needs_its_amount(sandbox, carry, instruct):
+    error = refused("invalid", desk.apply, instruct(), carry(), reference="order-9")
     assert set(error.fields) == {"amount_due"}
     assert not PaymentSession.objects.exists()
 
-    state = desk.apply(wish(), carry(), reference="order-9", amount_due=Decimal(40))
+    state = desk.apply(instruct(), carry(), reference="order-9", amount_due=Decimal(40))
 
     assert (state.amount_due, state.amount_remaining) == (40, 0)
 
 
-def test_the_shop_knows_best_what_its_order_comes_to(session, carry, wish):
+def test_the_shop_knows_best_what_its_order_comes_to(session, carry, instruct):
     error = refused(
         "invalid",
         desk.apply,
-        wish(),
+        instruct(),
         carry(),
         reference="order-1",
         amount_due=Decimal(10),
@@ -363,17 +624,17 @@ def test_the_shop_knows_best_what_its_order_comes_to(session, carry, wish):
     assert not Redemption.objects.exists()
 
 
-def test_a_closed_order_takes_no_voucher(session, carry, wish):
+def test_a_closed_order_takes_no_voucher(session, carry, instruct):
     payments.cancel(reference="order-1")
 
-    refused("session_not_open", desk.apply, wish(), carry(), reference="order-1")
+    refused("session_not_open", desk.apply, instruct(), carry(), reference="order-1")
 
     assert DeskAction.objects.get().outcome == "session_not_open"
     assert not Redemption.objects.exists()
 
 
-def test_a_reason_with_the_number_in_it_is_refused(carry, wish, held):
-    made = wish("10.00", reason="It is GOOD 0050 - 0001? No: GOOD-0050-0001.")
+def test_a_reason_with_the_number_in_it_is_refused(carry, instruct, held):
+    made = instruct("10.00", reason="It is GOOD 0050 - 0001? No: GOOD-0050-0001.")
     error = refused("invalid", desk.hold, made, carry(FIFTY))
     assert set(error.fields) == {"reason"}
     assert PaymentSession.objects.count() == 1
@@ -381,7 +642,7 @@ def test_a_reason_with_the_number_in_it_is_refused(carry, wish, held):
     refused(
         "invalid",
         desk.redeem,
-        wish(reason="good-0100-0001"),
+        instruct(reason="good-0100-0001"),
         held,
         remaining=Decimal(0),
     )

@@ -19,6 +19,7 @@ from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.emails import email_digest
 from wagtail_smartgift.exceptions import SaleError
 from wagtail_smartgift.models import (
+    DeskLookUp,
     InboxMessage,
     OutboxEvent,
     PaymentSession,
@@ -423,6 +424,7 @@ def test_what_is_spent_goes_with_it():
             "answers": 1,
             "secrets": 1,
             "counts": 0,
+            "look_ups": 0,
         }
     )
     assert set(InboxMessage.objects.values_list("webhook_id", flat=True)) == {
@@ -432,6 +434,23 @@ def test_what_is_spent_goes_with_it():
     }
     assert OutboxEvent.objects.count() == 2
     assert set(SessionSecret.objects.values_list("digest", flat=True)) == {"29", "-1"}
+
+
+def test_who_looked_which_number_up_is_kept_as_long_as_an_order(configure):
+    configure(KEEP_PERSONAL_DATA_DAYS=10)
+    for days in (11, 12, 9):
+        DeskLookUp.objects.create(
+            account="default",
+            number_encrypted=vault.seal("GOOD-0100-0001"),
+            display_code="…0001",
+            actor=f"{days} days",
+            created_at=timezone.now() - timedelta(days=days),
+        )
+
+    assert forgetting.prune(dry_run=True).look_ups == 2
+    assert forgetting.prune(batch=1).look_ups == 2
+
+    assert DeskLookUp.objects.get().actor == "9 days"
 
 
 def test_a_failed_message_is_kept_no_longer_than_an_order(configure):

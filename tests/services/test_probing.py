@@ -21,7 +21,7 @@ from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import CapabilityRecord, Redemption
 from wagtail_smartgift.sandbox import Behaviour, Fault
 from wagtail_smartgift.services import probing
-from wagtail_smartgift.services.probing import QUESTIONS, NotProbed, Wish
+from wagtail_smartgift.services.probing import QUESTIONS, NotProbed, Scope
 from wagtail_smartgift.testing import running_sandbox
 
 
@@ -72,12 +72,12 @@ SALE = probing.Sale(
 def probe(sandbox):
     """Return a function that makes a run; waiting moves Smart Gift's clock."""
 
-    def run(number=NUMBER, site_id="1", tell=lambda _progress: None, **wish):
+    def run(number=NUMBER, site_id="1", tell=lambda _progress: None, **scope):
         return probing.probe(
             account=get_conf().account("default"),
             site_id=site_id,
             voucher_no=number,
-            wish=Wish(**wish),
+            scope=Scope(**scope),
             tell=tell,
             sleep=sandbox.clock.advance,
         )
@@ -622,7 +622,7 @@ def test_the_length_of_a_window(configure):
             account=get_conf().account("default"),
             site_id="1",
             voucher_no=NUMBER,
-            wish=Wish(quota=True),
+            scope=Scope(quota=True),
         )
 
         assert answers(report)["window_seconds"] in (2, 3, 4)

@@ -5,6 +5,7 @@ from io import StringIO
 import pytest
 from cryptography.fernet import Fernet
 from django.apps import apps
+from django.contrib.auth.models import User
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, models
@@ -14,6 +15,7 @@ from wagtail_smartgift import codes, keycheck, payments
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError, SaleError
 from wagtail_smartgift.models import (
+    DeskLookUp,
     KeyCheck,
     Redemption,
     StoredAnswer,
@@ -25,7 +27,14 @@ from wagtail_smartgift.models.sealed import (
     SealedColumn,
 )
 from wagtail_smartgift.sandbox import Fault
-from wagtail_smartgift.services import answers, catalogue, rekeying, sales, vault
+from wagtail_smartgift.services import (
+    answers,
+    catalogue,
+    looking_up,
+    rekeying,
+    sales,
+    vault,
+)
 
 
 FIFTY, HUNDRED, REF = "GOOD-0050-0001", "GOOD-0100-0001", "order-1"
@@ -39,7 +48,9 @@ OTHER_PRINT = "another fingerprint key for tests, and as long"
 
 @pytest.fixture
 def vouchers(session, sandbox, configure):
-    """One voucher redeemed, one held, two sold under our numbers, one stored answer."""
+    """One voucher redeemed, one held, two sold under our numbers, one looked up, and a
+    stored answer.
+    """
     configure(FINGERPRINT_KEY=FIRST_PRINT)
     payments.add_voucher(reference=REF, voucher_no=FIFTY)
     payments.confirm(reference=REF)
@@ -61,6 +72,9 @@ def vouchers(session, sandbox, configure):
         },
         delivery={"method": "1", "price": "0.00"},
     )
+    looking_up.look_up(
+        voucher_no=HUNDRED, site=None, user=User.objects.create_user("miller")
+    )
     claim = answers.claim(caller="somebody", path="/", key="a", body=b"{}")
     answers.settle(
         claim, answers.Answer(200, "application/json", '{"a": 1}', language="en")
@@ -80,7 +94,13 @@ def rekey(*arguments):
 def everything():
     return [
         list(model.objects.order_by("pk").values())
-        for model in (Redemption, VoucherOrderItem, StoredAnswer, KeyCheck)
+        for model in (
+            DeskLookUp,
+            Redemption,
+            VoucherOrderItem,
+            StoredAnswer,
+            KeyCheck,
+        )
     ]
 
 
@@ -103,7 +123,7 @@ def numbers():
 
 def assert_fingerprints_are_ours():
     account = get_conf().account("default")
-    for model in (Redemption, VoucherOrderItem):
+    for model in (DeskLookUp, Redemption, VoucherOrderItem):
         for row in model.objects.all():
             number = vault.open_sealed(row.number_encrypted)
             assert row.fingerprint == vault.fingerprint(number, account=account)
@@ -153,8 +173,8 @@ def test_every_fingerprint_is_in_the_list(vouchers, sandbox):
 
 def test_everything_is_encrypted_with_the_first_key(vouchers, configure):
     before = sealed()
-    # Two numbers and tokens, two numbers of our own, an answer.
-    assert len(before) == 7
+    # Two numbers and tokens, two numbers of our own, one looked up, an answer.
+    assert len(before) == 8
     configure(ENCRYPTION_KEYS=[NEW, OLD])
 
     out, err, failure = rekey("--batch", "2")

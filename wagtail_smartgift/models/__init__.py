@@ -10,7 +10,7 @@ from wagtail_smartgift.models.deliveries import (
     WebhookAttempt,
     WebhookDelivery,
 )
-from wagtail_smartgift.models.desk import DeskAction
+from wagtail_smartgift.models.desk import DeskAction, DeskLookUp
 from wagtail_smartgift.models.guessing import GuessCounter
 from wagtail_smartgift.models.heartbeat import Heartbeat
 from wagtail_smartgift.models.idempotency import StoredAnswer
@@ -47,6 +47,7 @@ __all__ = [
     "CapabilityRecord",
     "CatalogueSync",
     "DeskAction",
+    "DeskLookUp",
     "GuessCounter",
     "Heartbeat",
     "ImportedPicture",

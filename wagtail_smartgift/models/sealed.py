@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.db import models
 
+from wagtail_smartgift.models.desk import DeskLookUp
 from wagtail_smartgift.models.idempotency import StoredAnswer
 from wagtail_smartgift.models.outbox import OutboxEvent
 from wagtail_smartgift.models.payments import Redemption
@@ -52,11 +53,15 @@ _REDEMPTION_NUMBER = SealedColumn(
 _ITEM_NUMBER = SealedColumn(
     VoucherOrderItem, "number_encrypted", "numbers of sold vouchers"
 )
+_LOOKED_UP_NUMBER = SealedColumn(
+    DeskLookUp, "number_encrypted", "numbers looked up at the desk"
+)
 
 SEALED_COLUMNS: tuple[SealedColumn, ...] = (
     _REDEMPTION_NUMBER,
     SealedColumn(Redemption, "hold_token_encrypted", "hold tokens", age="created_at"),
     _ITEM_NUMBER,
+    _LOOKED_UP_NUMBER,
     SealedColumn(StoredAnswer, "answer_encrypted", "stored answers"),
     SealedColumn(InboxMessage, "payload_encrypted", "messages of the shop"),
     SealedColumn(InboxMessage, "body_digest_encrypted", "digests of messages"),
@@ -68,4 +73,5 @@ SEALED_COLUMNS: tuple[SealedColumn, ...] = (
 FINGERPRINT_COLUMNS: tuple[FingerprintColumn, ...] = (
     FingerprintColumn(_REDEMPTION_NUMBER, account="session__account"),
     FingerprintColumn(_ITEM_NUMBER, account="order__account"),
+    FingerprintColumn(_LOOKED_UP_NUMBER, account="account"),
 )

@@ -34,7 +34,7 @@ from wagtail_smartgift.services import gateway
 from wagtail_smartgift.services.timebox import PATIENCE, REQUEST_SECONDS, TimeBox
 
 
-class Verdict(Enum):
+class Result(Enum):
     WORKS = "works"
     #: Works, and somebody should look.
     DOUBT = "doubt"
@@ -48,7 +48,7 @@ class Answer:
     """What was asked about, and what Smart Gift says to it."""
 
     about: str | Promise
-    verdict: Verdict
+    result: Result
     says: str | Promise
 
 
@@ -63,7 +63,7 @@ def examine(site: Site) -> list[Answer]:
         return [
             Answer(
                 _("Account"),
-                Verdict.FAULT,
+                Result.FAULT,
                 _("The account of this site is not in the settings. Choose another."),
             )
         ]
@@ -87,7 +87,7 @@ def _ask(shop: Shop) -> Iterator[Answer]:
         except SmartGiftError as error:
             answer = _trouble(error, shop)
             yield answer
-            if answer.verdict is not Verdict.DOUBT:
+            if answer.result is not Result.DOUBT:
                 return
 
 
@@ -98,12 +98,12 @@ def _catalogue(shop: Shop, client: SmartGiftClient) -> Answer:
     if not count:
         return Answer(
             about,
-            Verdict.DOUBT,
+            Result.DOUBT,
             _("Smart Gift takes the key, and lists no products."),
         )
     return Answer(
         about,
-        Verdict.WORKS,
+        Result.WORKS,
         ngettext(
             "Smart Gift takes the key, and lists %(count)d product.",
             "Smart Gift takes the key, and lists %(count)d products.",
@@ -118,14 +118,14 @@ def _payment_method(shop: Shop, client: SmartGiftClient) -> Answer:
     about = _("Payment method")
     if not methods:
         return Answer(
-            about, Verdict.FAULT, _("Smart Gift lists none, so nothing can be sold.")
+            about, Result.FAULT, _("Smart Gift lists none, so nothing can be sold.")
         )
     chosen = shop.payment_method
     if chosen is None:
         first = next(iter(methods.items()))
         return Answer(
             about,
-            Verdict.WORKS,
+            Result.WORKS,
             _("None is chosen. Sales are booked under “%(name)s” (%(number)d).")
             % {"name": first[1], "number": first[0]},
         )
@@ -133,13 +133,13 @@ def _payment_method(shop: Shop, client: SmartGiftClient) -> Answer:
         listed = ", ".join(f"{name} ({number})" for number, name in methods.items())
         return Answer(
             about,
-            Verdict.FAULT,
+            Result.FAULT,
             _("Smart Gift has no payment method %(number)d. It lists: %(listed)s.")
             % {"number": chosen, "listed": listed},
         )
     return Answer(
         about,
-        Verdict.WORKS,
+        Result.WORKS,
         _("Sales are booked under “%(name)s” (%(number)d).")
         % {"name": methods[chosen], "number": chosen},
     )
@@ -151,7 +151,7 @@ def _site_number(shop: Shop, client: SmartGiftClient) -> Answer:
     if not shop.site_id:
         return Answer(
             about,
-            Verdict.FAULT,
+            Result.FAULT,
             _("There is none, here or in the settings. No voucher can be redeemed."),
         )
     values = {"number": shop.site_id}
@@ -165,13 +165,13 @@ def _site_number(shop: Shop, client: SmartGiftClient) -> Answer:
         if error.reason is RefusalReason.INVALID_SITE or "site_id" in error.fields:
             return Answer(
                 about,
-                Verdict.FAULT,
+                Result.FAULT,
                 _("Smart Gift does not know the site number %(number)s.") % values,
             )
         if error.reason is not RefusalReason.INVALID_VOUCHER:
             return Answer(
                 about,
-                Verdict.UNKNOWN,
+                Result.UNKNOWN,
                 _(
                     "Smart Gift refused in words that are not known here, so the site "
                     "number %(number)s could not be tried."
@@ -180,13 +180,13 @@ def _site_number(shop: Shop, client: SmartGiftClient) -> Answer:
             )
     return Answer(
         about,
-        Verdict.WORKS,
+        Result.WORKS,
         _("Smart Gift has nothing against the site number %(number)s.") % values,
     )
 
 
 def _not_asked(why: str) -> Answer:
-    return Answer(_("The rest"), Verdict.UNKNOWN, why)
+    return Answer(_("The rest"), Result.UNKNOWN, why)
 
 
 def _trouble(error: SmartGiftError, shop: Shop) -> Answer:
@@ -195,37 +195,37 @@ def _trouble(error: SmartGiftError, shop: Shop) -> Answer:
     if isinstance(error, Unauthorised):
         return Answer(
             about,
-            Verdict.FAULT,
+            Result.FAULT,
             _("Smart Gift does not take the key. Ask your developers to correct it."),
         )
     if isinstance(error, Misrouted):
         return Answer(
             about,
-            Verdict.FAULT,
+            Result.FAULT,
             _("What answers at this address is not Smart Gift's API."),
         )
     if isinstance(error, (CallNotAllowed, RateLimited)):
         if budget.status(shop.account).breaker is budget.BreakerState.OPEN:
             return Answer(
                 about,
-                Verdict.FAULT,
+                Result.FAULT,
                 _("Smart Gift has not answered for a while. Try again in a minute."),
             )
         return Answer(
             about,
-            Verdict.UNKNOWN,
+            Result.UNKNOWN,
             _("Smart Gift is busy with your customers. Try again in a minute."),
         )
     if isinstance(error, NotSent):
         return Answer(
             about,
-            Verdict.FAULT,
+            Result.FAULT,
             _("Smart Gift cannot be reached from here. Try again in a minute."),
         )
     if isinstance(error, Refused):
-        return Answer(about, Verdict.DOUBT, _("Smart Gift refused to answer this."))
+        return Answer(about, Result.DOUBT, _("Smart Gift refused to answer this."))
     return Answer(
         about,
-        Verdict.FAULT,
+        Result.FAULT,
         _("Smart Gift answered nothing that can be read. Try again in a minute."),
     )

@@ -27,6 +27,7 @@ from wagtail_smartgift.choices import (
 )
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import (
+    DeskLookUp,
     PaymentSession,
     Redemption,
     SessionEmail,
@@ -70,6 +71,8 @@ class Report:
     secrets: int = 0
     #: Counts of look-ups whose time is over.
     counts: int = 0
+    #: Who looked which number up at the voucher desk.
+    look_ups: int = 0
 
 
 def prune(
@@ -87,6 +90,7 @@ def prune(
         "answers": lambda: _until_none(answers.prune),
         "secrets": lambda: _until_none(lambda: _forget_secrets(batch)),
         "counts": lambda: iter([counters.prune()]),
+        "look_ups": lambda: _until_none(lambda: _forget_look_ups(batch)),
     }
     for name, step in steps.items():
         for done in step():
@@ -104,6 +108,7 @@ def _count() -> Report:
         events=delivery_rounds.past_their_days().count(),
         answers=answers.past_their_day().count(),
         secrets=_spent_secrets().count(),
+        look_ups=_old_look_ups().count(),
     )
 
 
@@ -294,3 +299,12 @@ def _spent_secrets() -> "QuerySet[SessionSecret]":
 def _forget_secrets(batch: int) -> int:
     over = list(_spent_secrets().values_list("pk", flat=True)[:batch])
     return SessionSecret.objects.filter(pk__in=over).delete()[0]
+
+
+def _old_look_ups() -> "QuerySet[DeskLookUp]":
+    return DeskLookUp.objects.filter(created_at__lte=_limit(timedelta()))
+
+
+def _forget_look_ups(batch: int) -> int:
+    old = list(_old_look_ups().values_list("pk", flat=True)[:batch])
+    return DeskLookUp.objects.filter(pk__in=old).delete()[0]

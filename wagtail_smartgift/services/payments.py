@@ -6,7 +6,7 @@ which verb does what in which status is in ``docs/reference/payments.md``.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -322,16 +322,36 @@ def _untouched(session: PaymentSession) -> bool:
 # -- afterwards ---------------------------------------------------------------
 
 
-def cancel(*, reference: str) -> ledger.Session:
-    """Give everything back: holds are released, redemptions reversed."""
+#: What ``cancel`` acts on. Of the others it says in its own words why not.
+_CANCELLABLE = frozenset({Status.OPEN, Status.CONFIRMING, Status.CONFIRMED})
+
+
+def cancel(
+    *, reference: str, expected: Collection[SessionStatus] = frozenset(SessionStatus)
+) -> ledger.Session:
+    """Give everything back: holds are released, redemptions reversed.
+
+    ``expected`` are the statuses in which the caller wants that: a person who has seen
+    an open payment has not said that one confirmed since is to be reversed. They are
+    held against the one that the session is locked in, so nothing fits in between. One
+    that is cancelled, or about to be, is answered in any case.
+
+    Raises:
+        PaymentError: ``amount_changed``: it is in another one by now, and nothing of it
+            was done.
+    """
     session = _find(reference)
     if session.status in {Status.CANCELLED, Status.CANCELLING}:
         return ledger.describe(session)
+    _refuse_unexpected(session, expected)
     if session.status == Status.CONFIRMING:
         return _cancel_later(session)
     _refuse_other(session, open_code=None)
     with _working(session) as (worker, session):
         if session.status in {Status.OPEN, Status.CONFIRMED}:
+            # From here it can only be changed under this claim, or ``_undertake``,
+            # which locks it in this very status, finds it stale.
+            _refuse_unexpected(session, expected)
             _undertake(
                 worker, session, status=Status.CANCELLING, next_look_at=clock.now()
             )
@@ -339,12 +359,20 @@ def cancel(*, reference: str) -> ledger.Session:
     # Answered by what was seen under the claim: since then the sweep may have brought
     # it to rest, and a wish that nobody wrote down must not look as if it was done.
     if session.status == Status.CONFIRMING:
+        _refuse_unexpected(session, expected)
         return _cancel_later(session)
     if session.status == Status.REFUNDING:
         raise PaymentError("session_busy", retry_after=5)
     if session.status == Status.NEEDS_ATTENTION:
         raise PaymentError("needs_attention")
     return get_session(reference=reference)
+
+
+def _refuse_unexpected(
+    session: PaymentSession, expected: Collection[SessionStatus]
+) -> None:
+    if session.status in _CANCELLABLE and session.status not in expected:
+        raise PaymentError("amount_changed")
 
 
 def _cancel_later(session: PaymentSession) -> ledger.Session:

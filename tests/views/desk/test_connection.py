@@ -137,7 +137,7 @@ def test_nobody_at_the_other_end(staff, address):
 def test_a_used_up_quota_is_left_to_customers(ask, sandbox, configure):
     configure(RATE_LIMIT=1)
     ask_once = connection.examine(Site.objects.get())
-    assert ask_once[-1].verdict is connection.Verdict.UNKNOWN
+    assert ask_once[-1].result is connection.Result.UNKNOWN
 
     page = ask()
 

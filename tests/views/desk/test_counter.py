@@ -2,15 +2,27 @@
 
 import re
 import uuid
+from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
-from wagtail_smartgift import payments
-from wagtail_smartgift.models import DeskAction, PaymentSession, Redemption
+from tests.services.test_sales import CUSTOMER
+from wagtail_smartgift import payments, sales
+from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.exceptions import ERROR_CODES
+from wagtail_smartgift.models import (
+    DeskAction,
+    PaymentSession,
+    Redemption,
+    VoucherOrderItem,
+)
 from wagtail_smartgift.sandbox import Fault
+from wagtail_smartgift.services import catalogue, vault
 
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +48,12 @@ def move(session, verb):
 
 def carried_in(page):
     return re.search(r'name="carried" value="([^"]+)"', page).group(1)
+
+
+def hidden_in(page):
+    """Return what the form of a page sends along unseen."""
+    found = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page)
+    return {name: value for name, value in found if name != "csrfmiddlewaretoken"}
 
 
 def look_up(client, number=HUNDRED):
@@ -160,6 +178,112 @@ def test_a_till_that_holds_it_is_named(staff, sandbox):
     assert "By a till or another shop" in look_up(staff(LOOK))
 
 
+def held_by(page):
+    return re.search(r"<dt>Held</dt>\s*<dd>(.*?)</dd>", page, re.DOTALL).group(1)
+
+
+def test_a_hold_that_is_over_holds_nothing(staff, held, sandbox):
+    """Its row stays as it was, until somebody meets it."""
+    client = staff(LOOK)
+    assert held_by(look_up(client)).startswith("By payment order-1, until")
+    sandbox.clock.advance(301)
+
+    with time_machine.travel(timezone.now() + timedelta(seconds=301)):
+        assert held_by(look_up(client)) == "No"
+        sandbox.hold_by_till(HUNDRED)
+        assert held_by(look_up(client)).startswith("By a till or another shop")
+    assert Redemption.objects.get().status == "held"
+
+
+def test_what_smart_gift_says_is_free_is_not_held_by_us(staff, held, sandbox):
+    """It has ended the hold before its time; our row knows nothing of it."""
+    sandbox.clock.advance(301)
+
+    assert held_by(look_up(staff(LOOK))) == "No"
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_smart_gift_that_does_not_tell_of_holds(staff, held, sandbox, shown):
+    sandbox.behaviour.held_until = "absent"
+    later = timedelta(seconds=0 if shown else 301)
+    sandbox.clock.advance(later.seconds)
+
+    with time_machine.travel(timezone.now() + later):
+        said = held_by(look_up(staff(LOOK)))
+
+    assert said.startswith("By payment order-1") if shown else said == "Not known"
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ({"mode": "status", "status": 503}, "Smart Gift could not be reached."),
+        ({"mode": "unauthorised"}, "Smart Gift did not accept the shop"),
+        ({"mode": "rate_limited"}, "The quota of calls to Smart Gift was used up."),
+    ],
+)
+def test_why_nothing_is_told_is_a_sentence_in_the_readers_language(
+    staff, sandbox, fault, sentence
+):
+    sandbox.faults.add(Fault(operation="check", times=None, **fault))
+
+    page = look_up(staff(MOVE))
+
+    assert sentence in page
+    assert "check:" not in page
+    assert "HTTP" not in page
+    assert "carried" not in page
+
+
+def test_who_looked_a_number_up_is_told_with_all_that_is_known_of_it(staff, sandbox):
+    look_up(staff(LOOK, name="baker"))
+
+    page = look_up(staff(LOOK))
+
+    assert page.count("Looked up at the voucher desk") == 2
+    assert "baker" in page
+    # Nothing was done with it, and of another number nobody knows.
+    assert "This shop has not dealt with it before." in page
+    assert "baker" not in look_up(staff(LOOK, name="smith"), "GOOD-0050-0001")
+
+
+def test_amounts_have_their_currency(staff, held, configure):
+    client = staff(MOVE)
+    configure(CURRENCY="EUR")
+
+    page = look_up(client)
+
+    # What Smart Gift says is today's money, and the payment keeps its own.
+    assert "<dd>€100.00</dd>" in re.sub(r"\s+", "", page)
+    assert "£30.00" in page
+    assert "€30.00" not in page
+    # The journal's balance, under the hold of a payment in pounds.
+    assert "The voucher held £100.00." in page
+    table = text(client.get(page_of(held)))
+    assert table.count("£30.00") >= 2
+    assert "£100.00" in table
+    assert not re.search(r">\s*\d+\.\d\d\s*<", page + table)
+
+
+def test_where_it_was_sold_is_told_in_the_money_of_then(staff, sandbox, configure):
+    configure(CURRENCY="EUR")
+    catalogue.sync(get_conf().account("default"))
+    sales.place_order(
+        reference="sold-1",
+        items=[{"product": 37, "price": "50.00"}],
+        customer=CUSTOMER,
+        delivery={"method": "1", "price": "0.00"},
+    )
+    number = vault.open_sealed(VoucherOrderItem.objects.get().number_encrypted)
+    configure(CURRENCY="GBP")
+
+    page = look_up(staff(LOOK), number)
+
+    assert "sold-1" in page
+    assert "Placed" in page
+    assert "€50.00" in page
+
+
 # -- from a number to a payment --------------------------------------------------------
 
 
@@ -236,6 +360,139 @@ def test_somebody_elses_number_is_asked_for_again(staff, sandbox):
     assert not Redemption.objects.exists()
 
 
+def test_a_number_that_was_refused_can_be_tried_once_more(staff, sandbox):
+    """A till had it; the clerk asks again with another reason, and says less."""
+    client = staff(MOVE)
+    form = {
+        "carried": carried_in(look_up(client)),
+        "form_id": str(uuid.uuid4()),
+        "amount": "30.00",
+        "reason": "On the telephone.",
+        "confirmed": "1",
+    }
+    sandbox.hold_by_till(HUNDRED)
+    page = text(client.post(HOLD, form))
+    assert str(ERROR_CODES["voucher_held"][1]) in page
+    sandbox.clock.advance(301)
+
+    again = {**hidden_in(page), "amount": "20.00", "reason": "Again.", "confirmed": "1"}
+    assert again["form_id"] != form["form_id"]
+    with time_machine.travel(timezone.now() + timedelta(seconds=301)):
+        answer = client.post(HOLD, again)
+
+    assert answer.status_code == 302
+    row = Redemption.objects.get(status="held")
+    assert row.amount == 20
+    told = DeskAction.objects.order_by("created_at").values_list("reason", "outcome")
+    assert list(told) == [("On the telephone.", "voucher_held"), ("Again.", "done")]
+
+
+def test_another_vouchers_number_in_the_reason_is_not_shown_again(staff, held):
+    client = staff(MOVE)
+    form = {
+        "carried": carried_in(look_up(client, "GOOD-0050-0001")),
+        "form_id": str(uuid.uuid4()),
+        "reference": "order-1",
+        "reason": f"Beside her {HUNDRED}.",
+        "confirmed": "1",
+    }
+
+    page = text(client.post(APPLY, form))
+
+    assert "Leave the voucher&#x27;s number out of the reason." in page
+    assert HUNDRED not in page
+    assert Redemption.objects.count() == 1
+    assert not DeskAction.objects.exists()
+
+
+# -- experiences -------------------------------------------------------------------------
+
+TEA = "TEA-0002-0001"
+
+
+@pytest.fixture
+def worth(configure):
+    configure(EXPERIENCE_VALUE="tests.services.test_desk.ten_each")
+
+
+def test_experiences_are_chosen_named_and_used_up_and_no_others(staff, sandbox, worth):
+    client = staff(MOVE)
+    found = look_up(client, TEA)
+    for name in ("Afternoon tea for two", "A walk to the weir with our gardener"):
+        assert name in found
+    form = {
+        "carried": carried_in(found),
+        "form_id": str(uuid.uuid4()),
+        "amount": "4.00",
+        "reason": "Paid at the till.",
+    }
+
+    assert "This field is required." in text(client.post(HOLD, form))
+    assert not PaymentSession.objects.exists()
+
+    asked = text(client.post(HOLD, {**form, "experiences": ["8"]}))
+    assert "used up as a whole: A walk to the weir with our gardener." in asked
+    assert 'name="experiences" value="8"' in asked
+    assert "Afternoon tea" not in asked
+    assert "for £4.00" in asked
+
+    client.post(HOLD, {**form, "experiences": ["8"], "confirmed": "1"})
+    session = PaymentSession.objects.get()
+    page = text(client.get(page_of(session)))
+    assert "A walk to the weir with our gardener" in page
+    assert "Afternoon tea" not in page
+
+    asked = text(client.get(move(session, "redeem")))
+    assert "…0001 are used up: A walk to the weir with our gardener." in asked
+    assert "They are worth £10.00 here and pay £4.00." in asked
+    client.post(move(session, "redeem"), filled(session, "redeem"))
+
+    used = [one.bit_value for one in sandbox.voucher(TEA).experiences if one.used_by]
+    assert used == [8]
+
+
+def test_a_part_of_an_experience_cannot_be_asked_for_an_order(staff, sandbox, worth):
+    payments.open_session(reference="order-1", amount_due="12.00")
+    client = staff(MOVE)
+    found = look_up(client, TEA)
+    assert "At most" not in found
+    assert "At most" in look_up(client)
+    form = {
+        "carried": carried_in(found),
+        "form_id": str(uuid.uuid4()),
+        "reference": "order-1",
+        "experiences": ["2", "8"],
+        "reason": "Phone order.",
+        "confirmed": "1",
+    }
+
+    client.post(APPLY, form)
+
+    state = payments.get_session(reference="order-1")
+    assert (state.amount_covered, state.redemptions[0].experiences) == (12, (2, 8))
+    page = text(client.get(page_of(PaymentSession.objects.get())))
+    assert "Experiences: Afternoon tea for two, A walk to the weir" in page
+
+
+def test_where_experiences_have_no_value_none_is_offered(staff, sandbox):
+    page = look_up(staff(MOVE), TEA)
+
+    assert "Afternoon tea for two" in page
+    assert "has not been told what an experience is worth" in page
+    assert "carried" not in page
+
+
+def test_a_voucher_whose_experiences_are_used_up_is_not_offered(staff, sandbox, worth):
+    payments.open_session(reference="order-1", amount_due="20.00")
+    payments.add_voucher(reference="order-1", voucher_no=TEA)
+    payments.confirm(reference="order-1")
+
+    page = look_up(staff(MOVE), TEA)
+
+    assert "order-1" in page
+    assert "carried" not in page
+
+
 def test_without_a_reason_nothing_is_done(staff, held, books):
     client = staff(MOVE)
     form = {**filled(held, "redeem"), "reason": "  "}
@@ -305,6 +562,26 @@ def test_more_than_is_left_is_refused_in_the_form(staff, redeemed, books):
 
     assert "This is more than is left to refund." in page
     assert books(HUNDRED) == 30
+
+
+def test_a_refund_that_was_refused_is_corrected_in_the_form(staff, redeemed, books):
+    client = staff(MOVE)
+    page = text(
+        client.post(
+            move(redeemed, "refund"), filled(redeemed, "refund", amount="31.00")
+        )
+    )
+
+    form = {**hidden_in(page), "amount": "20.00", "reason": "Corrected."}
+    answer = client.post(move(redeemed, "refund"), form, follow=True)
+
+    assert "Done." in text(answer)
+    assert books(HUNDRED) == 10
+    told = DeskAction.objects.order_by("created_at").values_list("reason", "outcome")
+    assert list(told) == [
+        ("On the telephone.", "amount_too_large"),
+        ("Corrected.", "done"),
+    ]
 
 
 def test_an_unknown_verb_is_not_found(staff, held):

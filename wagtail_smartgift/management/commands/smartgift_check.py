@@ -46,8 +46,7 @@ class Command(BaseCommand):
             self._tell(answer.state, site_id)
         self._tell_what_is_known(answer)
         if answer.state is None:
-            said = f" It says: {answer.words}" if answer.words else ""
-            raise CommandError(f"{answer.problem}{said}")
+            raise CommandError(_why_not(answer))
 
     def _tell(self, state: VoucherState, site_id: str) -> None:
         self.stdout.write(f"Type: {state.type}")
@@ -74,19 +73,30 @@ class Command(BaseCommand):
         return f"until {timezone.localtime(state.held_until):%H:%M:%S %Z}"
 
     def _tell_what_is_known(self, answer: enquiry.Answer) -> None:
-        for origin in answer.sold_in:
+        for item in answer.sold_in:
             self.stdout.write(
-                f"Sold here in order {origin.reference} ({origin.status}) for "
-                f"{origin.price}, {_day(origin.at)}"
+                f"Sold here in order {item.order.reference} ({item.order.status}) for "
+                f"{item.price}, {_day(item.order.created_at)}"
             )
-        for use in answer.uses:
-            why = f", {use.attention_code}" if use.attention_code else ""
+        if len(answer.uses) == enquiry.MOST_USES:
+            self.stdout.write(f"Its last {enquiry.MOST_USES} payments:")
+        for row in reversed(answer.uses):
+            session = row.session
+            why = f", {row.attention_code}" if row.attention_code else ""
             self.stdout.write(
-                f"Payment {use.reference} ({use.session_status}): {use.status}{why}, "
-                f"{use.amount} {use.currency}, {_day(use.at)}"
+                f"Payment {session.reference} ({session.status}): {row.status}{why}, "
+                f"{row.amount} {session.currency}, {_day(row.created_at)}"
             )
-        if not answer.sold_in and not answer.uses:
+        if not answer.is_known:
             self.stdout.write("Nothing is known of it here.")
+
+
+def _why_not(answer: enquiry.Answer) -> str:
+    """Say why there is no answer, as exactly as an operator needs it."""
+    if not answer.refused:
+        return f"Smart Gift could not be asked ({answer.trouble})."
+    said = f" It says: {answer.words}" if answer.words else ""
+    return f"Smart Gift refuses it ({answer.reason}).{said}"
 
 
 def _day(moment: Any) -> str:

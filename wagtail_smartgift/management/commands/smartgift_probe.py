@@ -116,18 +116,18 @@ class Command(BaseCommand):
             raise CommandError(
                 "--quota keeps tills and customers waiting, so it is not for production."
             )
-        wish = probing.Wish(
+        scope = probing.Scope(
             wait=options["wait"],
             sale=self._sale(account, options) if options["sell"] else None,
             quota=options["quota"],
         )
-        self._confirm(account, wish, options)
+        self._confirm(account, scope, options)
         try:
             report = probing.probe(
                 account=account,
                 site_id=site_id,
                 voucher_no=read_voucher_no(options["voucher_no"]),
-                wish=wish,
+                scope=scope,
                 tell=self.stdout.write,
             )
         except probing.NotProbed as refusal:
@@ -140,22 +140,22 @@ class Command(BaseCommand):
     # What will be done
 
     def _confirm(
-        self, account: Account, wish: probing.Wish, options: dict[str, Any]
+        self, account: Account, scope: probing.Scope, options: dict[str, Any]
     ) -> None:
         self.stdout.write(
             f"At {account.base_url}, account {account.alias}: the voucher is held "
             "several times, and up to "
             f"{probing.MOST_PENNIES} times {probing.PENNY} is redeemed and reversed."
         )
-        if wish.sale is not None:
+        if scope.sale is not None:
             self.stdout.write(
                 self.style.WARNING(
                     f"Up to {probing.MOST_ORDERS} REAL ORDERS of product "
-                    f"{wish.sale.product} are placed for {wish.sale.customer.email}. "
+                    f"{scope.sale.product} are placed for {scope.sale.customer.email}. "
                     "Only Smart Gift's dashboard can cancel them."
                 )
             )
-        if wish.quota:
+        if scope.quota:
             self.stdout.write(
                 self.style.WARNING(
                     "The quota is used up twice; everybody who shares the key waits."

@@ -12,7 +12,7 @@ from wagtail_smartgift.services.probing.run import (
     MOST_PENNIES,
     NotProbed,
     Report,
-    Wish,
+    Scope,
     probe,
 )
 
@@ -26,6 +26,6 @@ __all__ = [
     "Question",
     "Report",
     "Sale",
-    "Wish",
+    "Scope",
     "probe",
 ]

@@ -34,7 +34,7 @@ MOST_PENNIES = 8
 
 
 @dataclass(frozen=True)
-class Wish:
+class Scope:
     """What is to be asked beside the questions that cost neither time nor money."""
 
     #: Wait for a hold to run out, and for a new number to be found.
@@ -71,7 +71,7 @@ def probe(
     account: Account,
     site_id: str,
     voucher_no: str,
-    wish: Wish,
+    scope: Scope,
     tell: Callable[[str], None] = lambda _progress: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Report:
@@ -91,7 +91,7 @@ def probe(
     interrupted = False
     missing: Decimal | None = None
     try:
-        _ask(lab, wish, skipped, tell)
+        _ask(lab, scope, skipped, tell)
     except Stop as stop:
         skipped.append(str(stop))
     except KeyboardInterrupt:
@@ -199,29 +199,31 @@ def _settle_earlier_runs(lab: Lab) -> bool:
     return found
 
 
-def _ask(lab: Lab, wish: Wish, skipped: list[str], tell: Callable[[str], None]) -> None:
+def _ask(
+    lab: Lab, scope: Scope, skipped: list[str], tell: Callable[[str], None]
+) -> None:
     refused: dict[str, bool | None] = {}
     series: list[tuple[str, Callable[[], object]]] = [
         ("Asking about holds …", lambda: refused.update(of_holds.ask(lab))),
         ("Asking about tokens …", lambda: of_tokens.ask(lab, refused)),
         ("Asking about reversals …", lambda: of_tokens.ask_about_reversals(lab)),
     ]
-    if wish.wait:
+    if scope.wait:
         series.append(
             (
                 "Waiting for a hold to run out, about five minutes …",
                 lambda: of_tokens.ask_about_expired(lab),
             )
         )
-    if wish.sale is not None:
-        sale = wish.sale
+    if scope.sale is not None:
+        sale = scope.sale
         series.append(
             (
                 "Asking about sales, with real orders …",
-                lambda: of_sales.ask(lab, sale, wait=wish.wait),
+                lambda: of_sales.ask(lab, sale, wait=scope.wait),
             )
         )
-    if wish.quota:
+    if scope.quota:
         series.append(
             (
                 "Using the quota up, twice …",

@@ -74,7 +74,7 @@ class ConnectionView(WagtailAdminTemplateMixin, TemplateView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         answers = connection.examine(self.site)
-        works = all(one.verdict is connection.Verdict.WORKS for one in answers)
+        works = all(one.result is connection.Result.WORKS for one in answers)
         context = self.get_context_data(answers=answers, works=works)
         return self.render_to_response(context)
 

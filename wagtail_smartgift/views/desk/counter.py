@@ -11,32 +11,25 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path, reverse
-from django.utils import timezone
-from django.utils.formats import time_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import TemplateView
-from wagtail.admin.ui.tables import Column, DateColumn, Table, TitleColumn
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 from wagtail.permission_policies import ModelPermissionPolicy
 
-from wagtail_smartgift.choices import ProductType, RedemptionStatus
 from wagtail_smartgift.exceptions import PaymentError
-from wagtail_smartgift.models import (
-    DeskAction,
-    PaymentSession,
-    Redemption,
-    RedemptionEvent,
-)
-from wagtail_smartgift.services import desk
-from wagtail_smartgift.views.desk import journals
+from wagtail_smartgift.formats import format_price
+from wagtail_smartgift.models import PaymentSession, Redemption
+from wagtail_smartgift.services import desk, looking_up
+from wagtail_smartgift.views.desk import counter_found
 from wagtail_smartgift.views.desk.base import GuardedViewSet, moves_money
 from wagtail_smartgift.views.desk.counter_forms import (
     ApplyForm,
     HoldForm,
     LookUpForm,
     ReferenceForm,
+    named,
 )
 from wagtail_smartgift.views.desk.counter_moves import said
 from wagtail_smartgift.views.desk.counter_moving import (
@@ -44,15 +37,13 @@ from wagtail_smartgift.views.desk.counter_moving import (
     MoveView,
     PaymentView,
     ReleaseView,
+    say_in,
 )
-from wagtail_smartgift.views.desk.timeline import Timeline
 
 
 ICON = "tag"
 INDEX = "smartgift_counter:index"
 policy = ModelPermissionPolicy(Redemption)
-#: Lines of the timeline of one voucher.
-MOST_EVENTS = 300
 
 
 class CounterPage(PermissionCheckedMixin, WagtailAdminTemplateMixin, TemplateView):
@@ -85,7 +76,7 @@ class LookUpView(CounterPage):
         if not form.is_valid():
             return self.render_to_response(self.get_context_data(form=form))
         try:
-            found = desk.look_up(
+            found = looking_up.look_up(
                 voucher_no=form.cleaned_data["voucher_no"],
                 site=form.chosen_site,
                 user=request.user,
@@ -100,121 +91,22 @@ class LookUpView(CounterPage):
             self.get_context_data(form=LookUpForm.asking(), **self._result(found))
         )
 
-    def _result(self, found: desk.Found) -> dict[str, Any]:
-        carry = {"carried": found.carried}
+    def _result(self, found: looking_up.Found) -> dict[str, Any]:
         context: dict[str, Any] = {
             "found": found,
-            "facts": _facts(found),
-            "uses": _uses_table(found.uses) if found.uses else None,
-            "sold_in": _sold_table(found) if found.answer.sold_in else None,
-            "timeline": _timeline(found.uses),
+            "facts": counter_found.facts(found),
+            "uses": counter_found.uses_table(found),
+            "sold_in": counter_found.sold_table(found),
+            "timeline": counter_found.timeline(found),
         }
-        if self.may_move() and found.answer.state is not None:
-            context["hold_form"] = HoldForm(initial=carry, auto_id="hold_%s")
-            context["apply_form"] = ApplyForm(initial=carry, auto_id="apply_%s")
+        if self.may_move() and found.can_be_tried:
+            asked: dict[str, Any] = {
+                "initial": {"carried": found.carried},
+                "experiences": found.experiences,
+            }
+            context["hold_form"] = HoldForm(**asked, auto_id="hold_%s")
+            context["apply_form"] = ApplyForm(**asked, auto_id="apply_%s")
         return context
-
-
-def _facts(found: desk.Found) -> list[tuple[str, Any]]:
-    answer = found.answer
-    facts: list[tuple[str, Any]] = [(_("Voucher"), answer.display_code)]
-    state = answer.state
-    if state is None:
-        facts += [
-            (_("At Smart Gift"), answer.problem),
-            (_("In its words"), answer.words),
-        ]
-    elif state.type == ProductType.EXPERIENCE:
-        names = ", ".join(one.name for one in state.experiences)
-        facts += [
-            (_("Type"), ProductType.EXPERIENCE.label),
-            (_("Left on it"), names or _("Nothing")),
-        ]
-    else:
-        facts += [
-            (_("Type"), ProductType.MONETARY.label),
-            (_("Balance"), state.remaining_value),
-            (_("Can be redeemed here"), state.available_to_redeem),
-        ]
-    if state is not None:
-        facts.append((_("Held"), _held(found)))
-    return [(label, value) for label, value in facts if value not in {None, ""}]
-
-
-def _held(found: desk.Found) -> str:
-    """Say by whom it is held, and until when, as far as anybody knows."""
-    state = found.answer.state
-    ours = next(
-        (
-            row
-            for row in found.uses
-            if row.status in {RedemptionStatus.HELD, RedemptionStatus.HOLDING}
-        ),
-        None,
-    )
-    if ours is not None:
-        return _until(
-            ours.held_until,
-            known=_("By payment %(reference)s, until %(until)s"),
-            unknown=_("By payment %(reference)s, for at most five more minutes"),
-            reference=ours.session.reference,
-        )
-    if state is None or not state.held:
-        return _("No") if state is not None and state.held is False else _("Not known")
-    return _until(
-        state.held_until,
-        known=_("By a till or another shop, until %(until)s"),
-        unknown=_("By a till or another shop, for at most five more minutes"),
-    )
-
-
-def _until(at: Any, *, known: str, unknown: str, **values: str) -> str:
-    if at is None or at.tzinfo is None:
-        return unknown % values
-    return known % {**values, "until": time_format(timezone.localtime(at), "H:i:s")}
-
-
-def _uses_table(uses: Any) -> Table:
-    return Table(
-        [
-            TitleColumn(
-                "reference",
-                label=_("Payment"),
-                accessor="session.reference",
-                get_url=lambda row: reverse(PAYMENT, args=[row.session_id]),
-            ),
-            Column(
-                "payment_status",
-                label=_("Payment's status"),
-                accessor="session.get_status_display",
-            ),
-            Column("status", label=_("This voucher"), accessor="get_status_display"),
-            Column("amount", label=_("Amount")),
-            DateColumn("created_at", label=_("Added")),
-        ],
-        list(uses),
-    )
-
-
-def _sold_table(found: desk.Found) -> Table:
-    return Table(
-        [
-            Column("reference", label=_("Sold in order")),
-            Column("status", label=_("Status")),
-            Column("price", label=_("Price")),
-            DateColumn("at", label=_("Ordered")),
-        ],
-        list(found.answer.sold_in),
-    )
-
-
-def _timeline(uses: Any) -> Timeline:
-    newest = RedemptionEvent.objects.filter(
-        redemption__in=[row.pk for row in uses]
-    ).select_related("redemption")
-    events = sorted(newest.order_by("-id")[:MOST_EVENTS], key=lambda event: event.pk)
-    actions = DeskAction.objects.filter(session__in={row.session_id for row in uses})
-    return Timeline([*journals.of_redemptions(events), *journals.of_desk(actions)])
 
 
 class FindView(CounterPage):
@@ -265,31 +157,29 @@ class StartView(CounterPage):
         return redirect(INDEX)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        form = self.form_class(request.POST)
         try:
-            carried = desk.open_carried(
+            carried = looking_up.open_carried(
                 request.POST.get("carried", ""), user=request.user
             )
-        except desk.CarryLost:
+        except looking_up.CarryLost:
             messages.error(request, _("Please enter the voucher's number again."))
             return redirect(INDEX)
+        form = self.form_class(request.POST, experiences=carried.experiences)
         if form.is_valid() and carried.is_in(form.cleaned_data["reason"]):
             form.refuse_number(desk.NUMBER_IN_REASON)
         if not form.is_valid() or "confirmed" not in request.POST:
             return self._ask(form, carried)
-        wish = desk.Wish(
+        instruction = desk.Instruction(
             form_id=form.cleaned_data["form_id"],
             user=request.user,
             reason=form.cleaned_data["reason"],
-            amount=form.cleaned_data["amount"],
+            amount=form.cleaned_data.get("amount"),
+            experiences=tuple(form.cleaned_data.get("experiences", ())),
         )
         try:
-            session = self.do(wish, carried, form)
+            session = self.do(instruction, carried, form)
         except PaymentError as error:
-            for name, text in error.fields.items():
-                form.add_error(name if name in form.fields else None, str(text))
-            if not error.fields:
-                form.add_error(None, said(error))
+            say_in(form, error)
             return self._ask(form, carried)
         except desk.Conflict:
             messages.error(request, _("This form was sent before. Please start anew."))
@@ -301,7 +191,7 @@ class StartView(CounterPage):
         )
         return redirect(PAYMENT, session.id)
 
-    def _ask(self, form: Any, carried: desk.Carried) -> HttpResponse:
+    def _ask(self, form: Any, carried: looking_up.Carried) -> HttpResponse:
         summary = self.summary(form, carried) if form.is_valid() else None
         return self.render_to_response(
             self.get_context_data(
@@ -313,25 +203,40 @@ class StartView(CounterPage):
             )
         )
 
-    def summary(self, form: Any, carried: desk.Carried) -> Summary:
+    def summary(self, form: Any, carried: looking_up.Carried) -> Summary:
         raise NotImplementedError
 
-    def do(self, wish: desk.Wish, carried: desk.Carried, form: Any) -> Any:
+    def do(
+        self, instruction: desk.Instruction, carried: looking_up.Carried, form: Any
+    ) -> Any:
         raise NotImplementedError
+
+
+def _chosen(form: Any, carried: looking_up.Carried) -> tuple[str, ...]:
+    """Say what of an experience voucher is to be used; nothing of any other."""
+    chosen = form.cleaned_data.get("experiences", ())
+    names = [named(one) for one in carried.experiences if one.bit_value in chosen]
+    if not names:
+        return ()
+    return (
+        _("Once it is redeemed, these experiences are used up as a whole: %(names)s.")
+        % {"names": ", ".join(names)},
+    )
 
 
 class HoldView(StartView):
     form_class = HoldForm
     page_title = gettext_lazy("Hold a voucher")
 
-    def summary(self, form: Any, carried: desk.Carried) -> Summary:
+    def summary(self, form: Any, carried: looking_up.Carried) -> Summary:
         values = {
             "voucher": carried.display_code,
-            "amount": form.cleaned_data["amount"],
+            "amount": format_price(form.cleaned_data["amount"]),
         }
         return Summary(
             title=_("Hold voucher %(voucher)s for %(amount)s") % values,
             sentences=(
+                *_chosen(form, carried),
                 _(
                     "The whole voucher is held for five minutes; nobody else can use it "
                     "meanwhile."
@@ -341,15 +246,17 @@ class HoldView(StartView):
             button=_("Yes, hold it"),
         )
 
-    def do(self, wish: desk.Wish, carried: desk.Carried, form: Any) -> Any:
-        return desk.hold(wish, carried)
+    def do(
+        self, instruction: desk.Instruction, carried: looking_up.Carried, form: Any
+    ) -> Any:
+        return desk.hold(instruction, carried)
 
 
 class ApplyView(StartView):
     form_class = ApplyForm
     page_title = gettext_lazy("Apply a voucher to an order")
 
-    def summary(self, form: Any, carried: desk.Carried) -> Summary:
+    def summary(self, form: Any, carried: looking_up.Carried) -> Summary:
         values = {
             "voucher": carried.display_code,
             "reference": form.cleaned_data["reference"],
@@ -357,6 +264,7 @@ class ApplyView(StartView):
         return Summary(
             title=_("Apply voucher %(voucher)s to order %(reference)s") % values,
             sentences=(
+                *_chosen(form, carried),
                 _(
                     "The voucher is held for this order, and covers what it can of what "
                     "is due."
@@ -369,9 +277,11 @@ class ApplyView(StartView):
             button=_("Yes, apply it"),
         )
 
-    def do(self, wish: desk.Wish, carried: desk.Carried, form: Any) -> Any:
+    def do(
+        self, instruction: desk.Instruction, carried: looking_up.Carried, form: Any
+    ) -> Any:
         return desk.apply(
-            wish,
+            instruction,
             carried,
             reference=form.cleaned_data["reference"],
             amount_due=form.cleaned_data["amount_due"],

@@ -1,15 +1,19 @@
 """The forms of the voucher desk."""
 
 import uuid
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
+from django.http import QueryDict
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
 
 from wagtail_smartgift.redaction import Secret
 from wagtail_smartgift.references import is_reference
+from wagtail_smartgift.services.looking_up import Experience
 from wagtail_smartgift.views.desk.attention_forms import NumberInput, ReasonForm
 
 
@@ -66,26 +70,70 @@ class ReferenceForm(forms.Form):
         return reference
 
 
-class WishForm(ReasonForm):
+class InstructionForm(ReasonForm):
     """A reason, and an id that the form is known by if it comes twice."""
 
     form_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
 
+    def begin_anew(self) -> None:
+        """Be another form from now on: what was asked for under this id was refused."""
+        # No name for the copy: a crash would show it, with what else was typed.
+        self.data = cast("QueryDict", self.data).copy()
+        self.data["form_id"] = str(uuid.uuid4())
 
-class CarryingForm(forms.Form):
-    """Takes the number that was looked up along, sealed."""
 
-    carried = forms.CharField(widget=forms.HiddenInput, max_length=2000)
+class CarryingForm(InstructionForm):
+    """Takes the number that was looked up along, sealed.
+
+    Of an experience voucher it asks what is to be used: each experience is used up as a
+    whole, so an amount alone would say nothing about what the customer loses.
+    """
+
+    # With the names of all experiences in it, encrypted.
+    carried = forms.CharField(widget=forms.HiddenInput, max_length=50_000)
+    experiences = forms.TypedMultipleChoiceField(
+        label=_("Experiences to use"),
+        coerce=int,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("Each is used up as a whole, whatever the amount."),
+    )
+
+    def __init__(
+        self, *args: Any, experiences: Sequence[Experience] = (), **options: Any
+    ) -> None:
+        super().__init__(*args, **options)
+        if experiences:
+            self.offer(experiences)
+        else:
+            del self.fields["experiences"]
+
+    def offer(self, experiences: Sequence[Experience]) -> None:
+        """Ask which of these are to be used."""
+        field = cast("forms.TypedMultipleChoiceField", self.fields["experiences"])
+        field.choices = [(one.bit_value, named(one)) for one in experiences]
 
 
-class HoldForm(WishForm, CarryingForm):
+def named(experience: Experience) -> str:
+    """Return the name of an experience, or its number where it has none."""
+    return experience.name or gettext("Experience %(number)d") % {
+        "number": experience.bit_value
+    }
+
+
+class HoldForm(CarryingForm):
     amount = _amount(
         _("Amount"), help_text=_("What is to be redeemed. Nothing is taken yet.")
     )
-    field_order = ("amount", "reason")
+    field_order = ("experiences", "amount", "reason")
+
+    def offer(self, experiences: Sequence[Experience]) -> None:
+        super().offer(experiences)
+        self.fields["amount"].help_text = _(
+            "What the experiences are to pay. Nothing is taken yet."
+        )
 
 
-class ApplyForm(WishForm, CarryingForm):
+class ApplyForm(CarryingForm):
     reference = ReferenceForm.base_fields["reference"]
     amount_due = _amount(
         _("What the order comes to"),
@@ -97,20 +145,25 @@ class ApplyForm(WishForm, CarryingForm):
         required=False,
         help_text=_("The most to take from this voucher; empty: all that is needed."),
     )
-    field_order = ("reference", "amount_due", "amount", "reason")
+    field_order = ("reference", "amount_due", "experiences", "amount", "reason")
 
     clean_reference = ReferenceForm.clean_reference
 
+    def offer(self, experiences: Sequence[Experience]) -> None:
+        super().offer(experiences)
+        # Less than an experience is worth cannot be taken from it.
+        del self.fields["amount"]
 
-class RedeemForm(WishForm):
+
+class RedeemForm(InstructionForm):
     remaining = forms.DecimalField(widget=forms.HiddenInput)
 
 
-class ReverseForm(WishForm):
+class ReverseForm(InstructionForm):
     seen_status = forms.CharField(widget=forms.HiddenInput, max_length=16)
 
 
-class RefundForm(WishForm):
+class RefundForm(InstructionForm):
     amount = _amount(
         _("Amount"), required=False, help_text=_("Empty: all that is left.")
     )

@@ -6,15 +6,21 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from wagtail_smartgift import ledger
-from wagtail_smartgift.choices import DeskVerb, SessionStatus
+from wagtail_smartgift.choices import (
+    COUNTED_REDEMPTION_STATUSES,
+    DeskVerb,
+    SessionStatus,
+)
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession
-from wagtail_smartgift.services import desk
+from wagtail_smartgift.services import desk, looking_up
+from wagtail_smartgift.services.looking_up import Experience
 from wagtail_smartgift.views.desk.counter_forms import (
+    InstructionForm,
     RedeemForm,
     RefundForm,
     ReverseForm,
-    WishForm,
+    named,
 )
 
 
@@ -79,7 +85,7 @@ class Move:
     title: Any
     button: Any
     confirm: Any
-    form_class: type[WishForm] = WishForm
+    form_class: type[InstructionForm] = InstructionForm
     is_serious = False
     needs_held = False
 
@@ -89,7 +95,9 @@ class Move:
     def sentences(self, session: PaymentSession, money: Any) -> list[str]:
         raise NotImplementedError
 
-    def do(self, wish: desk.Wish, session: PaymentSession, form: Any) -> ledger.Session:
+    def do(
+        self, instruction: desk.Instruction, session: PaymentSession, form: Any
+    ) -> ledger.Session:
         raise NotImplementedError
 
 
@@ -105,8 +113,41 @@ class Prepare(Move):
             _("Nothing is taken."),
         ]
 
-    def do(self, wish: desk.Wish, session: PaymentSession, form: Any) -> ledger.Session:
-        return desk.prepare(wish, session)
+    def do(
+        self, instruction: desk.Instruction, session: PaymentSession, form: Any
+    ) -> ledger.Session:
+        return desk.prepare(instruction, session)
+
+
+def _used_up(state: ledger.Session, money: Any) -> list[str]:
+    """Say which experiences go, and how much of what they are worth."""
+    said = []
+    for row in state.redemptions:
+        if row.status not in COUNTED_REDEMPTION_STATUSES or not row.amount:
+            continue
+        if not row.experiences:
+            continue
+        said.append(
+            _("These experiences of voucher %(voucher)s are used up: %(names)s.")
+            % {"voucher": row.display_code, "names": chosen_names(row)}
+        )
+        if row.balance is not None and row.balance > row.amount:
+            said.append(
+                _(
+                    "They are worth %(worth)s here and pay %(amount)s. What is left of "
+                    "that is lost."
+                )
+                % {"worth": money(row.balance), "amount": money(row.amount)}
+            )
+    return said
+
+
+def chosen_names(row: ledger.RedemptionState) -> str:
+    """Name what is to be used of an experience voucher; empty for any other."""
+    names = dict(row.experiences_available)
+    return ", ".join(
+        named(Experience(bit, names.get(bit, ""))) for bit in row.experiences
+    )
 
 
 class Redeem(Move):
@@ -131,14 +172,19 @@ class Redeem(Move):
                 _("%(amount)s remain to be paid another way.")
                 % {"amount": money(state.amount_remaining)}
             )
-        if not session.reference.startswith(desk.PREFIX):
+        said += _used_up(state, money)
+        if not session.reference.startswith(looking_up.PREFIX):
             said.append(
                 _("The payment of this order is confirmed by it, and the shop is told.")
             )
         return said
 
-    def do(self, wish: desk.Wish, session: PaymentSession, form: Any) -> ledger.Session:
-        return desk.redeem(wish, session, remaining=form.cleaned_data["remaining"])
+    def do(
+        self, instruction: desk.Instruction, session: PaymentSession, form: Any
+    ) -> ledger.Session:
+        return desk.redeem(
+            instruction, session, remaining=form.cleaned_data["remaining"]
+        )
 
 
 class Refund(Move):
@@ -160,9 +206,11 @@ class Refund(Move):
             _("The payment stays confirmed, and the shop is told of the refund."),
         ]
 
-    def do(self, wish: desk.Wish, session: PaymentSession, form: Any) -> ledger.Session:
+    def do(
+        self, instruction: desk.Instruction, session: PaymentSession, form: Any
+    ) -> ledger.Session:
         return desk.refund(
-            wish, session, refunded_before=form.cleaned_data["refunded_before"]
+            instruction, session, refunded_before=form.cleaned_data["refunded_before"]
         )
 
 
@@ -185,8 +233,12 @@ class Reverse(Move):
             _("The payment is cancelled for good, and the shop is told."),
         ]
 
-    def do(self, wish: desk.Wish, session: PaymentSession, form: Any) -> ledger.Session:
-        return desk.reverse(wish, session, seen_status=form.cleaned_data["seen_status"])
+    def do(
+        self, instruction: desk.Instruction, session: PaymentSession, form: Any
+    ) -> ledger.Session:
+        return desk.reverse(
+            instruction, session, seen_status=form.cleaned_data["seen_status"]
+        )
 
 
 MOVES: dict[DeskVerb, Move] = {

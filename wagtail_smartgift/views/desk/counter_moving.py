@@ -31,8 +31,14 @@ from wagtail_smartgift.formats import format_price
 from wagtail_smartgift.models import PaymentSession, Redemption
 from wagtail_smartgift.services import desk
 from wagtail_smartgift.views.desk import journals
-from wagtail_smartgift.views.desk.counter_forms import WishForm
-from wagtail_smartgift.views.desk.counter_moves import MOVES, Move, next_step, said
+from wagtail_smartgift.views.desk.counter_forms import InstructionForm
+from wagtail_smartgift.views.desk.counter_moves import (
+    MOVES,
+    Move,
+    chosen_names,
+    next_step,
+    said,
+)
 from wagtail_smartgift.views.desk.timeline import Timeline
 
 
@@ -41,6 +47,18 @@ INDEX, PAYMENT, MOVE, RELEASE = (
     f"smartgift_counter:{name}" for name in ("index", "payment", "move", "release")
 )
 policy = ModelPermissionPolicy(Redemption)
+
+
+def say_in(form: Any, error: PaymentError) -> None:
+    """Say in a form why what it asked for was refused, ready to be corrected and sent."""
+    form.begin_anew()
+    for name, text in error.fields.items():
+        if name == "reason":
+            form.refuse_number(str(text))
+        else:
+            form.add_error(name if name in form.fields else None, str(text))
+    if not error.fields:
+        form.add_error(None, said(error))
 
 
 class PaymentPage(PermissionCheckedMixin, WagtailAdminTemplateMixin):
@@ -120,6 +138,9 @@ class PaymentView(PaymentPage, TemplateView):
         )
         return {
             "row": row,
+            "names": chosen_names(ledger.describe_redemption(row)),
+            "amount": self.money(row.amount),
+            "balance": "" if row.balance is None else self.money(row.balance),
             "held_until": row.held_until
             if row.status == RedemptionStatus.HELD
             else None,
@@ -166,21 +187,17 @@ class ConfirmPage(PaymentPage, FormView):
         )
 
     def form_valid(self, form: Any) -> HttpResponse:
-        wish = desk.Wish(
+        instruction = desk.Instruction(
             form_id=form.cleaned_data["form_id"],
             user=self.request.user,
             reason=form.cleaned_data["reason"],
             amount=form.cleaned_data.get("amount"),
         )
         try:
-            state = self.do(wish, form)
+            state = self.do(instruction, form)
         except PaymentError as error:
-            if "reason" in error.fields:
-                form.refuse_number(str(error.fields["reason"]))
-                return self.form_invalid(form)
-            if set(error.fields) <= set(form.fields) and error.fields:
-                for name, text in error.fields.items():
-                    form.add_error(name, str(text))
+            if error.fields and set(error.fields) <= set(form.fields):
+                say_in(form, error)
                 return self.form_invalid(form)
             messages.error(self.request, said(error))
         except desk.Conflict:
@@ -191,7 +208,7 @@ class ConfirmPage(PaymentPage, FormView):
             self.tell(state)
         return redirect(self.back_url)
 
-    def do(self, wish: desk.Wish, form: Any) -> ledger.Session:
+    def do(self, instruction: desk.Instruction, form: Any) -> ledger.Session:
         raise NotImplementedError
 
     def tell(self, state: ledger.Session) -> None:
@@ -217,7 +234,7 @@ class MoveView(ConfirmPage):
     def get_page_title(self) -> str:
         return str(self.move.title)
 
-    def get_form_class(self) -> type[WishForm]:
+    def get_form_class(self) -> type[InstructionForm]:
         return self.move.form_class
 
     def get_initial(self) -> dict[str, Any]:
@@ -231,12 +248,12 @@ class MoveView(ConfirmPage):
             is_serious=self.move.is_serious,
         )
 
-    def do(self, wish: desk.Wish, form: Any) -> ledger.Session:
-        return self.move.do(wish, self.session, form)
+    def do(self, instruction: desk.Instruction, form: Any) -> ledger.Session:
+        return self.move.do(instruction, self.session, form)
 
 
 class ReleaseView(ConfirmPage):
-    form_class = WishForm
+    form_class = InstructionForm
     page_title = gettext_lazy("Release a voucher")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -250,5 +267,5 @@ class ReleaseView(ConfirmPage):
             submit_label=_("Yes, release it"),
         )
 
-    def do(self, wish: desk.Wish, form: Any) -> ledger.Session:
-        return desk.release(wish, self.session, self.kwargs["redemption"])
+    def do(self, instruction: desk.Instruction, form: Any) -> ledger.Session:
+        return desk.release(instruction, self.session, self.kwargs["redemption"])

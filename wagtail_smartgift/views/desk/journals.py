@@ -1,7 +1,7 @@
 """The journals of payments, orders and the voucher desk, line by line for a timeline."""
 
 from collections.abc import Iterable
-from decimal import Decimal
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
@@ -14,9 +14,15 @@ from wagtail_smartgift.choices import (
 )
 from wagtail_smartgift.exceptions import ERROR_CODES
 from wagtail_smartgift.formats import format_price
-from wagtail_smartgift.models import DeskAction, RedemptionEvent, VoucherOrderEvent
+from wagtail_smartgift.models import (
+    DeskAction,
+    DeskLookUp,
+    RedemptionEvent,
+    VoucherOrderEvent,
+)
+from wagtail_smartgift.services.looking_up import TOLD
 from wagtail_smartgift.views.desk.timeline import Moment
-from wagtail_smartgift.views.desk.words import ORDER_OPERATIONS, reason
+from wagtail_smartgift.views.desk.words import ORDER_OPERATIONS, reason, why_not_told
 
 
 _TROUBLE = {Outcome.FAILED, Outcome.UNKNOWN}
@@ -28,7 +34,8 @@ def of_redemptions(
 ) -> list[Moment]:
     """Tell the journal of one or more vouchers; each event with its ``redemption``.
 
-    ``currency`` is left out where the vouchers are of several.
+    ``currency`` is left out where the payments are of several; then each redemption
+    comes with its ``session``.
     """
     return [
         Moment(
@@ -39,7 +46,7 @@ def of_redemptions(
                 "code": event.redemption.display_code,
             },
             outcome=event.get_outcome_display(),
-            detail=_details(event, currency),
+            detail=_details(event, currency or event.redemption.session.currency),
             actor=event.actor,
             is_trouble=event.outcome in _TROUBLE
             or event.status == RedemptionStatus.NEEDS_ATTENTION,
@@ -54,13 +61,13 @@ def _details(event: RedemptionEvent, currency: str) -> str:
         parts.append(str(reason(event.reason)))
     if event.amount is not None and event.operation in _MOVES_MONEY:
         parts.append(
-            _("Amount: %(amount)s.") % {"amount": _price(event.amount, currency)}
+            _("Amount: %(amount)s.") % {"amount": format_price(event.amount, currency)}
         )
     # Of an experience voucher it is a sum of flags, and tells staff nothing.
     if event.balance is not None and not event.redemption.is_experience:
         parts.append(
             _("The voucher held %(amount)s.")
-            % {"amount": _price(event.balance, currency)}
+            % {"amount": format_price(event.balance, currency)}
         )
     if event.redemption_ids and event.operation in _MOVES_MONEY:
         parts.append(
@@ -72,10 +79,6 @@ def _details(event: RedemptionEvent, currency: str) -> str:
     if event.note:
         parts.append(event.note)
     return " ".join(parts)
-
-
-def _price(amount: Decimal, currency: str) -> str:
-    return format_price(amount, currency) if currency else f"{amount:.2f}"
 
 
 def of_order(events: Iterable[VoucherOrderEvent]) -> list[Moment]:
@@ -104,8 +107,37 @@ def of_order(events: Iterable[VoucherOrderEvent]) -> list[Moment]:
     ]
 
 
+def of_look_ups(look_ups: Iterable[DeskLookUp]) -> list[Moment]:
+    """Tell who looked a number up at the voucher desk."""
+    return [
+        Moment(
+            at=one.created_at,
+            what=_("Looked up at the voucher desk"),
+            outcome=_look_up_outcome(one.outcome),
+            actor=one.actor,
+        )
+        for one in look_ups
+    ]
+
+
+def _look_up_outcome(word: str) -> str:
+    if word == TOLD:
+        return pgettext("what Smart Gift did about a look-up", "Told")
+    if not word:
+        return pgettext("what Smart Gift did about a look-up", "Not known")
+    return str(why_not_told(word))
+
+
+def _names(experiences: Iterable[dict[str, Any]]) -> str:
+    return ", ".join(one["name"] or str(one["bit_value"]) for one in experiences)
+
+
 def of_desk(actions: Iterable[DeskAction], *, currency: str = "") -> list[Moment]:
-    """Tell what staff asked for at the voucher desk, and why."""
+    """Tell what staff asked for at the voucher desk, and why.
+
+    ``currency`` is left out where the payments are of several; then each action comes
+    with its ``session``.
+    """
     return [
         Moment(
             at=action.created_at,
@@ -115,8 +147,15 @@ def of_desk(actions: Iterable[DeskAction], *, currency: str = "") -> list[Moment
                 part
                 for part in (
                     _("Amount: %(amount)s.")
-                    % {"amount": _price(action.amount, currency)}
+                    % {
+                        "amount": format_price(
+                            action.amount, currency or action.session.currency
+                        )
+                    }
                     if action.amount is not None
+                    else "",
+                    _("Experiences: %(names)s.") % {"names": _names(action.experiences)}
+                    if action.experiences
                     else "",
                     action.reason,
                 )

@@ -23,7 +23,7 @@ MOST_DAY_BARS = 62
 
 
 @dataclass(frozen=True)
-class Column:
+class FigureColumn:
     """One of the figures: its name in ``Figures``, and its heading."""
 
     name: str
@@ -38,30 +38,30 @@ class Column:
 
 
 SALES = (
-    Column("sold_count", gettext_lazy("Vouchers sold")),
-    Column(
+    FigureColumn("sold_count", gettext_lazy("Vouchers sold")),
+    FigureColumn(
         "sold", gettext_lazy("Sold"), is_money=True, chart=gettext_lazy("Vouchers sold")
     ),
 )
 COLUMNS = (
     *SALES,
-    Column("redeemed_count", gettext_lazy("Redemptions")),
-    Column(
+    FigureColumn("redeemed_count", gettext_lazy("Redemptions")),
+    FigureColumn(
         "redeemed",
         gettext_lazy("Redeemed"),
         is_money=True,
         chart=gettext_lazy("Redeemed"),
     ),
-    Column("reversed_count", gettext_lazy("Reversals")),
-    Column(
+    FigureColumn("reversed_count", gettext_lazy("Reversals")),
+    FigureColumn(
         "reversed",
         gettext_lazy("Reversed"),
         is_money=True,
         chart=gettext_lazy("Reversed"),
     ),
-    Column("net", gettext_lazy("Redeemed less reversed"), is_money=True),
-    Column("lost_count", gettext_lazy("Lost sales")),
-    Column(
+    FigureColumn("net", gettext_lazy("Redeemed less reversed"), is_money=True),
+    FigureColumn("lost_count", gettext_lazy("Lost sales")),
+    FigureColumn(
         "lost",
         gettext_lazy("Amount of lost sales"),
         is_money=True,
@@ -96,7 +96,7 @@ def line_name(line: Line, grouping: Grouping) -> str:
 
 
 def sections(
-    lines: Sequence[Line], columns: Sequence[Column], grouping: Grouping
+    lines: Sequence[Line], columns: Sequence[FigureColumn], grouping: Grouping
 ) -> list[Section]:
     """Return the sections of a report, that of the shop's own currency first."""
     usual = get_conf().currency
@@ -117,7 +117,9 @@ def sections(
     ]
 
 
-def _row(label: str, figures: Figures, columns: Sequence[Column], currency: str) -> Row:
+def _row(
+    label: str, figures: Figures, columns: Sequence[FigureColumn], currency: str
+) -> Row:
     return Row(
         label=label,
         cells=[column.text(figures, currency) for column in columns],
@@ -126,7 +128,7 @@ def _row(label: str, figures: Figures, columns: Sequence[Column], currency: str)
 
 def _charts(
     lines: Sequence[Line],
-    columns: Sequence[Column],
+    columns: Sequence[FigureColumn],
     grouping: Grouping,
     currency: str,
 ) -> list[Chart]:
@@ -141,7 +143,7 @@ def _charts(
 
 
 def _chart(
-    column: Column, lines: Sequence[Line], grouping: Grouping, currency: str
+    column: FigureColumn, lines: Sequence[Line], grouping: Grouping, currency: str
 ) -> Chart:
     bars = [
         Bar(

@@ -38,7 +38,7 @@ from wagtail_smartgift.views.desk.report_pages import (
 from wagtail_smartgift.views.desk.report_tables import (
     COLUMNS,
     SALES,
-    Column,
+    FigureColumn,
     line_name,
     sections,
 )
@@ -92,7 +92,7 @@ class FiguresView(ReportPageMixin, SafeExport, ReportView):
         ]
 
     @property
-    def report_columns(self) -> Sequence[Column]:
+    def report_columns(self) -> Sequence[FigureColumn]:
         return SALES if self.wanted.knows_sales_alone else COLUMNS
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -90,6 +90,20 @@ def reason(code: str) -> str | Promise:
     return code
 
 
+#: What is better said of a number that was looked up: more is known, or less.
+_LOOK_UPS: dict[str, str | Promise] = {
+    "invalid_voucher": gettext_lazy(
+        "Smart Gift refuses it: it is unknown, used up, has run out, or is not for "
+        "this site."
+    ),
+}
+
+
+def why_not_told(code: str) -> str | Promise:
+    """Say why Smart Gift tells nothing of a number (``enquiry.Answer.reason``)."""
+    return _LOOK_UPS.get(code) or reason(code)
+
+
 def why_a_person(code: str) -> str | Promise:
     """Say why only a person can decide (``attention_code``)."""
     return AttentionReason(code).label if code in AttentionReason.values else code
