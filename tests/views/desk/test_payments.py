@@ -418,3 +418,21 @@ def test_the_shops_notes_are_shown_safely(sandbox, staff):
     assert "And 15 more." in page
     for secret in ("GOOD-0050", "sk_1", ">abc<", "x" * 501):
         assert secret not in page
+
+
+def test_a_payment_leads_to_where_something_can_be_done_about_it(paid, staff):
+    session = PaymentSession.objects.get(reference="order-1")
+    page = reverse("smartgift_payments:detail", args=[session.pk])
+    case = reverse("smartgift_attention:payment", args=[session.pk])
+    desk = reverse("smartgift_counter:payment", args=[session.pk])
+    finance = staff(LOOK, "settle_paymentsession", "desk_redemption")
+    assert case not in text(finance.get(page))
+    assert desk in text(finance.get(page))
+
+    PaymentSession.objects.update(status="needs_attention", attention_code="refund")
+
+    assert case in text(finance.get(page))
+    assert page in text(finance.get(case))
+    looker = text(staff(LOOK, name="baker").get(page))
+    assert case not in looker
+    assert desk not in looker
