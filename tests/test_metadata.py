@@ -8,8 +8,10 @@ from html import unescape
 
 import pytest
 from django.contrib.sites.requests import RequestSite
+from django.db import connection
 from django.template import RequestContext, Template
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from wagtail.contrib.sitemaps import Sitemap
 from wagtail.images import get_image_model
@@ -22,6 +24,7 @@ from tests.factories import (
     make_site,
     make_voucher_page,
 )
+from wagtail_smartgift.models import VoucherPage, VoucherProduct
 
 
 pytestmark = [
@@ -311,6 +314,26 @@ def test_the_sitemap_has_what_can_be_bought(site, index):
     ]
     [entry] = [url for url in urls if url["location"].endswith("/p/2/")]
     assert entry["lastmod"] == plain.changed_at
+
+
+def test_a_sitemap_costs_the_same_however_many_pages_it_has(site, index):
+    make_voucher_page(index, make_product(1))
+    locations()
+    with CaptureQueriesContext(connection) as one:
+        locations()
+    for number in range(2, 12):
+        make_voucher_page(index, make_product(number))
+
+    with CaptureQueriesContext(connection) as many:
+        found, _urls = locations()
+
+    assert len(found) == 13
+    assert len(many) == len(one)
+    # Asked about one page alone, it says the same.
+    for page in VoucherPage.objects.all():
+        assert page.get_sitemap_urls()
+    VoucherProduct.objects.update(available_count=0)
+    assert not any(page.get_sitemap_urls() for page in VoucherPage.objects.all())
 
 
 def test_of_two_indexes_one_lists_the_plain_addresses(site, index):

@@ -11,6 +11,7 @@ from django.utils import timezone
 from wagtail import blocks
 from wagtail.images import get_image_model
 from wagtail.images.tests.utils import get_test_image_file
+from wagtail.models import Site
 
 from tests.factories import (
     make_experience,
@@ -19,7 +20,7 @@ from tests.factories import (
     make_site,
     make_voucher_page,
 )
-from wagtail_smartgift.models import VoucherProduct
+from wagtail_smartgift.models import SmartGiftSettings, VoucherProduct
 from wagtail_smartgift.voucher_blocks import (
     BalanceCheckBlock,
     VoucherGridBlock,
@@ -309,3 +310,33 @@ def test_a_product_is_chosen_with_the_desks_dialog(index):
     assert list(chooser.extract_references(product)) == [
         (VoucherProduct, str(product.pk), "", "")
     ]
+
+
+def test_a_page_outlives_a_shop_that_is_set_up_wrong(rf, index, caplog):
+    """The site names an account that is gone: its home page must not be."""
+    product = make_product(1)
+    own = SmartGiftSettings.objects.create(site=Site.objects.get(), account="nobody")
+    parts = [
+        ("teaser", {"product": product.pk}),
+        grid(),
+        grid(show="chosen", products=[product.pk]),
+    ]
+
+    assert [text_of(shown(rf, part)) for part in parts] == ["", "", ""]
+    assert "Vouchers are left out of a page." in caplog.text
+    assert "nobody" in caplog.text
+
+    own.delete()
+    assert all("Voucher 1" in shown(rf, part) for part in parts)
+
+
+def test_the_cards_of_a_grid_with_a_heading_stand_below_it(rf, index):
+    make_product(1)
+
+    levels = [
+        re.findall(r"<h(\d)", shown(rf, part))
+        for part in (grid(heading="Ours"), grid())
+    ]
+
+    assert levels[0] == ["2", "3"]
+    assert levels[1] == ["2"]

@@ -12,6 +12,7 @@ from html import unescape
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
@@ -21,7 +22,7 @@ from wagtail.models import Site
 from wagtail.rich_text import get_text_for_indexing
 
 from wagtail_smartgift import selectors
-from wagtail_smartgift.choices import Availability, ProductType
+from wagtail_smartgift.choices import Availability, ProductStatus, ProductType
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import (
     AbstractVoucherIndexPage,
@@ -187,6 +188,26 @@ def plain_sitemap(
         url = addresses.plain_url(product)
         if url and addresses.page(product) is None:
             yield {"location": url, "lastmod": product.changed_at}
+
+
+def is_in_sitemap(page: AbstractVoucherPage, request: HttpRequest | None) -> bool:
+    """Tell whether a page's product can be bought and is listed.
+
+    One query for all pages of a sitemap: what it answers stays with the request.
+    """
+    if request is None:
+        return _listed().filter(pk=page.product_id).exists()
+    known: set[int] | None = getattr(request, "_smartgift_listed", None)
+    if known is None:
+        known = set(_listed().values_list("pk", flat=True))
+        request._smartgift_listed = known  # type: ignore[attr-defined]
+    return page.product_id in known
+
+
+def _listed() -> QuerySet[VoucherProduct]:
+    return VoucherProduct.objects.filter(
+        selectors.available_as(Availability.ON_SALE), status=ProductStatus.ACTIVE
+    )
 
 
 def _offer(

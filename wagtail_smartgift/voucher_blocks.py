@@ -14,6 +14,7 @@ how many there are. What the site's shop does not sell (any more) is left out; w
 sold out says so. The page that they stand on loads ``wagtail_smartgift/smartgift.css``.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,8 @@ from wagtail_smartgift.cards import OFFERED_TYPES, Card, cards_for
 from wagtail_smartgift.choices import Availability
 from wagtail_smartgift.models import VoucherProduct
 
+
+logger = logging.getLogger(__name__)
 
 #: More is a page of its own: the voucher index.
 MOST_CARDS = 48
@@ -184,21 +187,20 @@ class BalanceCheckBlock(blocks.StructBlock):
 
 def _first_on_sale(number: int) -> list[int | None]:
     """Return products to show an editor what a block looks like; at least one place."""
-    try:
-        account = selectors.shop_for(None).account
-    except ImproperlyConfigured:
+    shop = _shop(None)
+    if shop is None:
         return [None]
-    products = selectors.products_on_sale(account).values_list("pk", flat=True)
+    products = selectors.products_on_sale(shop.account).values_list("pk", flat=True)
     return list(products[:number]) or [None]
 
 
 def _on_sale(
     value: Mapping[str, Any], parent_context: Mapping[str, Any] | None
 ) -> list[Card]:
-    site = _site(_request(parent_context))
-    products = selectors.products_on_sale(
-        selectors.shop_for(site).account, type=value.get("type") or None
-    )
+    shop = _shop(_site(_request(parent_context)))
+    if shop is None:
+        return []
+    products = selectors.products_on_sale(shop.account, type=value.get("type") or None)
     limit = min(value.get("limit") or MOST_CARDS, MOST_CARDS)
     return _cards(list(products[:limit]), parent_context)
 
@@ -211,7 +213,9 @@ def _cards(
         return []
     request = _request(parent_context)
     site = _site(request)
-    shop = selectors.shop_for(site)
+    shop = _shop(site)
+    if shop is None:
+        return []
     return cards_for(
         [
             product
@@ -222,6 +226,18 @@ def _cards(
         language=_language(parent_context),
         request=request,
     )
+
+
+def _shop(site: Site | None) -> selectors.Shop | None:
+    """Return what the site is to Smart Gift; None where that cannot be told.
+
+    A page is more than its vouchers: it is shown without them, and the log says why.
+    """
+    try:
+        return selectors.shop_for(site)
+    except ImproperlyConfigured:
+        logger.exception("Vouchers are left out of a page.")
+        return None
 
 
 def _request(parent_context: Mapping[str, Any] | None) -> HttpRequest | None:

@@ -27,7 +27,7 @@ from wagtail_smartgift.views.desk.group import GiftVouchersGroup
 from wagtail_smartgift.views.desk.home import add_panel
 from wagtail_smartgift.views.desk.inbox import InboxViewSet
 from wagtail_smartgift.views.desk.pictures import import_picture
-from wagtail_smartgift.views.desk.products import ProductChooserViewSet
+from wagtail_smartgift.views.desk.product_chooser import ProductChooserViewSet
 from wagtail_smartgift.views.desk.remote_data import IMPORT_URL
 from wagtail_smartgift.views.desk.sync import SyncLogFormatter
 

@@ -178,7 +178,7 @@ def test_an_answer_that_fails_leaves_everything(account, sandbox, fault):
     row = CatalogueSync.objects.get()
     assert row.synced_at == synced_at
     assert row.failed_at is not None
-    assert row.failure == str(caught.value)[:255]
+    assert row.failure == caught.value.failure.value
     assert "sk_sandbox" not in str(caught.value)
 
     catalogue.sync(account)

@@ -11,6 +11,7 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
+from wagtail.log_actions import log
 from wagtail.models import ModelLogEntry
 
 from tests.inbox import ORDER, SECRET, Shop, message, timeline
@@ -26,6 +27,7 @@ from wagtail_smartgift import migrations, payments, sales
 from wagtail_smartgift.choices import OrderStatus, SessionStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import (
+    DeskAction,
     InboxMessage,
     OutboxEvent,
     PaymentSession,
@@ -33,9 +35,12 @@ from wagtail_smartgift.models import (
     SessionEmail,
     StoredAnswer,
     VoucherOrder,
+    VoucherOrderEvent,
 )
 from wagtail_smartgift.services import (
+    cases,
     catalogue,
+    desk,
     forgetting,
     inbox,
     privacy,
@@ -220,6 +225,49 @@ def test_an_erasure_leaves_the_books_and_nobody_in_them(shop):
     assert VoucherOrder.objects.get(reference="mary-1").customer["first_name"] == "Mary"
     assert payments.get_session(reference="mary-2").metadata
     assert privacy.find("mary@example.org").messages == 1
+
+
+@pytest.fixture
+def written(shop, django_user_model):
+    """Staff have written about both, at the voucher desk and in settling a case."""
+    user = django_user_model.objects.create_user("miller")
+    for reference, name in (("john-2", "Smith"), ("mary-2", "Jones")):
+        session = PaymentSession.objects.get(reference=reference)
+        DeskAction.objects.create(
+            session=session, verb="refund", reason=f"M. {name} rang.", actor="miller"
+        )
+        data = {"verb": "refund", "reason": f"M. {name} rang."}
+        log(instance=session, action=desk.MOVE_ACTION, user=user, data=data)
+    order = VoucherOrder.objects.get(reference="john-1")
+    data = {"verdict": "sold", "reason": "Mr Smith has it."}
+    log(instance=order, action=cases.SETTLE_ACTION, user=user, data=data)
+    order.events.create(
+        operation="settle", outcome="succeeded", status="placed", note="Smith has it."
+    )
+
+
+def test_what_staff_wrote_is_handed_out(written):
+    document = privacy.export(JOHN)
+
+    (said,) = document["payments"][1]["written_by_staff"]
+    assert (said["about"], said["text"]) == ("refund", "M. Smith rang.")
+    (said,) = document["orders"][0]["written_by_staff"]
+    assert (said["about"], said["text"]) == ("settle", "Smith has it.")
+    assert "Jones" not in str(document)
+    assert "miller" not in str(document)
+
+
+def test_what_staff_wrote_is_erased_but_for_the_journals(written):
+    privacy.erase(JOHN)
+
+    reasons = DeskAction.objects.order_by("session__reference")
+    assert list(reasons.values_list("reason", flat=True)) == ["", "M. Jones rang."]
+    logged = str(list(ModelLogEntry.objects.values_list("data", flat=True)))
+    assert "Smith" not in logged
+    assert "M. Jones rang." in logged
+    # Who did what, and when, stays.
+    assert ModelLogEntry.objects.filter(action=desk.MOVE_ACTION).count() == 2
+    assert VoucherOrderEvent.objects.get(operation="settle").note == "Smith has it."
 
 
 def test_an_emptied_message_says_so_and_is_not_replayed(shop):

@@ -8,7 +8,7 @@ from wagtail.models import ModelLogEntry
 
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import SyncRun, VoucherProduct
-from wagtail_smartgift.services import catalogue, sync_runs
+from wagtail_smartgift.services import catalogue, sync_failures, sync_runs
 
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -104,14 +104,15 @@ def test_whoever_asks_again_wakes_what_was_lost(queued, account, settings):
     assert sync_runs.ask(account).status == "done"
 
 
-def test_an_account_that_is_gone_meanwhile_fails_in_words(queued, configure):
+def test_an_account_that_is_gone_meanwhile_fails(queued, configure):
     SyncRun.objects.update(account="gone")
 
     sync_runs.work(queued.pk)
 
     queued.refresh_from_db()
     assert queued.status == "failed"
-    assert "gone" in queued.failure
+    assert queued.failure == "no_account"
+    assert "“gone”" in sync_failures.in_words(queued.failure, account="gone")
 
 
 def test_old_runs_are_forgotten(account):

@@ -212,6 +212,7 @@ class CatalogueSync(models.Model):
     #: The last change that an event has told of.
     told_at = models.DateTimeField(null=True, editable=False)
     failed_at = models.DateTimeField(null=True, editable=False)
+    #: Why it could not be read: a word of ``services.sync_failures``.
     failure = models.CharField(max_length=255, blank=True, editable=False)
     #: Smart Gift's payment methods, ``[{"id": …, "name": …}]``, read with it.
     payment_methods = models.JSONField(default=list, editable=False)

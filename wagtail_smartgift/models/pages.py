@@ -26,7 +26,6 @@ from wagtail.models import Page, get_page_models
 from wagtail.search import index
 
 from wagtail_smartgift.blocks import VoucherBodyBlock
-from wagtail_smartgift.choices import Availability
 from wagtail_smartgift.models.catalogue import VoucherProduct
 from wagtail_smartgift.models.panels import RemoteDataPanel
 
@@ -96,6 +95,8 @@ class AbstractVoucherPage(_OverPage):
     voucher_view = "wagtail_smartgift.views.vouchers.voucher_page"
     #: ``(product, *, page, parent) -> None``, raises ``ValidationError``.
     product_validator = "wagtail_smartgift.forms.validate_page_product"
+    #: ``(page, request) -> bool``, whether a sitemap has the page's address.
+    sitemap_filter = "wagtail_smartgift.metadata.is_in_sitemap"
     voucher_template = "wagtail_smartgift/voucher_page.html"
     base_form_class = VoucherPageForm
 
@@ -152,10 +153,9 @@ class AbstractVoucherPage(_OverPage):
 
     def get_sitemap_urls(self, request: HttpRequest | None = None) -> list[Any]:
         # A voucher that cannot be bought tells search engines not to list it.
-        on_sale = self.product.availability == Availability.ON_SALE
-        if not (on_sale and self.product.is_listed):
-            return []
-        return super().get_sitemap_urls(request)
+        if import_string(self.sitemap_filter)(self, request):
+            return super().get_sitemap_urls(request)
+        return []
 
 
 class AbstractVoucherIndexPage(RoutablePageMixin, models.Model):

@@ -52,7 +52,7 @@ class SyncRun(models.Model):
     unchanged = models.PositiveIntegerField(_("unchanged"), default=0, editable=False)
     gone = models.PositiveIntegerField(_("gone"), default=0, editable=False)
     returned = models.PositiveIntegerField(_("back"), default=0, editable=False)
-    #: Why the catalogue was left as it is, in words.
+    #: Why the catalogue was left as it is: a word of ``services.sync_failures``.
     failure = models.CharField(max_length=255, blank=True, editable=False)
 
     class Meta:

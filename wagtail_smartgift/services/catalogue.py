@@ -21,7 +21,6 @@ from typing import Any, TypeVar
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from wagtail_smartgift import client as smartgift
 from wagtail_smartgift import selectors
@@ -34,6 +33,7 @@ from wagtail_smartgift.services.catalogue_reading import (
     known_digest,
     read_product,
 )
+from wagtail_smartgift.services.sync_failures import SyncFailure, failure_of, in_words
 
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,23 @@ class SyncResult:
 
 
 class CatalogueSyncError(Exception):
-    """The catalogue was left as it is; ``str()`` says why and what to do."""
+    """The catalogue was left as it is; ``str()`` says why and what to do.
+
+    ``failure`` is the word to keep of it. ``detail`` is what Smart Gift or the network
+    said, for developers: English, and in the log and the command alone.
+    """
+
+    def __init__(
+        self, failure: SyncFailure, account: Account, detail: str = ""
+    ) -> None:
+        super().__init__(failure, account.alias, detail)
+        self.failure = failure
+        self.account = account
+        self.detail = detail
+
+    def __str__(self) -> str:
+        words = in_words(self.failure, account=self.account.alias)
+        return f"{words} ({self.detail})" if self.detail else words
 
 
 def sync(
@@ -101,7 +117,7 @@ def sync(
     try:
         answer = _ask(account, known, allow_empty=allow_empty, patience=patience)
     except CatalogueSyncError as error:
-        _record(account, failed_at=timezone.now(), failure=str(error)[:255])
+        _record(account, failed_at=timezone.now(), failure=error.failure.value)
         logger.warning("Catalogue of %s left as it is: %s", account.alias, error)
         raise
     now = timezone.now()
@@ -153,7 +169,7 @@ def refresh_payment_methods(
             lane=Lane.CATALOGUE
         )
     except smartgift.SmartGiftError as error:
-        raise CatalogueSyncError(_advice(account, error)) from error
+        raise _left(account, error) from error
     _record(
         account,
         payment_methods=[{"id": item.id, "name": item.name} for item in methods],
@@ -180,19 +196,12 @@ def _ask(
             known=unchanged, lane=Lane.CATALOGUE
         )
     except smartgift.SmartGiftError as error:
-        raise CatalogueSyncError(_advice(account, error)) from error
+        raise _left(account, error) from error
     if any(remote_id > 2**63 - 1 for remote_id in answer.digests):
-        raise CatalogueSyncError(
-            _("Smart Gift's answer has a product number that is not one.")
-        )
+        raise CatalogueSyncError(SyncFailure.WRONG_NUMBER, account)
     had_some = any(gone_at is None for _digest, gone_at in known.values())
     if not answer.digests and had_some and not allow_empty:
-        raise CatalogueSyncError(
-            _(
-                "Smart Gift lists no products, but there were some. If there really "
-                "are none any more, run smartgift_sync --allow-empty."
-            )
-        )
+        raise CatalogueSyncError(SyncFailure.EMPTY, account)
     return answer
 
 
@@ -304,39 +313,7 @@ def _batches(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
         yield items[start : start + BATCH]
 
 
-def _advice(account: Account, error: smartgift.SmartGiftError) -> str:
-    """Say what went wrong and who can do what about it; free of any secret."""
-    values = {"account": account.alias, "url": account.base_url}
-    if isinstance(error, smartgift.Unauthorised):
-        return (
-            _(
-                "Smart Gift does not accept the key of the account “%(account)s”. "
-                "Check its API_KEY."
-            )
-            % values
-        )
-    if isinstance(error, smartgift.Misrouted):
-        return (
-            _("%(url)s is not Smart Gift's API. Check the account's BASE_URL.") % values
-        )
-    if isinstance(error, (smartgift.RateLimited, smartgift.CallNotAllowed)):
-        return _(
-            "The quota of calls to Smart Gift is used up at the moment. "
-            "Try again in a minute."
-        )
-    if isinstance(error, smartgift.NotSent):
-        return (
-            _(
-                "%(url)s cannot be reached. Check the account's BASE_URL and the "
-                "network, then try again."
-            )
-            % values
-        )
-    if isinstance(error, smartgift.Refused):
-        return _(
-            "Smart Gift refused to answer (%(error)s). Ask Smart Gift's support."
-        ) % {"error": error}
-    return _(
-        "Smart Gift's answer broke off or could not be understood (%(error)s). "
-        "Try again later; if it stays so, ask Smart Gift's support."
-    ) % {"error": error}
+def _left(account: Account, error: smartgift.SmartGiftError) -> CatalogueSyncError:
+    failure = failure_of(error)
+    says_more = failure in {SyncFailure.REFUSED, SyncFailure.UNREADABLE}
+    return CatalogueSyncError(failure, account, str(error) if says_more else "")

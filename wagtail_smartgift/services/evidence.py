@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
+from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -266,6 +267,27 @@ def of_session(session: PaymentSession) -> list[Case]:
     """Return what has to be decided about a payment, in the order of its vouchers."""
     rows = session.redemptions.order_by("position", "leg")
     return [case for row in rows if (case := of(row, session)) is not None]
+
+
+def in_doubt(
+    sessions: Sequence[PaymentSession],
+) -> dict[UUID, list[Redemption]]:
+    """Return session -> the vouchers that its case is about, in one query.
+
+    Those that wait for a person; where none does (the books differ, a refund), those
+    from which money was taken. One that a rest has replaced is not counted twice.
+    """
+    found: dict[UUID, list[Redemption]] = {session.pk: [] for session in sessions}
+    rows = Redemption.objects.filter(session__in=list(found))
+    for row in rows.order_by("position", "leg"):
+        found[row.session_id].append(row)
+    return {pk: _in_doubt(rows) for pk, rows in found.items()}
+
+
+def _in_doubt(rows: Sequence[Redemption]) -> list[Redemption]:
+    waiting = [row for row in rows if row.status == S.NEEDS_ATTENTION]
+    replaced = {row.replaces_id for row in rows}
+    return waiting or [row for row in rows if row.proof and row.pk not in replaced]
 
 
 # -- all of them ---------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 A voucher order that is settled keeps what was sold, for how much, when and under which
 reference; a payment keeps its whole journal. What goes is who bought, where it was sent,
-what was written on the vouchers, and whatever the shop attached to a payment. Voucher
+what was written on the vouchers, whatever the shop attached to a payment, and what staff
+wrote about it outside of the journals. Voucher
 numbers stay, encrypted: they are money and name nobody, and a customer may ask about a
 voucher years later.
 
@@ -34,7 +35,13 @@ from wagtail_smartgift.models import (
     SessionSecret,
     VoucherOrder,
 )
-from wagtail_smartgift.services import answers, counters, delivery_rounds, inbox
+from wagtail_smartgift.services import (
+    answers,
+    counters,
+    delivery_rounds,
+    inbox,
+    staff_words,
+)
 
 
 #: Rows that are read at once, and payments that are written in one transaction.
@@ -167,6 +174,7 @@ def forget_order(order: VoucherOrder) -> bool:
         )
         if done:
             order.items.update(to="", sender="", message="")
+            staff_words.forget_order(order.pk)
     return bool(done)
 
 
@@ -240,6 +248,10 @@ def forget_payments(rows: "QuerySet[PaymentSession]") -> int:
             SessionEmail.objects.filter(
                 session__in=pks, session__forgotten_at__isnull=False
             ).delete()
+            forgotten = PaymentSession.objects.filter(
+                pk__in=pks, forgotten_at__isnull=False
+            )
+            staff_words.forget_payments(forgotten.values_list("pk", flat=True))
     return done
 
 

@@ -43,7 +43,7 @@ from wagtail_smartgift.models import (
 )
 from wagtail_smartgift.money import format_money
 from wagtail_smartgift.redaction import Secret
-from wagtail_smartgift.services import forgetting, inbox, vault
+from wagtail_smartgift.services import forgetting, inbox, staff_words, vault
 
 
 #: Names of the two in Wagtail's log.
@@ -181,6 +181,7 @@ def _order(order: VoucherOrder) -> Json:
         "delivery": order.delivery,
         "items": [_item(item) for item in items],
         "refusal": order.refusal_detail or None,
+        "written_by_staff": staff_words.about_order(order),
         "told": _told(Q(order=order)),
     }
 
@@ -216,6 +217,7 @@ def _payment(session: PaymentSession) -> Json:
             }
             for row in session.redemptions.order_by("position", "leg")
         ],
+        "written_by_staff": staff_words.about_payment(session),
         "told": _told(Q(session=session)),
     }
 
@@ -251,7 +253,8 @@ def _message(message: InboxMessage, data: Json) -> Json:
 def erase(email: str, *, user: Any = None, actor: str = "") -> Erased:
     """Take a customer out of everything that is settled, and note it for the rest.
 
-    Amounts, dates and references stay for the books. A message of the shop that failed
+    Amounts, dates and references stay for the books, and so do the notes in the
+    journals. A message of the shop that failed
     is emptied, and can then not be replayed.
 
     Must not run inside a transaction.

@@ -16,7 +16,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from wagtail.log_actions import log
 
 from wagtail_smartgift.choices import SyncStatus
@@ -24,6 +23,7 @@ from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.models import SyncRun
 from wagtail_smartgift.models.sync_runs import OPEN_SYNC_STATUSES
 from wagtail_smartgift.services import catalogue, nudges
+from wagtail_smartgift.services.sync_failures import SyncFailure
 from wagtail_smartgift.services.timebox import TimeBox
 
 
@@ -102,15 +102,14 @@ def work(run_id: int) -> bool:
     values: dict[str, Any]
     try:
         values = {"status": S.DONE, **_read(SyncRun.objects.get(pk=run_id), tell)}
-    except (catalogue.CatalogueSyncError, ImproperlyConfigured) as error:
-        values = {"status": S.FAILED, "failure": str(error)[:255]}
+    except catalogue.CatalogueSyncError as error:
+        values = {"status": S.FAILED, "failure": error.failure.value}
+    except ImproperlyConfigured:
+        values = {"status": S.FAILED, "failure": SyncFailure.NO_ACCOUNT.value}
     except Exception:
         # Whatever it is, whoever asked must not wait for ever.
         logger.exception("The sync that was asked for (%s) failed.", run_id)
-        values = {
-            "status": S.FAILED,
-            "failure": _("The plugin itself failed. The log says why."),
-        }
+        values = {"status": S.FAILED, "failure": SyncFailure.FAULT.value}
     _finish(run_id, mine, values)
     return True
 
@@ -168,6 +167,7 @@ def _finish(run_id: int, mine: "QuerySet[SyncRun]", values: Mapping[str, Any]) -
             user=run.user,
             data={
                 **{name: getattr(run, name) for name in COUNTS},
+                "account": run.account,
                 "failure": run.failure,
             },
         )

@@ -1,6 +1,9 @@
 """Needs attention: the lists, the page of a case, and settling it after a second question."""
 
+import csv
+import datetime as dt
 import re
+import uuid
 
 import pytest
 from django.db import connection
@@ -9,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.factories import make_product
+from tests.money.world import experiences
 from wagtail_smartgift import payments
 from wagtail_smartgift.choices import AttentionReason, Verdict
 from wagtail_smartgift.conf import get_conf
@@ -242,17 +246,59 @@ def test_the_list_is_searched_and_filtered(staff, stuck):
     assert client.get(results, {"q": "case"}).status_code == 200
 
 
-@pytest.mark.parametrize("file", ["csv", "xlsx"])
-def test_the_lists_are_exported(staff, stuck, unknown_sale, file):
+def exported(client, address):
+    answer = client.get(address, {"export": "csv"})
+    content = b"".join(answer.streaming_content).decode()
+    return list(csv.DictReader(content.splitlines()))
+
+
+def test_the_lists_are_exported(staff, stuck, unknown_sale):
     client = staff(SETTLE)
 
-    for address, reference in ((INDEX, b"order-1"), (ORDERS, b"sale-1")):
-        answer = client.get(address, {"export": file})
-        content = b"".join(answer.streaming_content)
-        if file == "csv":
-            assert reference in content
-            assert b"John" not in content
-        assert content
+    (payment,) = exported(client, INDEX)
+    (order,) = exported(client, ORDERS)
+
+    wanted = {
+        "Reference": "order-1",
+        "Code": "reverse_refused",
+        "Why": "Smart Gift refuses to reverse it.",
+        "Vouchers": "…0001",
+        "Currency": "GBP",
+        "Amount": "30.00",
+        "Account": "default",
+    }
+    assert {name: payment[name] for name in wanted} == wanted
+    assert (order["Reference"], order["Amount"]) == ("sale-1", "50.00")
+    assert "John" not in str(order)
+    for address in (INDEX, ORDERS):
+        assert b"".join(client.get(address, {"export": "xlsx"}).streaming_content)
+
+
+def test_an_amount_is_what_is_in_doubt_and_no_more(staff, stuck):
+    """What was redeemed again after a partial refund is not counted twice."""
+    Redemption.objects.update(status="reversed", attention_code="")
+    PaymentSession.objects.update(attention_code="refund")
+    rest = Redemption.objects.get()
+    rest.pk, rest.leg, rest.amount, rest.status = uuid.uuid4(), 2, "10.00", "redeemed"
+    rest.replaces_id = stuck.pk
+    rest._state.adding = True
+    rest.save()
+
+    (row,) = exported(staff(SETTLE), INDEX)
+
+    assert (row["Vouchers"], row["Amount"]) == ("…0001", "10.00")
+
+
+def test_rows_that_are_alike_keep_their_places(staff, stuck):
+    fill(stuck, 60)
+    PaymentSession.objects.update(updated_at=timezone.now())
+    client = staff(SETTLE)
+
+    pages = [client.get(INDEX, {"p": page}).context["object_list"] for page in (1, 2)]
+
+    found = [row.pk for page in pages for row in page]
+    assert found == sorted(found)
+    assert len(found) == 61
 
 
 def test_without_payments_the_orders_are_shown(staff, unknown_sale):
@@ -472,3 +518,93 @@ def test_the_verdicts_that_a_view_offers_have_words():
         Verdict.LOOK_AGAIN,
     ):
         assert str(case_words.ORDER_CONSEQUENCES[verdict]).endswith(".")
+
+
+# -- what people decide by -----------------------------------------------------------------
+
+NOON = dt.datetime(2026, 7, 1, 12, 0, 30, tzinfo=dt.timezone.utc)
+
+
+def test_times_are_local_and_to_the_second(staff, stuck, unknown_sale, settings):
+    """What the dashboard is searched for must not be an hour off all summer."""
+    settings.TIME_ZONE = "Europe/London"
+    Redemption.objects.update(sent_at=NOON, held_until=NOON + dt.timedelta(minutes=5))
+    VoucherOrder.objects.update(sent_at=NOON, created_at=NOON)
+    client = staff(SETTLE)
+
+    payment = text(client.get(detail(stuck.session)))
+    order = text(client.get(order_url(unknown_sale)))
+
+    assert "13:00:30" in payment
+    assert "13:05:30" in payment
+    assert order.count(" 13:00:30</time>") == 2
+    for page in (payment, order):
+        assert "12:00:30" not in page
+        assert "noon" not in page
+
+
+@pytest.fixture
+def tea(db, sandbox, configure):
+    """A voucher of two experiences, of which one is redeemed; nobody knows whether."""
+    configure(EXPERIENCE_VALUE="tests.money.world.worth")
+    sandbox.add_voucher("TEA-FOR-TWO", experiences=experiences())
+    payments.open_session(reference="tea-1", amount_due="30.00")
+    payments.add_voucher(reference="tea-1", voucher_no="TEA-FOR-TWO", experiences=[1])
+    row = Redemption.objects.get()
+    machine._to_person(row, "balance_moved")
+    PaymentSession.objects.update(
+        status="needs_attention",
+        attention_code="balance_moved",
+        interrupted="confirming",
+    )
+    return row
+
+
+def test_an_experience_is_decided_about_by_its_names(staff, tea):
+    """What Smart Gift calls its balance is a sum of flags, and no money."""
+    bits = {one["bit_value"]: one["name"] for one in tea.experiences_available}
+    everything = sum(bits)
+    Redemption.objects.update(baseline=everything, sent_at=NOON)
+    journal_of(tea, balance=everything - 1)
+
+    page = text(staff(SETTLE).get(detail(tea.session)))
+
+    facts = page[page.index("What is known") : page.index("What happened?")]
+    assert bits[1] in facts
+    assert all(name in facts for name in bits.values())
+    for flags in (everything, everything - 1):
+        assert f"{flags}.00" not in facts
+    assert "of exactly these experiences" in page
+    assert "of exactly this amount" not in page
+
+
+def journal_of(row, *, balance):
+    RedemptionEvent.objects.create(
+        redemption=row,
+        operation="check",
+        outcome="succeeded",
+        status=row.status,
+        balance=balance,
+    )
+
+
+def test_balances_are_told_with_their_currency(staff, stuck):
+    PaymentSession.objects.update(currency="EUR")
+    Redemption.objects.update(baseline="100.00", sent_at=NOON)
+    journal_of(stuck, balance="70.00")
+
+    page = text(staff(SETTLE).get(detail(stuck.session)))
+
+    facts = page[page.index("What is known") : page.index("What happened?")]
+    for amount in ("€30.00", "€100.00", "€70.00"):
+        assert amount in facts
+    assert "£" not in page
+
+
+def test_an_order_keeps_its_currency(staff, unknown_sale):
+    VoucherOrder.objects.update(currency="EUR")
+    client = staff(SETTLE)
+
+    for page in (text(client.get(order_url(unknown_sale))), text(client.get(ORDERS))):
+        assert "€50.00" in page
+        assert "£" not in page

@@ -1,16 +1,19 @@
 """The webhooks' pages in the Wagtail admin, as staff use them."""
 
+import csv
+import datetime as dt
+
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from wagtail.models import ModelLogEntry
+from wagtail.models import ModelLogEntry, Site
 
 from tests import receivers
 from wagtail_smartgift import payments
-from wagtail_smartgift.models import WebhookDelivery
+from wagtail_smartgift.models import PaymentSession, WebhookDelivery
 from wagtail_smartgift.services import delivering, reconciliation
 
 
@@ -77,6 +80,8 @@ def test_the_list_and_the_log_tell_all_but_the_secrets(client, delivery):
         ("problem=timeout", False),
         ("q=order-1", True),
         ("q=order-2", False),
+        ("created_at_from=2020-01-01", True),
+        ("created_at_to=2020-01-01", False),
         ("ordering=attempts", True),
     ],
 )
@@ -183,3 +188,50 @@ def test_a_form_of_elsewhere_sends_nothing(delivery, receiver, admin_user):
 
     assert client.post(replay(delivery)).status_code == 403
     assert receiver.messages == []
+
+
+def test_times_are_local_and_to_the_second(client, delivery, settings):
+    settings.TIME_ZONE = "Europe/London"
+    noon = dt.datetime(2026, 7, 1, 12, 0, 30, tzinfo=dt.timezone.utc)
+    WebhookDelivery.objects.update(settled_at=noon)
+    staff(client, "view_webhookdelivery")
+
+    text = client.get(inspect(delivery)).content.decode()
+
+    assert "13:00:30" in text
+    assert "noon" not in text
+
+
+def test_the_list_is_exported(client, delivery):
+    staff(client, "view_webhookdelivery")
+
+    answer = client.get(INDEX, {"export": "csv"})
+    content = b"".join(answer.streaming_content).decode()
+
+    (row,) = csv.DictReader(content.splitlines())
+    wanted = {
+        "Event": "voucher.held",
+        "webhook-id": str(delivery.event_id),
+        "About": "order-1",
+        "Endpoint": delivery.endpoint,
+        "Status": "Given up",
+        "Problem": "The endpoint is gone for good (410)",
+        "Attempts": "1",
+    }
+    assert {name: row[name] for name in wanted} == wanted
+    assert "t0ken" not in content
+    xlsx = client.get(INDEX, {"export": "xlsx"})
+    assert b"".join(xlsx.streaming_content).startswith(b"PK")
+
+
+def test_sites_and_accounts_are_chosen_among_where_there_are_several(client, delivery):
+    staff(client, "view_webhookdelivery")
+    assert 'name="site"' not in client.get(INDEX).content.decode()
+    root = Site.objects.get().root_page
+    other = Site.objects.create(hostname="other", port=80, root_page=root)
+    PaymentSession.objects.update(site=other)
+
+    assert 'name="site"' in client.get(INDEX).content.decode()
+    for site in Site.objects.all():
+        page = client.get(INDEX, {"site": site.pk}).content.decode()
+        assert (inspect(delivery) in page) is (site == other)

@@ -1,5 +1,8 @@
 """Messages of the shop in the admin: who may look, who may replay, what is shown."""
 
+import csv
+import datetime as dt
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import connection
@@ -9,7 +12,7 @@ from wagtail.models import ModelLogEntry
 
 from tests.inbox import ORDER, SECRET, Shop, message, timeline
 from wagtail_smartgift import payments
-from wagtail_smartgift.models import InboxMessage
+from wagtail_smartgift.models import InboxMessage, PaymentSession
 
 
 INDEX = "smartgift_inbox:index"
@@ -214,3 +217,46 @@ def test_nothing_can_be_added_or_changed(failed, staff, admin_client):
     assert "/add/" not in page.partition("<main")[2]
     groups = admin_client.get("/admin/groups/new/").content.decode()
     assert "Can replay failed messages of the shop" in groups
+
+
+def test_times_are_local_and_to_the_second(failed, staff, settings):
+    settings.TIME_ZONE = "Europe/London"
+    noon = dt.datetime(2026, 7, 1, 12, 0, 30, tzinfo=dt.timezone.utc)
+    InboxMessage.objects.update(received_at=noon, finished_at=noon)
+
+    page = text(staff(LOOK).get(address("detail", failed)))
+
+    assert page.count(" 13:00:30</time>") == 2
+    assert "noon" not in page
+
+
+def test_the_list_is_exported(failed, staff):
+    client = staff(LOOK)
+
+    answer = client.get(reverse(INDEX), {"export": "csv"})
+    content = b"".join(answer.streaming_content).decode()
+
+    (row,) = csv.DictReader(content.splitlines())
+    wanted = {
+        "Event": "Order confirmed",
+        "Type": "order.confirmed",
+        "Reference": "order-1",
+        "Account": "default",
+        "Status": "Failed",
+        "Reason": "Nothing was found at this address.",
+        "webhook-id": failed.webhook_id,
+    }
+    assert {name: row[name] for name in wanted} == wanted
+    xlsx = client.get(reverse(INDEX), {"export": "xlsx"})
+    assert b"".join(xlsx.streaming_content).startswith(b"PK")
+
+
+def test_who_may_see_payments_is_led_to_the_one_it_is_about(failed, staff):
+    session = PaymentSession.objects.get()
+    payment = reverse("smartgift_payments:detail", args=[session.pk])
+
+    client = staff(LOOK, "view_paymentsession")
+    assert payment in text(client.get(address("detail", failed)))
+
+    PaymentSession.objects.update(reference="another")
+    assert payment not in text(client.get(address("detail", failed)))

@@ -6,12 +6,18 @@ import re
 
 import pytest
 from django.urls import reverse
+from wagtail.models import Site
 
 from tests.inbox import ORDER
 from wagtail_smartgift import sales
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import SaleError
-from wagtail_smartgift.models import VoucherOrder, VoucherOrderItem, VoucherProduct
+from wagtail_smartgift.models import (
+    SmartGiftSettings,
+    VoucherOrder,
+    VoucherOrderItem,
+    VoucherProduct,
+)
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import catalogue
 
@@ -241,3 +247,55 @@ def test_it_says_what_happens_next(shop, sandbox, staff):
     page = text(client.get(detail()))
     assert "Its vouchers may have been sold twice." in page
     assert "until a person has settled it" in page
+
+
+def test_an_order_keeps_its_currency_whatever_the_setting_says_later(
+    sold, staff, configure
+):
+    VoucherOrder.objects.update(currency="EUR")
+    client = staff(LOOK, "view_voucherproduct")
+
+    rows = exported(client.get(INDEX, {"export": "csv"}))
+    assert {row["Currency"] for row in rows} == {"EUR"}
+    product = VoucherProduct.objects.get(remote_id=37)
+    pages = [INDEX, detail("sale-2")]
+    for page in (text(client.get(address)) for address in pages):
+        assert "€90.00" in page
+        assert "£" not in page
+    sales_of = text(
+        client.get(reverse("smartgift_products:detail", args=[product.pk]))
+    ).partition('id="sales-section"')[2]
+    assert "€30.00" in sales_of
+    assert "£" not in sales_of
+
+
+def test_a_way_of_delivery_is_named_as_its_site_names_it(sold, staff):
+    order = VoucherOrder.objects.get(reference="sale-2")
+    site = Site.objects.get()
+    order.site = site
+    order.delivery = {"method": "77", "price": "3.50"}
+    order.save()
+    own = SmartGiftSettings.objects.create(site=site)
+    method = {"id": "77", "name": "By owl", "price": "3.50", "posted": True}
+    own.delivery_methods = [("method", method)]
+    own.save()
+    client = staff(LOOK)
+
+    assert "Method By owl" in words(client.get(detail("sale-2")))
+
+    # The account that the site names is gone: its own words are not to be had.
+    SmartGiftSettings.objects.update(account="nobody")
+    assert "Method 77" in words(client.get(detail("sale-2")))
+
+
+def test_an_order_leads_to_where_it_is_settled(sold, staff):
+    order = VoucherOrder.objects.get(reference="sale-1")
+    case = reverse("smartgift_attention:order", args=[order.pk])
+    finance = staff(LOOK, "settle_paymentsession")
+    assert case not in text(finance.get(detail()))
+
+    VoucherOrder.objects.update(status="needs_attention", attention_code="sale_unknown")
+
+    assert case in text(finance.get(detail()))
+    assert detail() in text(finance.get(case))
+    assert case not in text(staff(LOOK, name="baker").get(detail()))

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import uuid
 from decimal import Decimal
 
 import pytest
@@ -28,6 +29,7 @@ from wagtail_smartgift.models import (
 )
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import catalogue, reconciliation
+from wagtail_smartgift.services.cases import SETTLE_ACTION
 
 
 pytestmark = pytest.mark.django_db
@@ -418,3 +420,55 @@ def test_the_shops_notes_are_shown_safely(sandbox, staff):
     assert "And 15 more." in page
     for secret in ("GOOD-0050", "sk_1", ">abc<", "x" * 501):
         assert secret not in page
+
+
+def test_a_payment_leads_to_where_something_can_be_done_about_it(paid, staff):
+    session = PaymentSession.objects.get(reference="order-1")
+    page = reverse("smartgift_payments:detail", args=[session.pk])
+    case = reverse("smartgift_attention:payment", args=[session.pk])
+    desk = reverse("smartgift_counter:payment", args=[session.pk])
+    finance = staff(LOOK, "settle_paymentsession", "desk_redemption")
+    assert case not in text(finance.get(page))
+    assert desk in text(finance.get(page))
+
+    PaymentSession.objects.update(status="needs_attention", attention_code="refund")
+
+    assert case in text(finance.get(page))
+    assert page in text(finance.get(case))
+    looker = text(staff(LOOK, name="baker").get(page))
+    assert case not in looker
+    assert desk not in looker
+
+
+def test_what_was_refused_at_the_desk_is_not_said_to_be_done(paid, staff):
+    client = staff(LOOK, "move_redemption")
+    session = PaymentSession.objects.get()
+    form = {
+        "form_id": str(uuid.uuid4()),
+        "reason": "The cake fell down.",
+        "refunded_before": "0.00",
+        "amount": "50.01",
+    }
+    client.post(reverse("smartgift_counter:move", args=[session.pk, "refund"]), form)
+
+    page = words(client.get(detail()))
+
+    assert page.count("The cake fell down.") == 1
+    told = page[page.index("Voucher desk: ") : page.index("The cake fell down.")]
+    assert "Done" not in told
+    assert "Asked for something" not in page
+
+
+def test_what_a_case_came_to_is_told_once(paid, staff):
+    session = PaymentSession.objects.get()
+    user = get_user_model().objects.create_user("ann", first_name="Ann")
+    for verdict, reason in (("redeemed", "I saw it."), ("go_on", "All is well.")):
+        data = {"verdict": verdict, "reason": reason}
+        log(instance=session, action=SETTLE_ACTION, user=user, data=data)
+
+    page = words(staff(LOOK).get(detail()))
+
+    # The journal tells that of a voucher; nothing else tells the other.
+    assert page.count("Settled a case") == 1
+    assert "All is well." in page
+    assert "I saw it." not in page

@@ -25,7 +25,12 @@ from tests.inbox import ORDER
 from wagtail_smartgift import sales, selectors
 from wagtail_smartgift.choices import Availability
 from wagtail_smartgift.conf import get_conf
-from wagtail_smartgift.models import SmartGiftSettings, VoucherOrder, VoucherProduct
+from wagtail_smartgift.models import (
+    CatalogueSync,
+    SmartGiftSettings,
+    VoucherOrder,
+    VoucherProduct,
+)
 from wagtail_smartgift.services import catalogue
 
 
@@ -352,3 +357,74 @@ def test_the_list_of_pages_costs_the_same_however_long(index, staff):
         make_voucher_page(index, make_product(number, status="disabled"))
 
     assert (count(client, PAGES), count(client, PAGES, export="csv")) == few
+
+
+# The chooser
+
+
+CHOOSE = reverse("smartgift_product_chooser:choose")
+CHOOSE_RESULTS = reverse("smartgift_product_chooser:choose_results")
+
+
+def test_the_chooser_offers_what_shops_show_and_says_what_it_is(staff):
+    make_product(1, title="Mill money")
+    make_product(2, title="Sold-out tea", available_count=0)
+    make_product(3, title="Counter cake", status="at_counter_only")
+    make_product(4, title="Gone glass", gone_at=timezone.now())
+    client = staff(LOOK)
+
+    dialog = client.get(CHOOSE).json()["html"]
+    everything = client.get(CHOOSE_RESULTS, {"availability": "all"}).content.decode()
+
+    for page in (dialog, everything):
+        assert "£10.00 to £40.00" in page
+        assert "On sale" in page
+        assert "Sold-out tea" in page
+        # There is one account alone.
+        assert "Account" not in page
+    for title in ("Counter cake", "Gone glass"):
+        assert title not in dialog
+        assert title in everything
+    assert "Only sold at the counter" in everything
+
+
+def test_the_chooser_tells_two_companies_apart(staff, configure):
+    make_product(1, title="Afternoon tea")
+    make_product(1, title="Afternoon tea", account="quay")
+    CatalogueSync.objects.create(account="quay")
+    client = staff(LOOK)
+
+    both = client.get(CHOOSE).json()["html"]
+    one = client.get(CHOOSE_RESULTS, {"account": "quay"}).content.decode()
+
+    assert both.count("Afternoon tea") == 2
+    assert re.findall(r"<td[^>]*>\s*(default|quay)\s*</td>", both) == [
+        "default",
+        "quay",
+    ]
+    assert one.count("Afternoon tea") == 1
+
+
+def test_who_works_on_a_page_may_choose_its_product(index, client, django_user_model):
+    """Somebody may change pages, and add none."""
+    product = make_product(1)
+    addresses = [
+        CHOOSE,
+        CHOOSE_RESULTS,
+        reverse("smartgift_product_chooser:chosen", args=[product.pk]),
+        reverse("smartgift_product_chooser:chosen_multiple"),
+    ]
+    user = django_user_model.objects.create_user("ed", is_staff=True)
+    group = Group.objects.create(name="Proof readers")
+    group.permissions.add(Permission.objects.get(codename="access_admin"))
+    user.groups.add(group)
+    client.force_login(user)
+    assert not any(client.get(url).status_code == 200 for url in addresses)
+
+    GroupPagePermission.objects.create(
+        group=group,
+        page=index,
+        permission=Permission.objects.get(codename="change_page"),
+    )
+
+    assert all(client.get(url).status_code == 200 for url in addresses)

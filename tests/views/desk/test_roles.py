@@ -57,7 +57,6 @@ def only(*roles: str, **details: tuple[str, ...]) -> Who:
     return Who(frozenset(roles), **details)
 
 
-EVERYBODY = (*ROLES, COLLEAGUE)
 ADMINISTRATOR = "administrator"
 
 TABLE: dict[str, Who] = {
@@ -75,11 +74,11 @@ TABLE: dict[str, Who] = {
     "smartgift_products:create_page": only(
         "editor", ADMINISTRATOR, args=("product", "index")
     ),
-    # A chooser shows the titles of what the shop shows everybody.
-    "smartgift_product_chooser:choose": only(*EVERYBODY),
-    "smartgift_product_chooser:choose_results": only(*EVERYBODY),
-    "smartgift_product_chooser:chosen": only(*EVERYBODY, args=("product",)),
-    "smartgift_product_chooser:chosen_multiple": only(*EVERYBODY),
+    # Who works on pages, too, whatever else they may: it is where they choose one.
+    "smartgift_product_chooser:choose": only(*ROLES),
+    "smartgift_product_chooser:choose_results": only(*ROLES),
+    "smartgift_product_chooser:chosen": only(*ROLES, args=("product",)),
+    "smartgift_product_chooser:chosen_multiple": only(*ROLES),
     # Wagtail's choosers have it; products are Smart Gift's, and nobody adds one.
     "smartgift_product_chooser:create": only(),
     **dict.fromkeys(

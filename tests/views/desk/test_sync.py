@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from wagtail.models import ModelLogEntry
 
-from wagtail_smartgift.models import SyncRun, VoucherProduct
+from wagtail_smartgift.models import CatalogueSync, SyncRun, VoucherProduct
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import reconciliation, sync_runs
 
@@ -106,6 +106,26 @@ def test_a_failure_says_what_to_do(transactional_db, sandbox, staff):
         "The catalogue was not read: Smart Gift does not accept the key"
     )
     assert "10 new" in words(press(client, follow=True))
+
+
+def test_a_failure_is_kept_as_a_word_and_told_as_a_sentence(
+    transactional_db, sandbox, staff
+):
+    """Whoever reads it weeks later may speak another language than the worker."""
+    sandbox.faults.add(Fault("vouchers", "unauthorised", times=None))
+    client = staff(MAY, "report_paymentsession")
+    press(client)
+
+    kept = [
+        SyncRun.objects.get().failure,
+        CatalogueSync.objects.get().failure,
+        ModelLogEntry.objects.get().data["failure"],
+    ]
+    assert kept == ["unauthorised"] * 3
+    for page in (SYNC, reverse("smartgift_reports:health")):
+        assert "does not accept the key of the account “default”" in words(
+            client.get(page)
+        )
 
 
 def test_a_fault_of_ours_does_not_keep_anybody_waiting(

@@ -5,6 +5,7 @@ case with what is known; and one that asks once more before a verdict is taken. 
 verdict does is the services' business; nothing is written here.
 """
 
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -15,22 +16,19 @@ from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-from wagtail.admin.filters import WagtailFilterSet
+from django.utils.translation import gettext_lazy, ngettext
 from wagtail.admin.ui.tables import Column, DateColumn, TitleColumn
-from wagtail.admin.views import generic
 from wagtail.admin.widgets.button import HeaderButton
 from wagtail.permission_policies import ModelPermissionPolicy
 
-from wagtail_smartgift.choices import AttentionReason, RedemptionStatus
+from wagtail_smartgift.choices import AttentionReason
 from wagtail_smartgift.formats import format_price
-from wagtail_smartgift.models import PaymentSession, Redemption, VoucherOrder
+from wagtail_smartgift.models import PaymentSession, VoucherOrder, VoucherOrderItem
 from wagtail_smartgift.services import evidence
 from wagtail_smartgift.views.desk import case_words
 from wagtail_smartgift.views.desk.base import (
     GuardedMenuItem,
     GuardedViewSet,
-    SafeExport,
     moves_money,
 )
 from wagtail_smartgift.views.desk.case_details import (
@@ -43,6 +41,14 @@ from wagtail_smartgift.views.desk.case_settling import (
     SettleOrderView,
     SettleView,
 )
+from wagtail_smartgift.views.desk.listing import (
+    DeskFilterSet,
+    DeskIndexView,
+    ExportColumn,
+    account_filter,
+    site_filter,
+    site_name,
+)
 
 
 ICON = "warning"
@@ -51,7 +57,7 @@ PAYMENTS, ORDERS = "smartgift_attention:index", "smartgift_attention:orders"
 policy = ModelPermissionPolicy(PaymentSession)
 
 
-class CasesIndexView(SafeExport, generic.IndexView):
+class CasesIndexView(DeskIndexView):
     """What the two lists share."""
 
     permission_policy = policy
@@ -60,28 +66,7 @@ class CasesIndexView(SafeExport, generic.IndexView):
     search_fields: ClassVar[list[str]] = ["reference"]
     #: The longest waiting first.
     default_ordering = "updated_at"
-    paginate_by = 50
-    list_export: ClassVar[list[str]] = [
-        "reference",
-        "attention_code",
-        "why",
-        "account",
-        "created_at",
-        "updated_at",
-    ]
-    export_headings: ClassVar[dict[str, Any]] = {
-        "reference": gettext_lazy("Reference"),
-        "attention_code": gettext_lazy("Code"),
-        "why": gettext_lazy("Why"),
-        "created_at": gettext_lazy("Created"),
-        "updated_at": gettext_lazy("Since"),
-    }
     detail_url_name: ClassVar[str]
-
-    def to_row_dict(self, item: Any) -> Any:
-        # Its reason in words, which is no field of the row.
-        item.why = case_words.why(item.attention_code)
-        return super().to_row_dict(item)
 
     def title_column(self) -> Any:
         return TitleColumn(
@@ -100,6 +85,26 @@ class CasesIndexView(SafeExport, generic.IndexView):
         )
 
 
+def _exported(
+    vouchers: Callable[[Any], str], amount: Callable[[Any], Decimal]
+) -> tuple[ExportColumn, ...]:
+    """Return the columns that the exports of both lists have."""
+    return (
+        ExportColumn("reference", gettext_lazy("Reference"), lambda row: row.reference),
+        ExportColumn("code", gettext_lazy("Code"), lambda row: row.attention_code),
+        ExportColumn(
+            "why", gettext_lazy("Why"), lambda row: case_words.why(row.attention_code)
+        ),
+        ExportColumn("vouchers", gettext_lazy("Vouchers"), vouchers),
+        ExportColumn("currency", gettext_lazy("Currency"), lambda row: row.currency),
+        ExportColumn("amount", gettext_lazy("Amount"), amount),
+        ExportColumn("site", gettext_lazy("Site"), lambda row: site_name(row.site)),
+        ExportColumn("account", gettext_lazy("Account"), lambda row: row.account),
+        ExportColumn("created_at", gettext_lazy("Created"), lambda row: row.created_at),
+        ExportColumn("updated_at", gettext_lazy("Since"), lambda row: row.updated_at),
+    )
+
+
 def _reasons(*codes: AttentionReason) -> list[tuple[str, Any]]:
     return [(code.value, code.label) for code in codes]
 
@@ -112,7 +117,9 @@ _OF_ORDERS = (
 )
 
 
-class PaymentCaseFilterSet(WagtailFilterSet):
+class PaymentCaseFilterSet(DeskFilterSet):
+    site = site_filter()
+    account = account_filter()
     attention_code = django_filters.ChoiceFilter(
         label=gettext_lazy("Why"),
         choices=_reasons(
@@ -126,7 +133,7 @@ class PaymentCaseFilterSet(WagtailFilterSet):
 
     class Meta:
         model = PaymentSession
-        fields: ClassVar[list[str]] = ["attention_code", "site"]
+        fields: ClassVar[list[str]] = ["attention_code", "site", "account"]
 
 
 class PaymentCasesView(CasesIndexView):
@@ -137,6 +144,7 @@ class PaymentCasesView(CasesIndexView):
     detail_url_name = "smartgift_attention:payment"
     filterset_class = PaymentCaseFilterSet
     export_filename = "payments-that-need-attention"
+    export_columns = _exported(lambda row: _codes(row), lambda row: _amount(row))
 
     @cached_property
     def header_buttons(self) -> list[Any]:
@@ -148,44 +156,42 @@ class PaymentCasesView(CasesIndexView):
         return [
             self.title_column(),
             self.why_column(),
-            Column(
-                "vouchers",
-                label=_("Vouchers"),
-                accessor=lambda row: ", ".join(
-                    one.display_code for one in row.waiting or row.redemptions.all()
-                ),
-            ),
+            Column("vouchers", label=_("Vouchers"), accessor=_codes),
             Column(
                 "amount",
                 label=_("Amount"),
-                accessor=lambda row: _amount(row),
+                accessor=lambda row: format_price(_amount(row), row.currency),
             ),
             DateColumn("updated_at", label=_("Since"), sort_key="updated_at"),
         ]
 
     def get_base_queryset(self) -> "QuerySet[PaymentSession]":
-        waiting = Redemption.objects.filter(status=RedemptionStatus.NEEDS_ATTENTION)
-        return evidence.payments().prefetch_related(
-            "redemptions",
-            Prefetch(
-                "redemptions", queryset=waiting.order_by("position"), to_attr="waiting"
-            ),
-        )
+        return evidence.payments().select_related("site")
+
+    def prepare(self, rows: Sequence[PaymentSession]) -> None:
+        in_doubt = evidence.in_doubt(rows)
+        for row in rows:
+            row.in_doubt = in_doubt[row.pk]  # type: ignore[attr-defined]
 
 
-def _amount(session: Any) -> str:
-    rows = session.waiting or session.redemptions.all()
-    return format_price(sum((row.amount for row in rows), Decimal(0)), session.currency)
+def _codes(session: Any) -> str:
+    return ", ".join(dict.fromkeys(row.display_code for row in session.in_doubt))
 
 
-class OrderCaseFilterSet(WagtailFilterSet):
+def _amount(session: Any) -> Decimal:
+    return sum((row.amount for row in session.in_doubt), evidence.ZERO)
+
+
+class OrderCaseFilterSet(DeskFilterSet):
+    site = site_filter()
+    account = account_filter()
     attention_code = django_filters.ChoiceFilter(
         label=gettext_lazy("Why"), choices=_reasons(*_OF_ORDERS)
     )
 
     class Meta:
         model = VoucherOrder
-        fields: ClassVar[list[str]] = ["attention_code", "site"]
+        fields: ClassVar[list[str]] = ["attention_code", "site", "account"]
 
 
 class OrderCasesView(CasesIndexView):
@@ -196,6 +202,7 @@ class OrderCasesView(CasesIndexView):
     detail_url_name = "smartgift_attention:order"
     filterset_class = OrderCaseFilterSet
     export_filename = "voucher-orders-that-need-attention"
+    export_columns = _exported(lambda row: _titles(row), lambda row: _value(row))
 
     @cached_property
     def header_buttons(self) -> list[Any]:
@@ -207,21 +214,32 @@ class OrderCasesView(CasesIndexView):
         return [
             self.title_column(),
             self.why_column(),
-            Column(
-                "items",
-                label=_("Vouchers"),
-                accessor=lambda row: ", ".join(str(item) for item in row.items.all()),
-            ),
+            Column("items", label=_("Vouchers"), accessor=_titles),
             Column(
                 "amount",
                 label=_("Amount"),
-                accessor=lambda row: sum(item.price for item in row.items.all()),
+                accessor=lambda row: format_price(_value(row), row.currency),
             ),
             DateColumn("updated_at", label=_("Since"), sort_key="updated_at"),
         ]
 
     def get_base_queryset(self) -> "QuerySet[VoucherOrder]":
-        return evidence.orders().prefetch_related("items__product")
+        return (
+            evidence.orders()
+            .select_related("site")
+            .prefetch_related(
+                Prefetch("items", VoucherOrderItem.objects.order_by("position")),
+                "items__product",
+            )
+        )
+
+
+def _titles(order: VoucherOrder) -> str:
+    return ", ".join(str(item) for item in order.items.all())
+
+
+def _value(order: VoucherOrder) -> Decimal:
+    return sum((item.price for item in order.items.all()), evidence.ZERO)
 
 
 # -- the menu ----------------------------------------------------------------------
@@ -247,7 +265,10 @@ class CountedMenuItem(GuardedMenuItem):
             component.attrs = {
                 **component.attrs,
                 "data-smartgift-count": str(count),
-                "aria-label": f"{self.label} {count}",
+                "aria-label": ngettext(
+                    "%(label)s (%(count)d case)", "%(label)s (%(count)d cases)", count
+                )
+                % {"label": self.label, "count": count},
             }
         return component
 

@@ -38,7 +38,7 @@ class ReasonForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=_(
             "What you have seen and done, for whoever reads this later. Leave voucher "
-            "numbers out."
+            "numbers and people's names out."
         ),
     )
 

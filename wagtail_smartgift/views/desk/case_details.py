@@ -1,5 +1,6 @@
 """The page of one case: what is known, what to look up, and what can be said of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -10,13 +11,11 @@ from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST
 from wagtail.admin.ui.tables import Column, Table
-from wagtail.admin.views import generic
 from wagtail.permission_policies import ModelPermissionPolicy
 
 from wagtail_smartgift import ledger
@@ -27,6 +26,16 @@ from wagtail_smartgift.models import PaymentSession, Redemption, VoucherOrder
 from wagtail_smartgift.services import case_looking, cases, evidence, order_cases
 from wagtail_smartgift.services.evidence import Case
 from wagtail_smartgift.views.desk import case_words, journals
+from wagtail_smartgift.views.desk.detail import (
+    DeskDetailView,
+    Fact,
+    Facts,
+    Section,
+    at,
+)
+from wagtail_smartgift.views.desk.experiences import names_of
+from wagtail_smartgift.views.desk.links import to_order, to_payment, way
+from wagtail_smartgift.views.desk.listing import site_name
 from wagtail_smartgift.views.desk.timeline import Timeline
 
 
@@ -46,25 +55,12 @@ class Choice:
     url: str
 
 
-class CaseView(generic.InspectView):
+class CaseView(DeskDetailView):
     """What the pages of payments and of orders share."""
 
     permission_policy = policy
     any_permission_required: ClassVar[list[str]] = ["settle"]
     header_icon = "warning"
-
-    def get_fields(self) -> list[str]:
-        return []
-
-    def get_fields_context(self) -> list[dict[str, Any]]:
-        return [
-            {"label": label, "value": value, "component": None}
-            for label, value in self.facts()
-            if value not in {None, ""}
-        ]
-
-    def facts(self) -> list[tuple[str, Any]]:
-        raise NotImplementedError
 
     def get_page_subtitle(self) -> str:
         return str(self.object.reference)
@@ -76,7 +72,17 @@ class PaymentCaseView(CaseView):
     index_url_name = "smartgift_attention:index"
     template_name = "wagtail_smartgift/desk/case_payment.html"
 
-    def facts(self) -> list[tuple[str, Any]]:
+    @cached_property
+    def header_buttons(self) -> list[Any]:
+        url = to_payment(self.object.pk, user=self.request.user)
+        return way(_("All about this payment"), url, icon="decimal")
+
+    def get_sections(self) -> Sequence[Section]:
+        return [
+            Section("payment", _("This payment"), Facts(self._facts()), "decimal"),
+        ]
+
+    def _facts(self) -> list[Fact]:
         session = self.object
         state = ledger.describe(session)
 
@@ -84,19 +90,18 @@ class PaymentCaseView(CaseView):
             return format_price(amount, session.currency)
 
         return [
-            (_("Reference"), session.reference),
-            (_("Status"), session.get_status_display()),
-            (_("Why"), case_words.why(session.attention_code)),
-            (
+            Fact(_("Status"), session.get_status_display(), is_tag=True),
+            Fact(_("Why"), case_words.why(session.attention_code)),
+            Fact(
                 _("Interrupted while"),
-                session.get_interrupted_display() if session.interrupted else "",
+                session.get_interrupted_display() if session.interrupted else None,
             ),
-            (_("Amount due"), money(session.amount_due)),
-            (_("Redeemed"), money(state.amount_redeemed)),
-            (_("Refunded"), money(state.amount_refunded)),
-            (_("Site"), session.site),
-            (_("Account"), session.account),
-            (_("Created"), session.created_at),
+            Fact(_("Amount due"), money(session.amount_due)),
+            Fact(_("Redeemed"), money(state.amount_redeemed)),
+            Fact(_("Refunded"), money(state.amount_refunded)),
+            Fact(_("Site"), site_name(session.site)),
+            Fact(_("Account"), session.account),
+            Fact(_("Created"), session.created_at),
         ]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -129,8 +134,8 @@ class PaymentCaseView(CaseView):
                 "amount": format_price(row.amount, case.session.currency),
             },
             "why": case_words.why(case.why),
-            "look_up": case_words.look_up(case.why),
-            "facts": _voucher_facts(case),
+            "look_up": case_words.look_up(case.why, is_experience=row.is_experience),
+            "facts": Facts(_voucher_facts(case)),
             "looks": _looks(case),
             "choices": [
                 Choice(
@@ -143,34 +148,68 @@ class PaymentCaseView(CaseView):
         }
 
 
-def _voucher_facts(case: Case) -> list[tuple[str, Any]]:
-    row = case.row
+def _voucher_facts(case: Case) -> list[Fact]:
+    row, currency = case.row, case.session.currency
     ids = ", ".join(str(one) for one in case.known_ids)
-    facts = [
-        (_("Amount"), format_price(row.amount, case.session.currency)),
-        (_("Held before it"), row.baseline),
-        (_("Balance fell by"), case.fallen),
-        (_("Sent to Smart Gift"), row.sent_at),
-        (_("Our hold ended"), row.held_until),
-        (_("Redemption ids"), ids or _("Not known")),
-        (_("Smart Gift site number"), case.session.smartgift_site_id),
+    return [
+        Fact(_("Amount"), format_price(row.amount, currency)),
+        *(_experience_facts(case) if row.is_experience else _balance_facts(case)),
+        Fact(_("Sent to Smart Gift"), row.sent_at),
+        Fact(_("Our hold ended"), row.held_until),
+        Fact(_("Redemption ids"), ids or _("Not known")),
+        Fact(_("Smart Gift site number"), case.session.smartgift_site_id),
     ]
-    return [(label, value) for label, value in facts if value not in {None, ""}]
+
+
+def _balance_facts(case: Case) -> list[Fact]:
+    return [
+        Fact(label, None if amount is None else _money(case, amount))
+        for label, amount in (
+            (_("Held before it"), case.row.baseline),
+            (_("Balance fell by"), case.fallen),
+        )
+    ]
+
+
+def _experience_facts(case: Case) -> list[Fact]:
+    """Name the experiences: what Smart Gift calls their balance is a sum of flags."""
+    row, look = case.row, case.last_look
+    gone = (
+        None
+        if look is None or row.baseline is None
+        else int(row.baseline) & ~int(look.balance)
+    )
+    return [
+        Fact(_("To be redeemed"), names_of(row, sum(row.experiences))),
+        Fact(_("On it before"), names_of(row, row.baseline)),
+        Fact(_("Gone from it since"), names_of(row, gone)),
+    ]
+
+
+def _money(case: Case, amount: Decimal) -> str:
+    return format_price(amount, case.session.currency)
 
 
 def _looks(case: Case) -> Table | None:
     if not case.looks:
         return None
+    row = case.row
     return Table(
         [
             Column(
                 "at",
                 label=pgettext("column", "At"),
-                accessor=lambda look: date_format(
-                    timezone.localtime(look.at), "Y-m-d H:i:s"
+                accessor=lambda look: at(look.at),
+            ),
+            Column(
+                "balance",
+                label=_("It held"),
+                accessor=lambda look: (
+                    names_of(row, look.balance)
+                    if row.is_experience
+                    else _money(case, look.balance)
                 ),
             ),
-            Column("balance", label=_("It held")),
         ],
         list(case.looks),
     )
@@ -205,20 +244,43 @@ class OrderCaseView(CaseView):
     index_url_name = "smartgift_attention:orders"
     template_name = "wagtail_smartgift/desk/case_order.html"
 
-    def facts(self) -> list[tuple[str, Any]]:
+    @cached_property
+    def header_buttons(self) -> list[Any]:
+        url = to_order(self.object.pk, user=self.request.user)
+        return way(_("All about this order"), url, icon="clipboard-list")
+
+    def get_sections(self) -> Sequence[Section]:
         order = self.object
-        return [
-            (_("Reference"), order.reference),
-            (_("Reference at Smart Gift"), order.remote_reference),
-            (_("Status"), order.get_status_display()),
-            (_("Why"), case_words.why(order.attention_code)),
-            (_("Smart Gift's order number"), order.order_id),
-            (_("Sent to Smart Gift"), order.sent_at),
-            (_("Attempts"), order.attempt),
-            (_("Site"), order.site),
-            (_("Account"), order.account),
-            (_("Created"), order.created_at),
+        facts = [
+            Fact(_("Reference at Smart Gift"), order.remote_reference),
+            Fact(_("Status"), order.get_status_display(), is_tag=True),
+            Fact(_("Why"), case_words.why(order.attention_code)),
+            Fact(_("Smart Gift's order number"), order.order_id),
+            Fact(_("Sent to Smart Gift"), order.sent_at),
+            Fact(_("Attempts"), order.attempt),
+            Fact(_("Site"), site_name(order.site)),
+            Fact(_("Account"), order.account),
+            Fact(_("Created"), order.created_at),
         ]
+        return [
+            Section("order", _("This order"), Facts(facts), "clipboard-list"),
+            Section("vouchers", _("Vouchers"), self._vouchers(), "smartgift"),
+        ]
+
+    def _vouchers(self) -> Table:
+        currency = self.object.currency
+        return Table(
+            [
+                Column("product", label=_("Product")),
+                Column(
+                    "price",
+                    label=_("Price"),
+                    accessor=lambda item: format_price(item.price, currency),
+                ),
+                Column("display_code", label=_("Voucher")),
+            ],
+            self.object.items.select_related("product").order_by("position"),
+        )
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
@@ -232,13 +294,5 @@ class OrderCaseView(CaseView):
             )
             for verdict in order_cases.verdicts(order)
         ]
-        context["items_table"] = Table(
-            [
-                Column("product", label=_("Product")),
-                Column("price", label=_("Price")),
-                Column("display_code", label=_("Voucher")),
-            ],
-            order.items.select_related("product").order_by("position"),
-        )
         context["timeline"] = Timeline(journals.of_order(order.events.order_by("id")))
         return context

@@ -89,6 +89,20 @@ LOOK_UP: Mapping[str, str | Promise] = {
     ),
 }
 
+#: The same of an experience voucher, where that is not looked for by an amount.
+_LOOK_UP_EXPERIENCE: Mapping[str, str | Promise] = {
+    AttentionReason.BALANCE_MOVED: gettext_lazy(
+        "Open the voucher in Smart Gift's dashboard and look at its redemptions around "
+        "the time below. Is there one of exactly these experiences that no till of yours "
+        "has made? Then it was redeemed, and its number is the redemption id."
+    ),
+    AttentionReason.UNREADABLE: gettext_lazy(
+        "Open the voucher in Smart Gift's dashboard. It has expired, or is blocked, so "
+        "only the dashboard shows whether these experiences were redeemed at the time "
+        "below."
+    ),
+}
+
 #: (question, verdict) -> what the button says, where the verdict alone is not clear.
 _LABELS: Mapping[tuple[Question, Verdict], str | Promise] = {
     (Question.REST, Verdict.NOT_REDEEMED): gettext_lazy(
@@ -129,7 +143,10 @@ def why(code: str) -> str:
     return str(dict(AttentionReason.choices).get(code, code))
 
 
-def look_up(code: str) -> str:
+def look_up(code: str, *, is_experience: bool = False) -> str:
+    """Return what to look up for a reason; empty where there is nothing."""
+    if is_experience and code in _LOOK_UP_EXPERIENCE:
+        return str(_LOOK_UP_EXPERIENCE[code])
     return str(LOOK_UP.get(code, ""))
 
 

@@ -9,22 +9,20 @@ from typing import Any
 import django_filters
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.utils.functional import cached_property
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST
-from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column, DateColumn, Table, TitleColumn
-from wagtail.admin.views import generic
+from wagtail.models import Site
 from wagtail.permission_policies import ModelPermissionPolicy
 
-from wagtail_smartgift.choices import DeliveryProblem
+from wagtail_smartgift.choices import DeliveryProblem, DeliveryStatus
 from wagtail_smartgift.models import (
     InboxMessage,
     OutboxEvent,
@@ -34,9 +32,21 @@ from wagtail_smartgift.models import (
 from wagtail_smartgift.services import delivering
 from wagtail_smartgift.signals import SIGNALS
 from wagtail_smartgift.views.desk.base import GuardedViewSet, leads_to
+from wagtail_smartgift.views.desk.detail import DeskDetailView, Fact, Facts, Section
 from wagtail_smartgift.views.desk.links import LinkColumn, to_order, to_payment
+from wagtail_smartgift.views.desk.listing import (
+    DeskFilterSet,
+    DeskIndexView,
+    ExportColumn,
+    StatusColumn,
+    account_filter,
+    choice_filter,
+    created_filter,
+    site_filter,
+)
 
 
+INDEX = "smartgift_deliveries:index"
 policy = ModelPermissionPolicy(WebhookDelivery)
 #: Who may send again may look.
 MAY_LOOK = ["view", "replay"]
@@ -61,34 +71,54 @@ def problem_text(code: str, http_status: int | None) -> str:
     return f"{label} ({http_status})" if label and http_status else label
 
 
-class DeliveryFilterSet(WagtailFilterSet):
+def _of_site(rows: QuerySet, _name: str, site: Site) -> QuerySet:
+    return rows.filter(Q(event__session__site=site) | Q(event__order__site=site))
+
+
+class DeliveryFilterSet(DeskFilterSet):
+    status = choice_filter("status", gettext_lazy("Status"), DeliveryStatus.choices)
+    problem = choice_filter("problem", gettext_lazy("Problem"), DeliveryProblem.choices)
     event = django_filters.ChoiceFilter(
         field_name="event__type",
         label=gettext_lazy("Event"),
         choices=[(name, name) for name in SIGNALS],
+        empty_label=gettext_lazy("All"),
     )
     endpoint = django_filters.AllValuesFilter(
-        field_name="endpoint", label=gettext_lazy("Endpoint")
+        field_name="endpoint",
+        label=gettext_lazy("Endpoint"),
+        empty_label=gettext_lazy("All"),
     )
+    site = site_filter(method=_of_site)
+    account = account_filter("event__account")
+    created_at = created_filter()
 
     class Meta:
         model = WebhookDelivery
-        fields = ["status", "problem"]
+        fields = [
+            "status",
+            "problem",
+            "event",
+            "endpoint",
+            "site",
+            "account",
+            "created_at",
+        ]
 
 
-class DeliveryIndexView(generic.IndexView):
+class DeliveryIndexView(DeskIndexView):
     model = WebhookDelivery
     permission_policy = policy
     any_permission_required = MAY_LOOK
     page_title = gettext_lazy("Webhooks sent")
     header_icon = "smartgift"
-    index_url_name = "smartgift_deliveries:index"
+    index_url_name = INDEX
     index_results_url_name = "smartgift_deliveries:index_results"
     inspect_url_name = "smartgift_deliveries:inspect"
     filterset_class = DeliveryFilterSet
     search_fields = ["event__session__reference", "event__order__reference"]
     default_ordering = "-id"
-    paginate_by = 50
+    export_filename = "webhooks-sent"
 
     @cached_property
     def header_buttons(self) -> list[Any]:
@@ -117,10 +147,12 @@ class DeliveryIndexView(generic.IndexView):
                 get_url=lambda row: to_what(row.event, user=self.request.user),
             ),
             Column("endpoint", label=_("Endpoint"), sort_key="endpoint"),
-            Column(
+            StatusColumn(
                 "status",
                 label=_("Status"),
                 accessor="get_status_display",
+                primary=lambda row: row.status == DeliveryStatus.DELIVERED,
+                is_trouble=lambda row: row.status == DeliveryStatus.FAILED,
                 sort_key="status",
             ),
             Column(
@@ -132,55 +164,70 @@ class DeliveryIndexView(generic.IndexView):
             DateColumn("created_at", label=_("Created"), sort_key="created_at"),
         ]
 
+    export_columns = (
+        ExportColumn("event", gettext_lazy("Event"), lambda row: row.event.type),
+        ExportColumn("webhook_id", "webhook-id", lambda row: str(row.event_id)),
+        ExportColumn("about", gettext_lazy("About"), lambda row: about(row.event)),
+        ExportColumn("account", gettext_lazy("Account"), lambda row: row.event.account),
+        ExportColumn("endpoint", gettext_lazy("Endpoint"), lambda row: row.endpoint),
+        ExportColumn(
+            "status", gettext_lazy("Status"), lambda row: row.get_status_display()
+        ),
+        ExportColumn(
+            "problem",
+            gettext_lazy("Problem"),
+            lambda row: problem_text(row.problem, row.http_status),
+        ),
+        ExportColumn("attempts", gettext_lazy("Attempts"), lambda row: row.attempts),
+        ExportColumn("created_at", gettext_lazy("Created"), lambda row: row.created_at),
+        ExportColumn("settled_at", gettext_lazy("Settled"), lambda row: row.settled_at),
+    )
+
     def get_base_queryset(self) -> QuerySet[WebhookDelivery]:
         queryset: QuerySet[WebhookDelivery] = super().get_base_queryset()
         return queryset.select_related("event__session", "event__order")
 
 
-class DeliveryInspectView(generic.InspectView):
+class DeliveryInspectView(DeskDetailView):
     model = WebhookDelivery
     permission_policy = policy
     any_permission_required = MAY_LOOK
     page_title = gettext_lazy("Webhook sent")
     header_icon = "smartgift"
-    index_url_name = "smartgift_deliveries:index"
+    index_url_name = INDEX
     template_name = "wagtail_smartgift/desk/delivery.html"
 
-    def get_fields(self) -> list[str]:
-        return []
+    def get_page_subtitle(self) -> str:
+        return about(self.object.event)
 
-    def get_fields_context(self) -> list[dict[str, Any]]:
-        row = self.object
-        values = [
-            (_("Event"), row.event.type),
-            # What a receiver knows the message by.
-            ("webhook-id", str(row.event_id)),
-            (_("About"), self._about()),
-            (_("Endpoint"), row.endpoint),
-            (_("Status"), row.get_status_display()),
-            (_("Problem"), problem_text(row.problem, row.http_status)),
-            (_("Attempts"), row.attempts),
-            (_("Next attempt"), row.next_attempt_at if not row.settled_at else None),
-            (_("Settled"), row.settled_at),
-        ]
+    def get_sections(self) -> list[Section]:
+        log = Table(_log_columns(), self.object.log.order_by("id"))
         return [
-            {"label": label, "value": value, "component": None}
-            for label, value in values
-            if value not in {None, ""}
+            Section("delivery", _("This webhook"), Facts(self._facts()), "smartgift"),
+            Section("log", _("Log"), log, "history"),
         ]
 
-    def _about(self) -> str:
-        event = self.object.event
-        url = to_what(event, user=self.request.user)
-        return (
-            format_html('<a href="{}">{}</a>', url, about(event))
-            if url
-            else about(event)
-        )
+    def _facts(self) -> list[Fact]:
+        row = self.object
+        return [
+            Fact(_("Event"), row.event.type),
+            # What a receiver knows the message by.
+            Fact("webhook-id", str(row.event_id)),
+            Fact(
+                _("About"),
+                about(row.event),
+                url=to_what(row.event, user=self.request.user),
+            ),
+            Fact(_("Endpoint"), row.endpoint),
+            Fact(_("Status"), row.get_status_display(), is_tag=True),
+            Fact(_("Problem"), problem_text(row.problem, row.http_status)),
+            Fact(_("Attempts"), row.attempts),
+            Fact(_("Next attempt"), None if row.settled_at else row.next_attempt_at),
+            Fact(_("Settled"), row.settled_at),
+        ]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
-        context["log"] = Table(_log_columns(), self.object.log.order_by("id"))
         if self.permission_policy.user_has_permission(self.request.user, "replay"):
             context["replay_url"] = reverse(REPLAY_URL, args=[self.object.pk])
         return context

@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from wagtail.admin.ui.components import Component
+from wagtail.admin.ui.tables import Table
 from wagtail.admin.views import generic
 
 from wagtail_smartgift.conf import get_conf
@@ -63,6 +64,11 @@ class Section:
     heading: str | Promise
     content: Component
     icon: str = "info-circle"
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether a narrow window scrolls it, so that the keyboard has to reach it."""
+        return isinstance(self.content, Table)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""The panel on the home page of the Wagtail admin: how gift vouchers are doing today."""
+"""The panel on the home page of the Wagtail admin: how gift vouchers are doing today.
+
+Figures of money are for those who may see reports; how things stand is for whoever may
+see payments, too.
+"""
 
 import logging
 from typing import Any
@@ -43,12 +47,13 @@ class VouchersPanel(Component):
     def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
         user = parent_context["request"].user
         context: dict[str, Any] = {"health_url": reverse(HEALTH)}
-        if policy.user_has_any_permission(user, REPORT):
+        may_report = policy.user_has_any_permission(user, REPORT)
+        if may_report:
             context["reports_url"] = reverse(OVERVIEW)
         if policy.user_has_permission(user, "settle"):
             context["attention_url"] = _address("smartgift_attention:index")
         try:
-            context |= aside(_read)
+            context |= aside(_read_figures if may_report else _read)
         except (DatabaseError, ImproperlyConfigured):
             logger.exception("The panel of gift vouchers could not be read.")
             context["has_failed"] = True
@@ -66,13 +71,16 @@ def _address(name: str) -> str:
 def _read() -> dict[str, Any]:
     queue = reporting.queue()
     return {
-        "months": months(reporting.today()),
         "queue": [
             row for row in waiting_rows(queue) if row.count and not row.is_trouble
         ],
         "attention": sum(one.count for one in queue if one.needs_a_person),
         "standings": standings(),
     }
+
+
+def _read_figures() -> dict[str, Any]:
+    return {"months": months(reporting.today()), **_read()}
 
 
 def add_panel(request: HttpRequest, panels: list[Any]) -> None:

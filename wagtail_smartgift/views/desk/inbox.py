@@ -7,20 +7,17 @@ order's reference and the steps that were taken are enough to decide.
 from collections.abc import Sequence
 from typing import Any
 
-import django_filters
 from django.contrib import messages
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.utils.functional import Promise, cached_property
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import TemplateView
-from wagtail.admin.filters import WagtailFilterSet
-from wagtail.admin.ui.tables import Column, DateColumn, StatusTagColumn, TitleColumn
-from wagtail.admin.views import generic
+from wagtail.admin.ui.tables import Column, DateColumn, TitleColumn
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 from wagtail.permission_policies import ModelPermissionPolicy
@@ -35,7 +32,19 @@ from wagtail_smartgift.models import (
 )
 from wagtail_smartgift.services import inbox, replaying
 from wagtail_smartgift.views.desk.base import GuardedViewSet, leads_to
+from wagtail_smartgift.views.desk.detail import DeskDetailView, Fact, Facts, Section
 from wagtail_smartgift.views.desk.links import to_order, to_payment
+from wagtail_smartgift.views.desk.listing import (
+    DeskFilterSet,
+    DeskIndexView,
+    ExportColumn,
+    StatusColumn,
+    account_filter,
+    choice_filter,
+    date_filter,
+    site_filter,
+    site_name,
+)
 from wagtail_smartgift.views.desk.timeline import Moment, Timeline
 
 
@@ -81,17 +90,16 @@ class _Checked(PermissionCheckedMixin):
         ) and self.permission_policy.user_has_permission(user, "replay")
 
 
-class InboxFilterSet(WagtailFilterSet):
-    status = django_filters.ChoiceFilter(
-        choices=InboxStatus.choices, label=gettext_lazy("Status")
-    )
-    type = django_filters.ChoiceFilter(
-        choices=ShopEvent.choices, label=gettext_lazy("Event")
-    )
+class InboxFilterSet(DeskFilterSet):
+    status = choice_filter("status", gettext_lazy("Status"), InboxStatus.choices)
+    type = choice_filter("type", gettext_lazy("Event"), ShopEvent.choices)
+    site = site_filter()
+    account = account_filter()
+    received_at = date_filter("received_at", gettext_lazy("Received"))
 
     class Meta:
         model = InboxMessage
-        fields = ["status", "type"]
+        fields = ["status", "type", "site", "account", "received_at"]
 
 
 def _event(message: InboxMessage) -> str:
@@ -100,7 +108,7 @@ def _event(message: InboxMessage) -> str:
     return str(ShopEvent(message.type).label) if known else message.type
 
 
-class InboxIndexView(_Checked, generic.IndexView):
+class InboxIndexView(_Checked, DeskIndexView):
     model = InboxMessage
     page_title = gettext_lazy("Messages of the shop")
     header_icon = ICON
@@ -109,7 +117,7 @@ class InboxIndexView(_Checked, generic.IndexView):
     search_fields = ["reference", "webhook_id"]
     filterset_class = InboxFilterSet
     default_ordering = "-received_at"
-    paginate_by = 50
+    export_filename = "messages-of-the-shop"
 
     @cached_property
     def header_buttons(self) -> list[Any]:
@@ -133,11 +141,12 @@ class InboxIndexView(_Checked, generic.IndexView):
                 sort_key="type",
             ),
             Column("reference", label=_("Reference"), sort_key="reference"),
-            StatusTagColumn(
+            StatusColumn(
                 "status",
                 label=_("Status"),
                 accessor="get_status_display",
-                primary=lambda message: message.status == InboxStatus.FAILED,
+                primary=lambda message: message.status == InboxStatus.PROCESSED,
+                is_trouble=lambda message: message.status == InboxStatus.FAILED,
                 sort_key="status",
             ),
             Column(
@@ -148,54 +157,78 @@ class InboxIndexView(_Checked, generic.IndexView):
             DateColumn("received_at", label=_("Received"), sort_key="received_at"),
         ]
 
+    export_columns = (
+        ExportColumn("event", gettext_lazy("Event"), _event),
+        ExportColumn("type", gettext_lazy("Type"), lambda row: row.type),
+        ExportColumn("reference", gettext_lazy("Reference"), lambda row: row.reference),
+        ExportColumn("site", gettext_lazy("Site"), lambda row: site_name(row.site)),
+        ExportColumn("account", gettext_lazy("Account"), lambda row: row.account),
+        ExportColumn(
+            "status", gettext_lazy("Status"), lambda row: row.get_status_display()
+        ),
+        ExportColumn("reason", gettext_lazy("Reason"), lambda row: reason(row.code)),
+        ExportColumn("attempts", gettext_lazy("Attempts"), lambda row: row.attempts),
+        ExportColumn(
+            "received_at", gettext_lazy("Received"), lambda row: row.received_at
+        ),
+        ExportColumn(
+            "finished_at", gettext_lazy("Finished"), lambda row: row.finished_at
+        ),
+        ExportColumn("webhook_id", "webhook-id", lambda row: row.webhook_id),
+    )
 
-class InboxDetailView(_Checked, generic.InspectView):
+    def get_base_queryset(self) -> QuerySet[InboxMessage]:
+        queryset: QuerySet[InboxMessage] = super().get_base_queryset()
+        return queryset.select_related("site")
+
+
+class InboxDetailView(_Checked, DeskDetailView):
     model = InboxMessage
     page_title = gettext_lazy("Message of the shop")
     header_icon = ICON
     index_url_name = INDEX
     template_name = "wagtail_smartgift/desk/inbox_detail.html"
-    fields = [
-        "type",
-        "reference",
-        "status",
-        "code",
-        "received_at",
-        "finished_at",
-        "attempts",
-        "next_attempt_at",
-        "site",
-        "webhook_id",
-    ]
 
     def get_page_subtitle(self) -> str:
         return self.object.reference or self.object.webhook_id
 
-    def get_type_display_value(self) -> str:
-        return _event(self.object)
+    def get_sections(self) -> list[Section]:
+        return [
+            Section("message", _("This message"), Facts(self._facts()), ICON),
+            Section("timeline", _("What was done"), self._timeline(), "history"),
+        ]
 
-    def get_reference_display_value(self) -> str:
-        """Lead to the payment or the order that the message is about."""
+    def _facts(self) -> list[Fact]:
         message = self.object
-        user = self.request.user
-        rows: Any = PaymentSession.objects if message.type in ABOUT_PAYMENTS else None
-        if message.type in ABOUT_ORDERS:
-            rows = VoucherOrder.objects
-        about = rows.filter(reference=message.reference).first() if rows else None
-        if about is None:
-            return message.reference or "–"
-        to = to_payment if isinstance(about, PaymentSession) else to_order
-        url = to(about.pk, user=user)
-        if not url:
-            return message.reference
-        return format_html('<a href="{}">{}</a>', url, message.reference)
+        return [
+            Fact(_("Event"), _event(message)),
+            Fact(_("Reference"), message.reference, url=self._about_url()),
+            Fact(_("Status"), message.get_status_display(), is_tag=True),
+            Fact(_("Reason"), reason(message.code)),
+            Fact(_("Received"), message.received_at),
+            Fact(_("Finished"), message.finished_at),
+            Fact(_("Attempts"), message.attempts),
+            Fact(_("Next attempt"), message.next_attempt_at),
+            Fact(_("Site"), site_name(message.site)),
+            Fact(_("Account"), message.account),
+            # What the shop knows the message by.
+            Fact("webhook-id", message.webhook_id),
+        ]
 
-    def get_code_display_value(self) -> str | Promise:
-        return reason(self.object.code) or "–"
+    def _about_url(self) -> str:
+        """Return the address of the payment or the order that the message is about."""
+        message, user = self.object, self.request.user
+        model, to = {
+            **dict.fromkeys(ABOUT_PAYMENTS, (PaymentSession, to_payment)),
+            **dict.fromkeys(ABOUT_ORDERS, (VoucherOrder, to_order)),
+        }.get(message.type, (None, None))
+        if model is None or to is None:
+            return ""
+        found = model.objects.filter(reference=message.reference)
+        return to(found.values_list("pk", flat=True).first(), user=user)
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        context: dict[str, Any] = super().get_context_data(**kwargs)
-        context["timeline"] = Timeline(
+    def _timeline(self) -> Timeline:
+        return Timeline(
             Moment(
                 at=event.created_at,
                 what=event.get_step_display(),
@@ -208,6 +241,9 @@ class InboxDetailView(_Checked, generic.InspectView):
             )
             for event in self.object.events.order_by("pk")
         )
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)
         if self.may_replay(self.object):
             context["replay_url"] = reverse(REPLAY, args=[self.object.pk])
         return context

@@ -168,9 +168,10 @@ def of_desk(actions: Iterable[DeskAction], *, currency: str = "") -> list[Moment
 
 
 def _desk_outcome(word: str) -> str:
+    """Say what a form came to when it was sent: what follows is the payment's story."""
     if word in ERROR_CODES:
         return str(ERROR_CODES[word][1])
     return {
         "done": pgettext("voucher desk", "Done"),
-        "pending": pgettext("voucher desk", "Not settled yet"),
-    }.get(word, pgettext("voucher desk", "Begun"))
+        "pending": pgettext("voucher desk", "Was being worked on then"),
+    }.get(word, pgettext("voucher desk", "What came of it was not noted"))

@@ -8,11 +8,19 @@ from collections.abc import Callable
 from typing import Any
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from wagtail.admin.ui.tables import Column
+from wagtail.admin.widgets.button import HeaderButton
 from wagtail.permission_policies import ModelPermissionPolicy
 from wagtail.permissions import page_permission_policy
 
-from wagtail_smartgift.models import PaymentSession, VoucherOrder, VoucherProduct
+from wagtail_smartgift.choices import OrderStatus, SessionStatus
+from wagtail_smartgift.models import (
+    PaymentSession,
+    Redemption,
+    VoucherOrder,
+    VoucherProduct,
+)
 
 
 class ProductPermissionPolicy(ModelPermissionPolicy):
@@ -34,6 +42,7 @@ class ProductPermissionPolicy(ModelPermissionPolicy):
 
 
 payment_policy = ModelPermissionPolicy(PaymentSession)
+desk_policy = ModelPermissionPolicy(Redemption)
 order_policy = ModelPermissionPolicy(VoucherOrder)
 product_policy = ProductPermissionPolicy(VoucherProduct)
 
@@ -54,6 +63,39 @@ def _to(name: str, pk: Any, policy: ModelPermissionPolicy, user: Any) -> str:
     if pk is None or not policy.user_has_permission(user, "view"):
         return ""
     return reverse(name, args=[pk])
+
+
+def way(label: str, url: str, *, icon: str) -> list[HeaderButton]:
+    """Return a button to an address; none where that is empty."""
+    return [HeaderButton(label, url=url, icon_name=icon)] if url else []
+
+
+def ways_from_payment(session: PaymentSession, *, user: Any) -> list[HeaderButton]:
+    """Return buttons to where something can be done about a payment."""
+    ways = []
+    if session.status == SessionStatus.NEEDS_ATTENTION and (
+        payment_policy.user_has_permission(user, "settle")
+    ):
+        ways.append(_settle("smartgift_attention:payment", session.pk))
+    if desk_policy.user_has_any_permission(user, ("desk", "move")):
+        url = reverse("smartgift_counter:payment", args=[session.pk])
+        ways.append(HeaderButton(_("Voucher desk"), url=url, icon_name="tag"))
+    return ways
+
+
+def ways_from_order(order: VoucherOrder, *, user: Any) -> list[HeaderButton]:
+    """Return buttons to where something can be done about an order."""
+    # Who settles payments settles orders: see ``case_details.policy``.
+    may_settle = payment_policy.user_has_permission(user, "settle")
+    if order.status == OrderStatus.NEEDS_ATTENTION and may_settle:
+        return [_settle("smartgift_attention:order", order.pk)]
+    return []
+
+
+def _settle(name: str, pk: Any) -> HeaderButton:
+    return HeaderButton(
+        _("Settle it"), url=reverse(name, args=[pk]), icon_name="warning"
+    )
 
 
 class LinkColumn(Column):

@@ -142,16 +142,22 @@ def account_filter(field: str = "account") -> django_filters.ChoiceFilter:
 
 
 def created_filter() -> django_filters.DateFromToRangeFilter:
+    return date_filter("created_at", gettext_lazy("Created"))
+
+
+def date_filter(field: str, label: Any) -> django_filters.DateFromToRangeFilter:
+    """Return a filter for what happened between two days."""
     return django_filters.DateFromToRangeFilter(
-        field_name="created_at",
-        label=gettext_lazy("Created"),
-        widget=DateRangePickerWidget,
+        field_name=field, label=label, widget=DateRangePickerWidget
     )
 
 
-def site_filter() -> django_filters.ModelChoiceFilter:
+def site_filter(
+    method: Callable[[QuerySet, str, Site], QuerySet] | None = None,
+) -> django_filters.ModelChoiceFilter:
     return django_filters.ModelChoiceFilter(
         queryset=Site.objects.order_by("hostname", "port"),
+        method=method,
         label=gettext_lazy("Site"),
         empty_label=_ALL,
     )

@@ -4,10 +4,11 @@ A buyer's name is in the list, since that is what somebody on the telephone says
 rest of what is known of them is on the order's own page alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.urls import path
@@ -23,7 +24,7 @@ from wagtail.admin.ui.tables import (
 )
 
 from wagtail_smartgift.choices import OrderStatus
-from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.conf import DeliveryMethod, get_conf
 from wagtail_smartgift.formats import format_price
 from wagtail_smartgift.models import (
     CatalogueSync,
@@ -32,6 +33,7 @@ from wagtail_smartgift.models import (
     VoucherOrderItem,
 )
 from wagtail_smartgift.money import PENNY
+from wagtail_smartgift.selectors import shop_for
 from wagtail_smartgift.views.desk import stories
 from wagtail_smartgift.views.desk.base import GuardedViewSet
 from wagtail_smartgift.views.desk.detail import (
@@ -49,6 +51,7 @@ from wagtail_smartgift.views.desk.links import (
     to_order,
     to_payment,
     to_product,
+    ways_from_order,
 )
 from wagtail_smartgift.views.desk.listing import (
     DeskFilterSet,
@@ -137,7 +140,7 @@ class OrderIndexView(DeskIndexView):
             Column(
                 "value",
                 label=_("Value"),
-                accessor=lambda row: format_price(value_of(row)),
+                accessor=lambda row: format_price(value_of(row), row.currency),
                 sort_key="value",
             ),
             Column("item_count", label=_("Vouchers"), sort_key="item_count"),
@@ -153,6 +156,7 @@ class OrderIndexView(DeskIndexView):
         ExportColumn("site", gettext_lazy("Site"), lambda row: site_name(row.site)),
         ExportColumn("account", gettext_lazy("Account"), lambda row: row.account),
         ExportColumn("customer", gettext_lazy("Customer"), full_name),
+        ExportColumn("currency", gettext_lazy("Currency"), lambda row: row.currency),
         ExportColumn("value", gettext_lazy("Value"), value_of),
         ExportColumn("vouchers", gettext_lazy("Vouchers"), lambda row: row.item_count),
         ExportColumn(
@@ -208,6 +212,10 @@ class OrderDetailView(DeskDetailView):
     index_url_name = INDEX
 
     @cached_property
+    def header_buttons(self) -> list[Any]:
+        return ways_from_order(self.object, user=self.request.user)
+
+    @cached_property
     def items(self) -> list[VoucherOrderItem]:
         rows = self.object.items.select_related("product")
         return list(rows.order_by("position"))
@@ -241,7 +249,7 @@ class OrderDetailView(DeskDetailView):
         return [
             Fact(_("Status"), order.get_status_display(), is_tag=True),
             Fact(_("What happens next"), what_happens_next(order)),
-            Fact(_("Value"), format_price(value)),
+            Fact(_("Value"), format_price(value, order.currency)),
             Fact(_("Smart Gift order"), order.order_id),
             Fact(_("Reference at Smart Gift"), order.remote_reference),
             Fact(_("Smart Gift said"), order.refusal_detail),
@@ -259,7 +267,7 @@ class OrderDetailView(DeskDetailView):
         ]
 
     def _vouchers(self) -> Table:
-        user = self.request.user
+        user, currency = self.request.user, self.object.currency
         used = _used_here(self.items)
 
         def payment_of(item: VoucherOrderItem) -> str:
@@ -280,7 +288,7 @@ class OrderDetailView(DeskDetailView):
             Column(
                 "price",
                 label=_("Price"),
-                accessor=lambda item: format_price(item.price),
+                accessor=lambda item: format_price(item.price, currency),
             ),
             Column("persons", label=_("People")),
             Column("to", label=_("To")),
@@ -323,7 +331,7 @@ def _customer(order: VoucherOrder) -> list[Fact]:
 
 def _delivery(order: VoucherOrder) -> list[Fact]:
     delivery = order.delivery if isinstance(order.delivery, Mapping) else {}
-    names = {method.id: method.name for method in get_conf().delivery_methods}
+    names = {method.id: method.name for method in _delivery_methods(order)}
     method = str(delivery.get("method") or "")
     address = delivery.get("address")
     address = address if isinstance(address, Mapping) else {}
@@ -331,11 +339,22 @@ def _delivery(order: VoucherOrder) -> list[Fact]:
         Fact(_("Method"), names.get(method, method)),
         Fact(
             _("Price"),
-            format_price(Decimal(delivery["price"])) if "price" in delivery else None,
+            format_price(Decimal(delivery["price"]), order.currency)
+            if "price" in delivery
+            else None,
         ),
         Fact(_("Day"), delivery.get("date") or _("At once")),
         Fact(_("Goes to"), _address(address, with_name=True)),
     ]
+
+
+def _delivery_methods(order: VoucherOrder) -> Sequence[DeliveryMethod]:
+    """Return the methods of the order's site, or those for all."""
+    try:
+        return shop_for(order.site).delivery_methods
+    except ImproperlyConfigured:
+        # The checks name it.
+        return get_conf().delivery_methods
 
 
 def _address(parts: Mapping[str, Any], *, with_name: bool = False) -> str:

@@ -43,6 +43,7 @@ from wagtail_smartgift.views.desk.links import (
     payment_policy,
     to_order,
     to_payment,
+    ways_from_payment,
 )
 from wagtail_smartgift.views.desk.listing import (
     DeskFilterSet,
@@ -208,6 +209,10 @@ class PaymentDetailView(DeskDetailView):
     page_title = gettext_lazy("Payment")
     header_icon = ICON
     index_url_name = INDEX
+
+    @cached_property
+    def header_buttons(self) -> list[Any]:
+        return ways_from_payment(self.object, user=self.request.user)
 
     @cached_property
     def redemptions(self) -> list[Redemption]:

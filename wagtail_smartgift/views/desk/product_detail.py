@@ -191,7 +191,7 @@ class ProductDetailView(DeskDetailView):
             Column(
                 "price",
                 label=_("Price"),
-                accessor=lambda item: format_price(item.price),
+                accessor=lambda item: format_price(item.price, item.order.currency),
             ),
             Column("display_code", label=_("Voucher")),
             DateColumn("created_at", label=_("Created"), accessor="order.created_at"),

@@ -27,10 +27,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST
-from wagtail.admin.forms.choosers import BaseFilterForm, SearchFilterMixin
 from wagtail.admin.ui.tables import Column, StatusTagColumn, TitleColumn
-from wagtail.admin.views.generic import chooser
-from wagtail.admin.viewsets.chooser import ChooserViewSet
 from wagtail.admin.widgets.button import Button, HeaderButton
 
 from wagtail_smartgift import drift, selectors
@@ -349,36 +346,3 @@ class ProductViewSet(GuardedViewSet):
                 name="create_page",
             ),
         ]
-
-
-class ProductFilterForm(SearchFilterMixin, BaseFilterForm):
-    """Search by title: the products are not in the search index."""
-
-    def filter(self, objects: Any) -> Any:
-        query = self.cleaned_data.get("q")
-        if query:
-            self.is_searching = True
-            self.search_query = query
-            objects = objects.filter(title__icontains=query)
-        return objects
-
-
-class ProductChooseView(chooser.ChooseView):
-    filter_form_class = ProductFilterForm
-
-
-class ProductChooseResultsView(chooser.ChooseResultsView):
-    filter_form_class = ProductFilterForm
-
-
-class ProductChooserViewSet(ChooserViewSet):
-    """Chooses the product of a page among thousands."""
-
-    name = "smartgift_product_chooser"
-    url_prefix = "smartgift/choose-voucher"
-    model = VoucherProduct
-    icon = "smartgift"
-    choose_one_text = gettext_lazy("Choose a voucher")
-    choose_another_text = gettext_lazy("Choose another voucher")
-    choose_view_class = ProductChooseView
-    choose_results_view_class = ProductChooseResultsView

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path, reverse
@@ -226,5 +227,10 @@ class ReportsViewSet(GuardedViewSet):
                 FiguresView.as_view(results_only=True),
                 name="figures_results",
             ),
-            path("health/", HealthView.as_view(), name="health"),
+            path(
+                "health/",
+                # One look that fails must not spoil the others.
+                non_atomic_requests(HealthView.as_view()),
+                name="health",
+            ),
         ]

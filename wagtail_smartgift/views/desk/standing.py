@@ -21,6 +21,7 @@ from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.formats import format_price
 from wagtail_smartgift.models import CatalogueSync, VoucherOrder
 from wagtail_smartgift.reporting import Waiting
+from wagtail_smartgift.services.sync_failures import in_words
 
 
 #: The lanes in the words of those who wait in them.
@@ -205,7 +206,9 @@ def _standing(account: Account, sync: CatalogueSync | None) -> Standing:
         account=account.alias,
         synced_at=synced_at,
         failed_at=failed_at,
-        failure=sync.failure if sync and failed_at else "",
+        failure=in_words(sync.failure, account=account.alias)
+        if sync and failed_at
+        else "",
         quota=quota,
         lanes=[
             LaneUse(name=name, used=used, wait=round(wait))

@@ -19,6 +19,7 @@ from wagtail_smartgift.choices import (
     DeliveryStatus,
     InboxStatus,
     ShopEvent,
+    Verdict,
 )
 from wagtail_smartgift.models import (
     InboxMessage,
@@ -29,6 +30,8 @@ from wagtail_smartgift.models import (
     VoucherOrder,
     WebhookDelivery,
 )
+from wagtail_smartgift.services.cases import SETTLE_ACTION
+from wagtail_smartgift.services.desk import MOVE_ACTION
 from wagtail_smartgift.views.desk import deliveries, inbox, journals
 from wagtail_smartgift.views.desk.timeline import Moment, Timeline
 
@@ -114,18 +117,29 @@ def _messages(
 
 
 def _deeds(things: Iterable[Model]) -> Iterator[Moment]:
-    """Tell what people did about these in the admin, as Wagtail's log has it."""
+    """Tell what else people did about these in the admin, as Wagtail's log has it.
+
+    What they asked for at the voucher desk, and how they settled a case, is told by books
+    of its own, with what came of it: Wagtail's log knows only that they asked. That they
+    let a payment go on, in which nothing was in doubt, stands here alone.
+    """
     about = Q(pk__in=[])
     for thing in things:
         about |= Q(
             content_type=ContentType.objects.get_for_model(thing),
             object_id=str(thing.pk),
         )
-    entries = ModelLogEntry.objects.filter(about).select_related("user")
+    entries = (
+        ModelLogEntry.objects.filter(about)
+        .exclude(action=MOVE_ACTION)
+        .filter(~Q(action=SETTLE_ACTION) | Q(data__verdict=Verdict.GO_ON.value))
+        .select_related("user")
+    )
     for entry in entries.order_by("timestamp", "pk"):
         yield Moment(
             at=entry.timestamp,
             what=entry.message,
             outcome=pgettext("log of what people did", "Done"),
+            detail=entry.data.get("reason", ""),
             actor=entry.user_display_name,
         )

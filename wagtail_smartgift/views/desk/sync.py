@@ -25,7 +25,7 @@ from wagtail.log_actions import LogFormatter
 from wagtail_smartgift.choices import SyncStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import CatalogueSync, SyncRun
-from wagtail_smartgift.services import sync_runs
+from wagtail_smartgift.services import sync_failures, sync_runs
 from wagtail_smartgift.views.desk.links import product_policy
 from wagtail_smartgift.views.desk.listing import StatusColumn
 
@@ -46,6 +46,11 @@ def in_words(run: Any) -> str:
     ) % {name: values.get(name) or 0 for name in sync_runs.COUNTS}
 
 
+def why_not(row: SyncRun | CatalogueSync) -> str:
+    """Say why a catalogue was not read; empty where it was."""
+    return sync_failures.in_words(row.failure, account=row.account)
+
+
 class SyncLogFormatter(LogFormatter):
     """Tells in Wagtail's log what somebody's sync came to."""
 
@@ -54,7 +59,10 @@ class SyncLogFormatter(LogFormatter):
     def format_message(self, log_entry: Any) -> str:
         data = log_entry.data
         if data.get("failure"):
-            return _("The catalogue was not read: %(why)s") % {"why": data["failure"]}
+            why = sync_failures.in_words(
+                data["failure"], account=data.get("account", "")
+            )
+            return _("The catalogue was not read: %(why)s") % {"why": why}
         return _("Read the catalogue: %(result)s") % {"result": in_words(data)}
 
     def format_comment(self, log_entry: Any) -> str:
@@ -98,7 +106,7 @@ def account_states() -> list[AccountState]:
             AccountState(
                 alias=alias,
                 read_at=row.synced_at if row else None,
-                failure=row.failure if row else "",
+                failure=why_not(row) if row else "",
                 run=SyncRun.objects.filter(account=alias).order_by("-pk").first(),
             )
         )
@@ -140,7 +148,7 @@ def _run_columns() -> list[Any]:
             "result",
             label=_("Result"),
             accessor=lambda run: (
-                in_words(run) if run.status == SyncStatus.DONE else run.failure
+                in_words(run) if run.status == SyncStatus.DONE else why_not(run)
             ),
         ),
     ]
@@ -186,7 +194,7 @@ class SyncResultsView(_SyncMixin, TemplateView):
 
 
 def _tell(request: HttpRequest, run: SyncRun) -> None:
-    values = {"account": run.account, "result": in_words(run), "why": run.failure}
+    values = {"account": run.account, "result": in_words(run), "why": why_not(run)}
     if run.status == SyncStatus.DONE:
         messages.success(request, _("%(account)s: %(result)s.") % values)
     elif run.status == SyncStatus.FAILED:
