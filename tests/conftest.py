@@ -13,6 +13,7 @@ from tests.receivers import Receiver, running_receiver
 from wagtail_smartgift import clock
 from wagtail_smartgift.conf import SETTING
 from wagtail_smartgift.sandbox import Sandbox
+from wagtail_smartgift.services import guessing
 from wagtail_smartgift.testing import running_sandbox
 
 
@@ -37,6 +38,12 @@ def _one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     They are one machine's here. Who wants them to differ says so.
     """
     monkeypatch.setattr(clock, "now", lambda: django_timezone.now())
+
+
+@pytest.fixture(autouse=True)
+def _refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare each refused number of a test its wait. Who wants it says so."""
+    monkeypatch.setattr(guessing, "REFUSED_AFTER", 0.0)
 
 
 @pytest.fixture

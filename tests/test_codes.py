@@ -28,6 +28,56 @@ def test_normalising_twice_changes_nothing(text):
     assert codes.normalise_voucher_number(once) == once
 
 
+LINK = "https://gifts.example.org"
+
+
+@pytest.mark.parametrize(
+    ("scanned", "number"),
+    [
+        # What a camera reads from the QR code on a card.
+        (f"{LINK}/v/GIFT-1234", "GIFT-1234"),
+        (f"{LINK}/v/GIFT-1234/", "GIFT-1234"),
+        (f"{LINK}/v/GIFT-1234?lang=en&utm_source=card#top", "GIFT-1234"),
+        (f"{LINK}/redeem?code=GIFT-1234", "GIFT-1234"),
+        (f"{LINK}/redeem/?lang=en&voucher_no=gift%2F12%2034", "gift/1234"),
+        (f"{LINK}/redeem?voucher=A+1", "A1"),
+        (f"{LINK}/redeem?voucher=A%2B1", "A+1"),
+        ("HTTP://GIFTS.EXAMPLE.ORG/V/GIFT-1234", "GIFT-1234"),
+        (f"{LINK}/v/GIFT%E2%80%8B-12\u200b34\n", "GIFT-1234"),
+        # The likelier name first, whatever else the link says.
+        (f"{LINK}/?no=2&code=GIFT-1234", "GIFT-1234"),
+        # Pasted with the words around it, or broken over two lines.
+        (f"Your voucher: {LINK}/v/GIFT-1234", "GIFT-1234"),
+        (f"{LINK}/v/GIFT-\n  1234", "GIFT-1234"),
+        # A link in a link, as a mail program's guard makes it.
+        (f"https://guard.example/?code={LINK}%2Fv%2FGIFT-1234", "GIFT-1234"),
+        # None of them has a number: what was typed is looked up, and refused.
+        (LINK, LINK),
+        (f"{LINK}/?code=", f"{LINK}/?code="),
+        ("https://[gifts/v/GIFT-1234", "https://[gifts/v/GIFT-1234"),
+        # No links, so nothing of theirs is taken away.
+        ("gifts.example.org/GIFT-1234", "gifts.example.org/GIFT-1234"),
+        ("code=GIFT?no=1234", "code=GIFT?no=1234"),
+        ("A/B:C//D?E&F#G%20", "A/B:C//D?E&F#G%20"),
+    ],
+)
+def test_a_scanned_link_is_read_and_nothing_else_is_touched(scanned, number):
+    assert codes.read_voucher_number(scanned) == number
+    assert codes.read_voucher_number(number) == number
+
+
+@given(
+    st.lists(
+        st.sampled_from(["https://", "a", "/", "?code=", "%2F", "%25", "#", "[", " "])
+        | st.text(max_size=3),
+        max_size=20,
+    ).map("".join)
+)
+def test_reading_twice_changes_nothing(text):
+    once = codes.read_voucher_number(text)
+    assert codes.read_voucher_number(once) == once
+
+
 @pytest.mark.parametrize(
     ("number", "shown"),
     [

@@ -44,6 +44,7 @@ export async function pay(clientSecret: string, voucherNo: string): Promise<stri
     signal: stop.signal,
   });
   end();
+  session = await client.renewHold(session.redemptions[0]!.id, { idempotencyKey });
   await client.removeVoucher(session.redemptions[0]!.id);
   const length: number = await request("/page", {
     safe: true,
@@ -62,6 +63,8 @@ declare const client: SmartGift;
 client.vouchers({ type: "money" });
 // @ts-expect-error: a redemption is named by its id, which is text.
 client.removeVoucher(1);
+// @ts-expect-error: ids are text.
+client.renewHold(1);
 client.session().then((session) => {
   // @ts-expect-error: amounts are text; adding them as numbers loses pennies.
   const sum: number = session.amount_due;

@@ -7,13 +7,15 @@ characters (``display_code``). Nothing here logs or raises with a number in it.
 
 import hashlib
 import hmac
+import re
 import secrets
 import unicodedata
 from collections.abc import Sequence
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from wagtail_smartgift.redaction import Secret, SecretBytes, hidden
+from wagtail_smartgift.redaction import Secret, SecretBytes, hidden, hidden_members
 
 
 #: The longest number that is looked up. Smart Gift documents no limit; its
@@ -25,6 +27,21 @@ MAX_VOUCHER_NUMBER_LENGTH = 64
 _ALPHABET = "ACDEFGHJKMNPQRTVWXY34679"
 #: 24 ** 16 is about 73 bits: not to be guessed, and no two alike by accident.
 _OWN_CODE_LENGTH = 16
+
+
+#: Where a link begins. No number has that in it, so nothing of a venue's is lost.
+_LINK = re.compile("https?://", re.IGNORECASE)
+#: What a voucher's number is called in the links that its QR code stands for, the
+#: likeliest first. Without one of them it is the last part of the path.
+_IN_LINKS = (
+    "voucher_no",
+    "voucher_number",
+    "voucher_code",
+    "voucher",
+    "number",
+    "code",
+    "no",
+)
 
 
 class UndecryptableError(Exception):
@@ -47,6 +64,40 @@ def normalise_voucher_number(text: str) -> str:
     )
     # A removed space may have stood between a letter and its accent.
     return Secret(unicodedata.normalize("NFKC", kept))
+
+
+def read_voucher_number(typed: str) -> str:
+    """Return the number in what somebody typed, pasted or scanned, normalised.
+
+    A number is taken as it is. Of a link, which is what a camera reads from a printed
+    QR code, the number is one of its query (``?code=``), else the last part of its path;
+    words in front of the link are left out. Whose link it is does not matter: it is never
+    opened, and what is read from it may be typed by anybody.
+
+    Doing it twice changes nothing.
+    """
+    number = Secret(normalise_voucher_number(typed))
+    # A link may carry a link; each is shorter than what it was in.
+    while link := _LINK.search(number):
+        inner = Secret(_number_in_link(number[link.start() :]))
+        if not inner:
+            break
+        number = Secret(normalise_voucher_number(inner))
+    return number
+
+
+def _number_in_link(link: str) -> str:
+    """Return the number that a link is about; empty where there is none in it."""
+    link = Secret(link)
+    try:
+        _scheme, _host, path, query, _fragment = hidden(urlsplit(link))
+    except ValueError:
+        return ""
+    named = hidden_members(parse_qsl(query))
+    for name in _IN_LINKS:
+        if name in named:
+            return Secret(named[name])
+    return Secret(unquote(path.rstrip("/").rpartition("/")[2]))
 
 
 def display_code(number: str) -> str:

@@ -13,7 +13,10 @@ the developer's, never a customer's. The codes are closed and documented in
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 
+from django.utils import timezone
+from django.utils.formats import time_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -60,11 +63,63 @@ ERROR_CODES: Mapping[str, tuple[int, str | Promise]] = {
 }
 
 
+#: code -> what a customer who meets it can do next, where that is something.
+#: ``%(time)s`` is a time of day.
+_ADVICE: Mapping[str, str | Promise] = {
+    "voucher_not_usable": _(
+        "This voucher cannot be used here. Check the number, its capital and small "
+        "letters included, or pay another way."
+    ),
+    "voucher_held": _(
+        "This voucher is in use elsewhere until %(time)s. Try again then, or pay "
+        "another way."
+    ),
+    "shortfall": _(
+        "A voucher holds less than before, and nothing was taken. Look at what is left "
+        "to pay now, and pay again."
+    ),
+    "hold_lost": _(
+        "A voucher can no longer be used for this payment, and nothing was taken. Look "
+        "at what is left to pay now: add another voucher, or pay it another way."
+    ),
+    "amount_changed": _(
+        "What is left to pay has changed, and nothing was taken. Look at the new "
+        "amount, and pay again."
+    ),
+    "session_expired": _("This page was open for too long. Load it again to go on."),
+    "session_busy": _(
+        "This payment is being worked on. Try again in a moment; nothing is done twice."
+    ),
+    "session_not_open": _(
+        "This payment can no longer be changed. Look at your order to see how it stands."
+    ),
+    "session_cancelled": _(
+        "This payment was cancelled. To pay after all, please order again."
+    ),
+    "needs_attention": _(
+        "Our staff are looking into this payment. Please do not pay again."
+    ),
+    "throttled": _(
+        "There were too many attempts. Try again at %(time)s, or pay another way."
+    ),
+    "busy": _(
+        "Vouchers are busy at the moment and nothing was taken. Try again at %(time)s."
+    ),
+    "smartgift_unavailable": _(
+        "Vouchers cannot be reached at the moment and nothing was taken. Try again in "
+        "a few minutes, or pay another way."
+    ),
+}
+#: Seconds to wait where nobody said how long.
+_WAIT = 60
+
+
 class SmartGiftPluginError(Exception):
     """An operation that was refused, with a documented ``code``.
 
-    ``message`` is safe to show to a customer in their language: it never holds a
-    voucher number, a key or the provider's words. ``retry_after`` is in seconds.
+    ``message`` says what happened and ``advice`` what the customer can do next. Both are
+    safe to show to a customer in their language: they never hold a voucher number, a key
+    or the provider's words. ``retry_after`` is in seconds.
     """
 
     def __init__(
@@ -83,8 +138,25 @@ class SmartGiftPluginError(Exception):
         self.fields = dict(fields or {})
         super().__init__(code)
 
+    @property
+    def advice(self) -> str:
+        """What the customer can do next; what happened, where there is nothing to do.
+
+        A time in it is one of today in the current time zone, and the whole minute after
+        the wait, so that nobody comes back too early.
+        """
+        if self.fields or self.code not in _ADVICE:
+            return str(next(iter(self.fields.values()), self.message))
+        return str(_ADVICE[self.code]) % {"time": minute_after(self.retry_after)}
+
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
+
+
+def minute_after(seconds: float | None) -> str:
+    """Return the first whole minute, as a time of day, when a wait from now is over."""
+    end = timezone.now() + timedelta(seconds=(seconds or _WAIT) + 59)
+    return time_format(timezone.localtime(end), "H:i")
 
 
 class PaymentError(SmartGiftPluginError):

@@ -17,5 +17,6 @@ urlpatterns = [
     path("balance/", balance.check_balance, name="balance"),
     path("payment/vouchers/", checkout.add_voucher, name="voucher_add"),
     path("payment/vouchers/change/", checkout.change_voucher, name="voucher_change"),
+    path("payment/vouchers/renew/", checkout.renew_hold, name="voucher_renew"),
     path("payment/vouchers/remove/", checkout.remove_voucher, name="voucher_remove"),
 ]

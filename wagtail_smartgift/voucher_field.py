@@ -14,7 +14,6 @@ from typing import Any
 from django.core import signing
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.formats import time_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -22,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail_smartgift import budget, keycheck
 from wagtail_smartgift.choices import Lane
 from wagtail_smartgift.conf import get_conf
-from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.exceptions import PaymentError, minute_after
 from wagtail_smartgift.ledger import Session
 from wagtail_smartgift.models import PaymentSession
 
@@ -34,38 +33,44 @@ NOTICE = "smartgift_notice"
 
 _SALT = "wagtail_smartgift.voucher_field"
 
-ADDED, CHANGED, REMOVED, EXPIRED = "added", "changed", "removed", "session_expired"
+#: What a form came to, if it came to what was wanted.
+ADDED, CHANGED, REMOVED, RENEWED = "added", "changed", "removed", "renewed"
+#: Renewed, but it covers less than before.
+FELL = "fell"
+EXPIRED = "session_expired"
 _UNAVAILABLE = "smartgift_unavailable"
-_GOOD_NEWS = {ADDED, CHANGED, REMOVED}
 
-#: What the customer can do next, for each code. ``%(time)s`` is a time of day.
-_MESSAGES: Mapping[str, str | Promise] = {
+_GOOD_NEWS: Mapping[str, str | Promise] = {
     ADDED: _("Your voucher was added."),
     CHANGED: _("Your voucher was changed."),
     REMOVED: _("Your voucher was removed. Nothing was taken from it."),
+    RENEWED: _("Your voucher is kept for you."),
+}
+_BAD_NEWS: Mapping[str, str | Promise] = {
     EXPIRED: _("This page was open for too long. Please enter the number once more."),
-    "voucher_not_usable": _(
-        "This voucher cannot be used here. Check the number, its capital and small "
-        "letters included, or pay another way."
+    FELL: _(
+        "Your voucher is kept for you, but it holds less than before. Look at what is "
+        "left to pay now."
     ),
-    "voucher_held": _(
-        "This voucher is in use elsewhere until %(time)s. Try again then, or pay "
-        "another way."
-    ),
-    "busy": _(
-        "Vouchers are busy at the moment and nothing was taken. Try again at %(time)s."
-    ),
-    "throttled": _("There were too many attempts. Try again at %(time)s."),
-    _UNAVAILABLE: _(
-        "Vouchers cannot be reached at the moment and nothing was taken. Try again in "
-        "a few minutes, or pay another way."
-    ),
-    "session_busy": _("This payment is being worked on. Try again in a moment."),
-    "session_not_open": _("This payment can no longer be changed."),
-    "session_cancelled": _("This payment was cancelled. Please start again."),
-    "needs_attention": _("Our staff are looking into this payment. Do not pay again."),
+}
+#: What the customer can do next, where the field knows better than ``error.advice``: by
+#: code, or by what was wanted and the code.
+_REFUSALS: Mapping[str | tuple[str, str], str | Promise] = {
     "not_found": _("This voucher is no longer part of the payment."),
     "invalid": _("Enter the number as it is printed on the voucher."),
+    (RENEWED, "voucher_held"): _(
+        "Somebody else was faster: this voucher is in use elsewhere until %(time)s. It "
+        "stays in your payment and is asked for again when you pay. You can wait until "
+        "then, or remove it."
+    ),
+    (RENEWED, "voucher_not_usable"): _(
+        "This voucher can no longer be used. Look at what is left to pay now: add "
+        "another voucher, or pay it another way."
+    ),
+    (CHANGED, "voucher_not_usable"): _(
+        "This voucher can no longer be used. Look at what is left to pay now: add "
+        "another voucher, or pay it another way."
+    ),
 }
 #: Codes that are about what was typed as the number.
 _ABOUT_NUMBER = {"voucher_not_usable", "voucher_held", "invalid"}
@@ -148,30 +153,49 @@ def reference_in(token: str) -> tuple[str, bool]:
 
 def leave_notice(request: HttpRequest, reference: str, code: str) -> None:
     """Keep for the next page what came of a form; lost where there are no sessions."""
-    _leave(request, {"reference": reference, "code": code})
-
-
-def leave_refusal(request: HttpRequest, reference: str, error: PaymentError) -> None:
-    """Keep for the next page why a form came to nothing."""
-    at = timezone.now() + timedelta(seconds=error.retry_after or _WAIT)
-    # Our own words about a field: they never hold what was typed into it.
-    wrong = next(iter(error.fields.items()), ("", ""))
+    good = code in _GOOD_NEWS
+    text = _GOOD_NEWS[code] if good else _BAD_NEWS[code]
     _leave(
         request,
-        {
-            "reference": reference,
-            "code": error.code,
-            "at": at.isoformat(),
-            "field": wrong[0],
-            "text": str(wrong[1]),
-        },
+        {"reference": reference, "code": code, "good": good, "message": str(text)},
     )
 
 
-def _leave(request: HttpRequest, notice: dict[str, str]) -> None:
+def leave_refusal(
+    request: HttpRequest, reference: str, error: PaymentError, *, wanted: str
+) -> None:
+    """Keep for the next page why a form came to nothing, and what to do next.
+
+    ``wanted`` is the notice that it would have come to.
+    """
+    words = _REFUSALS.get((wanted, error.code)) or _REFUSALS.get(error.code)
+    if error.fields or words is None:
+        # Our own words about a field: they never hold what was typed into it.
+        message = error.advice
+    else:
+        message = str(words) % {"time": minute_after(error.retry_after)}
+    notice: dict[str, object] = {
+        "reference": reference,
+        "code": error.code,
+        "good": False,
+        "message": message,
+    }
+    if wanted == ADDED:
+        notice["about_number"] = (
+            error.code in _ABOUT_NUMBER
+            and next(iter(error.fields), "voucher_no") == "voucher_no"
+        )
+        if error.code == "voucher_held":
+            # For the script, which asks once more when that hold is over.
+            end = timezone.now() + timedelta(seconds=error.retry_after or _WAIT)
+            notice["retry_at"] = end.isoformat()
+    _leave(request, notice)
+
+
+def _leave(request: HttpRequest, notice: Mapping[str, object]) -> None:
     session: Any = getattr(request, "session", None)
     if session is not None:
-        session[NOTICE] = notice
+        session[NOTICE] = dict(notice)
 
 
 def take_notice(request: HttpRequest, reference: str) -> dict[str, Any] | None:
@@ -181,15 +205,5 @@ def take_notice(request: HttpRequest, reference: str) -> dict[str, Any] | None:
     if not isinstance(kept, Mapping) or kept.get("reference") != reference:
         return None
     del session[NOTICE]
-    code = kept["code"]
-    at = parse_datetime(kept.get("at", "")) or timezone.now()
-    message = str(_MESSAGES.get(code, _MESSAGES[_UNAVAILABLE])) % {
-        "time": time_format(timezone.localtime(at), "H:i")
-    }
-    return {
-        "code": code,
-        "good": code in _GOOD_NEWS,
-        "about_number": code in _ABOUT_NUMBER
-        and kept.get("field", "") in {"", "voucher_no"},
-        "message": kept.get("text") or message,
-    }
+    # One that an earlier version left has no words.
+    return dict(kept) if "message" in kept else None

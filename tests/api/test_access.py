@@ -25,6 +25,7 @@ CALLS = {
     ("GET", "health"): (ANYBODY, 200),
     ("GET", "payment-session"): (CUSTOMER, 200),
     ("POST", "payment-session/redemptions"): (CUSTOMER, 422),
+    ("POST", f"payment-session/redemptions/{NOBODYS}/renew"): (CUSTOMER, 404),
     ("DELETE", f"payment-session/redemptions/{NOBODYS}"): (CUSTOMER, 404),
     ("POST", "server/payment-sessions"): (SERVER, 422),
     ("GET", "server/payment-sessions/order-1"): (SERVER, 200),
@@ -107,6 +108,9 @@ def test_another_payments_secret_takes_nothing_from_this_one(
     ).json()["client_secret"]
     before = books(sandbox)
 
+    answer = Api(other).post(f"payment-session/redemptions/{row['id']}/renew", {})
+    assert_problem(answer, "not_found", 404)
+    assert books(sandbox) == before
     answer = Api(other).delete(f"payment-session/redemptions/{row['id']}")
 
     assert_problem(answer, "not_found", 404)

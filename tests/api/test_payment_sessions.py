@@ -132,6 +132,47 @@ def test_removing_answers_204_however_often(customer, sandbox):
     assert add(customer).status_code == 201
 
 
+def test_a_hold_is_renewed_and_says_so(customer, sandbox, time_machine_now):
+    [voucher] = add(customer).json()["redemptions"]
+    path = f"payment-session/redemptions/{voucher['id']}/renew"
+    sandbox.clock.advance(200)
+    time_machine_now.shift(200)
+
+    answers = [
+        customer.post(path, {}, **{"Idempotency-Key": "keep-1"}),
+        customer.post(path, {}, **{"Idempotency-Key": "keep-1"}),
+        customer.post(path),
+    ]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert answers[1]["Idempotent-Replayed"] == "true"
+    [renewed] = answers[0].json()["redemptions"]
+    assert renewed["held_until"] > voucher["held_until"]
+    assert renewed | {"held_until": None} == voucher | {"held_until": None}
+    assert [line.operation for line in sandbox.log()][2:] == [
+        "release",
+        "hold",
+        "check",
+    ]
+
+
+def test_whoever_is_faster_gets_it_and_the_customer_is_told(
+    customer, sandbox, time_machine_now
+):
+    [voucher] = add(customer).json()["redemptions"]
+    sandbox.clock.advance(400)
+    time_machine_now.shift(400)
+    sandbox.hold_by_till(FIFTY)
+
+    answer = customer.post(f"payment-session/redemptions/{voucher['id']}/renew")
+
+    assert_problem(answer, "voucher_held", 409)
+    assert 280 < int(answer["Retry-After"]) <= 301
+    session = customer.get("payment-session").json()
+    assert session["redemptions"][0]["status"] == "lapsed"
+    assert session["amount_covered"] == "50.00"
+
+
 def test_a_voucher_of_another_session_is_not_found(server, customer):
     [voucher] = add(customer).json()["redemptions"]
     other = server.post(

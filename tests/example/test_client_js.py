@@ -136,6 +136,11 @@ def test_a_voucher_is_added_changed_and_removed(console, sandbox, new_voucher):
     [redemption] = changed["redemptions"]
     assert redemption["id"] == added["redemptions"][0]["id"]
 
+    kept = console.run(f"return client.renewHold('{redemption['id']}')")
+    # Its time has just begun, so nothing was asked for.
+    assert kept["redemptions"] == changed["redemptions"]
+    assert len(sandbox.ledger(event="hold", voucher_no=number)) == 1
+
     removed = f"await client.removeVoucher('{redemption['id']}')"
     assert (
         console.run(f"{removed}; {removed}; return client.session()")["redemptions"]

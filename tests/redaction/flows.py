@@ -58,6 +58,7 @@ def a_voucher_comes_and_goes(shop: Shop) -> None:
     shop.open()
     [voucher] = shop.add(NUMBER).redemptions
     shop.verb(payments.change_voucher, reference="order-1", redemption_id=voucher.id)
+    shop.verb(payments.renew_hold, reference="order-1", redemption_id=voucher.id)
     shop.verb(payments.release_holds, reference="order-1")
     shop.verb(payments.prepare, reference="order-1")
     shop.verb(payments.remove_voucher, reference="order-1", redemption_id=voucher.id)

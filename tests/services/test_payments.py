@@ -214,6 +214,21 @@ def test_a_check_that_is_not_answered_gives_the_hold_back(session, sandbox):
     assert payments.get_session(reference=REF).redemptions == ()
 
 
+def test_a_lapsed_voucher_that_is_added_again_may_hold_less(
+    session, sandbox, time_machine_now
+):
+    add(FIFTY)
+    sandbox.clock.advance(400)
+    time_machine_now.shift(400)
+    sandbox.spend_by_till(FIFTY, Decimal("20.00"))
+
+    state = add(FIFTY)
+
+    assert [(one.status, one.amount) for one in state.redemptions] == [("held", 30)]
+    assert state.amount_remaining == 50
+    assert_journal_agrees()
+
+
 # -- preparing ----------------------------------------------------------------
 
 

@@ -1,7 +1,9 @@
 """The voucher field over a real page, its forms filled in as a browser would."""
 
 import re
+import time
 from datetime import datetime, timedelta
+from datetime import timezone as zones
 from decimal import Decimal
 from html import unescape
 from html.parser import HTMLParser
@@ -17,6 +19,7 @@ from wagtail_smartgift import payments, voucher_field
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import Redemption, SessionSecret
 from wagtail_smartgift.sandbox import Fault
+from wagtail_smartgift.services import guessing
 
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.views.checkout_urls")]
@@ -104,9 +107,11 @@ class Visitor:
         return unescape(found[1]) if found else None
 
 
+UTC = zones.utc
 ADD = "/smartgift/payment/vouchers/"
 CHANGE = "/smartgift/payment/vouchers/change/"
 REMOVE = "/smartgift/payment/vouchers/remove/"
+RENEW = "/smartgift/payment/vouchers/renew/"
 
 
 @pytest.fixture
@@ -230,7 +235,16 @@ def ten_pounds_each(session, voucher, bit_values):
     return Decimal(10) * len(bit_values)
 
 
-@pytest.mark.parametrize("number", ["NO-SUCH-NUMBER", "EXPIRED-0025-0001", "x" * 200])
+@pytest.mark.parametrize(
+    "number",
+    [
+        "NO-SUCH-NUMBER",
+        "EXPIRED-0025-0001",
+        "QUAY-0050-0001",
+        "EMPTY-0000-0001",
+        "x" * 200,
+    ],
+)
 def test_every_number_that_cannot_be_used_gets_the_same_answer(visitor, number):
     visitor.add(number)
 
@@ -258,8 +272,49 @@ def test_a_voucher_in_use_elsewhere_says_until_when(visitor, sandbox):
 
     visitor.add(GOOD)
 
-    assert re.match(r"This voucher is in use elsewhere until \d", visitor.notice)
+    until = sandbox.voucher(GOOD).hold.until
+    # The whole minute after it: whoever comes back then is not too early.
+    minute = timezone.localtime(datetime.fromtimestamp(until + 59, tz=UTC))
+    assert visitor.notice == (
+        f"This voucher is in use elsewhere until {minute:%H:%M}. Try again then, or pay "
+        "another way."
+    )
+    retry_at = Attributes(visitor.page, "data-retry-at").found["data-retry-at"]
+    moment = datetime.fromisoformat(retry_at).timestamp()
+    assert abs(moment - until) < 2
     assert covered() == 0
+
+
+def test_what_a_camera_read_is_as_good_as_a_number(visitor, sandbox):
+    visitor.add(f"https://gifts.example.org/voucher/{GOOD}?from=card")
+
+    assert "Voucher …0001 pays £25.00." in visitor.text
+    assert sandbox.voucher(GOOD).hold is not None
+
+
+@pytest.mark.parametrize(
+    ("number", "calls"),
+    [
+        ("NO-SUCH-NUMBER", ["hold"]),
+        ("QUAY-0050-0001", ["hold"]),
+        ("EXPIRED-0025-0001", ["hold"]),
+        ("EMPTY-0000-0001", ["hold", "check", "release"]),
+    ],
+)
+def test_the_time_that_a_refusal_takes_tells_nothing(
+    visitor, sandbox, monkeypatch, number, calls
+):
+    monkeypatch.setattr(guessing, "REFUSED_AFTER", 0.8)
+    sandbox.behaviour.update({"hold_spent_vouchers": True})
+    fields = {**visitor.fields(ADD), "voucher_no": number}
+
+    began = time.monotonic()
+    visitor.client.post(ADD, fields)
+    took = time.monotonic() - began
+
+    assert [line.operation for line in sandbox.log()] == calls
+    assert 0.8 <= took < 1.6
+    assert visitor.open().notice.startswith("This voucher cannot be used here.")
 
 
 @pytest.mark.parametrize(
@@ -282,7 +337,7 @@ def test_a_closed_payment_has_no_forms(visitor):
     payments.confirm(reference="order-1")
 
     assert visitor.client.post(REMOVE, fields).status_code == 303
-    assert visitor.open().notice == "This payment can no longer be changed."
+    assert visitor.open().notice.startswith("This payment can no longer be changed.")
     assert Forms(visitor.page).forms == []
     assert "pays £25.00" in visitor.text
 
@@ -305,6 +360,120 @@ def test_a_lapsed_hold_is_told(visitor):
 
 
 # Whose form it is
+
+
+# Keeping one for longer
+
+
+@pytest.fixture
+def later(sandbox, time_machine_now):
+    """Return a function that moves our clock and Smart Gift's on."""
+
+    def move(seconds):
+        sandbox.clock.advance(seconds)
+        time_machine_now.shift(seconds)
+
+    return move
+
+
+def calls(sandbox):
+    return [line.operation for line in sandbox.log()]
+
+
+def test_a_voucher_is_kept_for_longer(visitor, sandbox, later):
+    visitor.add(GOOD)
+    later(200)
+
+    visitor.open().send(RENEW)
+
+    assert visitor.notice == "Your voucher is kept for you."
+    until = timezone.localtime(Redemption.objects.get().held_until)
+    assert f"Kept for you until {until:%H:%M}." in visitor.text
+    assert calls(sandbox) == ["hold", "check", "release", "hold", "check"]
+    # Pressed again, it asks nothing.
+    visitor.send(RENEW)
+    assert visitor.notice == "Your voucher is kept for you."
+    assert len(calls(sandbox)) == 5
+
+
+def test_a_lapsed_voucher_is_kept_again(visitor, sandbox, later):
+    visitor.add(GOOD)
+    later(400)
+
+    visitor.open()
+    assert "No longer kept for you. It is asked for again when you pay." in visitor.text
+    visitor.send(RENEW)
+
+    assert "Kept for you until" in visitor.text
+    assert sandbox.voucher(GOOD).hold is not None
+
+
+def test_somebody_who_was_faster_is_told_of(visitor, sandbox, later):
+    visitor.add(GOOD)
+    later(400)
+    sandbox.hold_by_till(GOOD)
+
+    visitor.open().send(RENEW)
+
+    assert re.match(
+        r"Somebody else was faster: this voucher is in use elsewhere until \d\d:\d\d\. ",
+        visitor.notice,
+    )
+    # It is about no number that was typed, and nothing is to be tried again by itself.
+    assert 'aria-invalid="true"' not in visitor.page
+    assert "data-retry-at" not in visitor.page
+    assert "No longer kept for you." in visitor.text
+    assert covered() == Decimal("25.00")
+
+
+def test_what_was_spent_meanwhile_is_told(visitor, sandbox, later):
+    visitor.add(GOOD)
+    later(400)
+    sandbox.spend_by_till(GOOD, "15.00")
+
+    visitor.open().send(RENEW)
+
+    assert visitor.notice.startswith(
+        "Your voucher is kept for you, but it holds less than before."
+    )
+    assert "pays £10.00. £0.00 stays on it." in visitor.text
+    assert "Left to pay £30.00" in visitor.text
+
+
+def test_one_that_was_emptied_meanwhile_is_told(visitor, sandbox, later):
+    visitor.add(GOOD)
+    later(400)
+    sandbox.spend_by_till(GOOD, "25.00")
+
+    visitor.open().send(RENEW)
+
+    assert visitor.notice.startswith("This voucher can no longer be used.")
+    assert "pays nothing." in visitor.text
+    assert "Left to pay £40.00" in visitor.text
+
+
+def test_what_pays_nothing_has_no_button_to_keep_it(visitor):
+    visitor.add(GOOD)
+    payments.open_session(reference="order-1", amount_due="45.00")
+    visitor.open().add(OTHER)
+    payments.open_session(reference="order-1", amount_due="20.00")
+
+    visitor.open()
+
+    assert visitor.page.count(f'action="{RENEW}"') == 1
+
+
+def test_a_payment_that_is_over_keeps_nothing(visitor, sandbox, later):
+    visitor.add(GOOD)
+    later(200)
+    fields = visitor.open().fields(RENEW)
+    payments.confirm(reference="order-1")
+    asked = calls(sandbox)
+
+    assert visitor.client.post(RENEW, fields).status_code == 303
+
+    assert visitor.open().notice.startswith("This payment can no longer be changed.")
+    assert calls(sandbox) == asked
 
 
 def test_a_form_works_without_a_login(visitor, settings):
@@ -410,7 +579,9 @@ def test_a_host_without_sessions_loses_the_notice_alone(rf, session):
     request = rf.get("/")
 
     voucher_field.leave_notice(request, "order-1", "added")
-    voucher_field.leave_refusal(request, "order-1", PaymentError("busy"))
+    voucher_field.leave_refusal(
+        request, "order-1", PaymentError("busy"), wanted=voucher_field.ADDED
+    )
 
     assert voucher_field.take_notice(request, "order-1") is None
 
@@ -428,7 +599,8 @@ def test_every_field_has_a_label_and_every_id_is_its_own(visitor):
     visible = [tag for tag in inputs if 'type="hidden"' not in tag]
     assert len(ids) == len(set(ids))
     assert {re.search(r'id="([^"]+)"', tag)[1] for tag in visible} <= labelled
-    assert visitor.page.count("<button") == 5
+    # To keep, to remove and to change each of them, and to add another one.
+    assert visitor.page.count("<button") == 7
     assert "style=" not in visitor.page
     # One script, of a file: a policy without 'unsafe-inline' lets it in.
     assert re.findall(r"<script[^>]*>[^<]*", visitor.page) == [

@@ -237,6 +237,44 @@ def add_voucher(request: HttpRequest, data: schemas.AddVoucher) -> Any:
     return Status(201 if added.created else 200, schemas.SessionOut.of(added.session))
 
 
+@router.post(
+    "payment-session/redemptions/{redemption_id}/renew",
+    auth=_session_auth,
+    operation_id="renewHold",
+    summary="Keep a voucher for longer",
+    **answers(
+        {200: schemas.SessionOut},
+        *READ,
+        *KEYED,
+        *ASKED,
+        *_SECRET,
+        "not_found",
+        "voucher_held",
+        "session_not_open",
+        "session_busy",
+        "voucher_not_usable",
+        "throttled",
+        says={
+            200: "It is held, for at least half of a hold's time. Look at the amounts: "
+            "it may hold less than before.",
+        },
+    ),
+)
+@idempotent
+def renew_hold(
+    request: HttpRequest, redemption_id: UUID, data: schemas.Nothing | None = None
+) -> Any:
+    """Gives the hold back and takes it again; somebody else may be faster.
+
+    For a customer who asks for it, never for a timer.
+    """
+    return schemas.SessionOut.of(
+        payments.renew_hold(
+            reference=_own(request).reference, redemption_id=redemption_id
+        )
+    )
+
+
 @router.delete(
     "payment-session/redemptions/{redemption_id}",
     auth=_session_auth,

@@ -17,6 +17,7 @@ The shop's own staff have limits of their own, each person for themselves: what 
 get wrong keeps nobody from helping the next one, and a clerk's slips keep no customer out.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -37,6 +38,11 @@ from wagtail_smartgift.services.timebox import Postponed
 MINUTE = 60
 #: Answers that tell a guesser nothing but that the guess was wrong, or worse.
 FAILURES = frozenset({"voucher_not_usable", "voucher_held"})
+
+#: Seconds from the beginning of a request after which a number is refused, at the
+#: earliest. One that nobody knows is refused by one answer of Smart Gift's, an empty
+#: voucher by three: without this, whoever has a watch could tell them apart.
+REFUSED_AFTER = 1.5
 
 _ALL_FAILURES = Counter("failures", MINUTE)
 
@@ -195,6 +201,21 @@ def tried_for(session: PaymentSession) -> Iterator[None]:
                 failed_lookups=F("failed_lookups") + 1
             )
             counters.count(_ALL_FAILURES)
+        raise
+
+
+@contextmanager
+def refusals_alike() -> Iterator[None]:
+    """Let every number that cannot be used be refused after the same time.
+
+    Staff are told at once: they are also told why.
+    """
+    began = time.monotonic()
+    try:
+        yield
+    except PaymentError as error:
+        if error.code == "voucher_not_usable" and not _staff.get():
+            time.sleep(max(0.0, began + REFUSED_AFTER - time.monotonic()))
         raise
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from wagtail_smartgift import clock, selectors
+from wagtail_smartgift import clock, ledger, selectors
 from wagtail_smartgift.choices import (
     Lane,
     Operation,
@@ -64,14 +64,27 @@ def add(
         raise
 
 
+def lasts(row: Redemption, seconds: float = 0) -> bool:
+    """Tell whether a voucher is held for long enough to redeem it, or for longer."""
+    least = max(seconds, get_conf().lease)
+    return row.status == S.HELD and holds.seconds_left(row) >= least
+
+
 def ensure(
-    worker: Worker, session: PaymentSession, row: Redemption, *, anew: bool = False
+    worker: Worker,
+    session: PaymentSession,
+    row: Redemption,
+    *,
+    anew: bool = False,
+    seconds: float = 0,
+    may_fall: bool = False,
 ) -> None:
     """See that a counted voucher is held long enough and was looked at.
 
-    A hold that is too short for a redeem is exchanged for a new one; one that
-    lapsed is taken again. With ``anew`` a voucher is looked at in any case: once,
-    since one that was taken here has been.
+    A hold that is too short for a redeem, or for ``seconds``, is exchanged for a new
+    one; one that lapsed is taken again. With ``anew`` a voucher is looked at in any
+    case: once, since one that was taken here has been. With ``may_fall`` it may cover
+    less from here on, as long as that is something.
 
     Raises:
         VoucherHeld, HoldRefused: it could not be taken again.
@@ -79,12 +92,12 @@ def ensure(
         Postponed: Smart Gift could not be asked.
     """
     holds.lapse(row)
-    if row.status == S.HELD and holds.seconds_left(row) < get_conf().lease:
+    if row.status == S.HELD and not lasts(row, seconds):
         holds.release(worker, row, status=S.LAPSED)
     if row.status != S.HELD:
         _take_again(worker, row)
     if anew or row.baseline is None:
-        reappraise(worker, session, row)
+        reappraise(worker, session, row, may_fall=may_fall)
 
 
 def _take_again(worker: Worker, row: Redemption) -> None:
@@ -97,7 +110,9 @@ def _take_again(worker: Worker, row: Redemption) -> None:
     holds.take(worker, row, holds.RETAKING, lane=Lane.MONEY)
 
 
-def reappraise(worker: Worker, session: PaymentSession, row: Redemption) -> None:
+def reappraise(
+    worker: Worker, session: PaymentSession, row: Redemption, *, may_fall: bool = False
+) -> None:
     """Look at a held voucher anew; one that became empty leaves the session.
 
     Raises:
@@ -105,7 +120,7 @@ def reappraise(worker: Worker, session: PaymentSession, row: Redemption) -> None
         HoldRefused: it can no longer be used.
         Postponed: Smart Gift could not be asked; the hold stays.
     """
-    wanted = row.amount
+    wanted = ledger.ZERO if may_fall else row.amount
     chosen = row.experiences or None
     try:
         _appraise(worker, session, row, lane=Lane.MONEY, chosen=chosen)

@@ -28,6 +28,7 @@ from wagtail_smartgift.models import PaymentSession, Redemption
 from wagtail_smartgift.redaction import hidden
 from wagtail_smartgift.references import is_reference
 from wagtail_smartgift.services import (
+    guessing,
     holding,
     holds,
     journal,
@@ -131,7 +132,8 @@ def add_voucher(
     voucher_no = hidden(voucher_no)
     session = _find(reference)
     _require_open(session)
-    with _working(session) as (worker, session):
+    # Around the claim: nobody else has to wait for what is only told later.
+    with guessing.refusals_alike(), _working(session) as (worker, session):
         _require_open(session)
         wish = vouchers.read_wish(
             session,
@@ -161,6 +163,23 @@ def change_voucher(
         amount=amount,
         experiences=experiences,
     ).session
+
+
+def renew_hold(*, reference: str, redemption_id: UUID) -> ledger.Session:
+    """Keep a voucher of an open session for longer."""
+    with _working(_find(reference)) as (worker, session):
+        row = session.redemptions.filter(pk=redemption_id).first()
+        if row is None:
+            raise PaymentError("not_found")
+        _require_open(session)
+        if row.status not in COUNTED_REDEMPTION_STATUSES:
+            raise PaymentError("not_found")
+        if row.balance is None:
+            # Whether it is held at all is what its first request may still tell.
+            raise PaymentError("session_busy", retry_after=5)
+        PaymentSession.objects.filter(pk=session.pk).update(last_active_at=clock.now())
+        vouchers.renew(worker, session, row)
+    return get_session(reference=reference)
 
 
 def remove_voucher(*, reference: str, redemption_id: UUID) -> ledger.Session:

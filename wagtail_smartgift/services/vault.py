@@ -15,13 +15,13 @@ _LONGEST_TYPED = 500
 
 
 def normalise(number: str) -> str:
-    """Return the number as it is sent: by the host's rule, else by ours.
+    """Return the number in what was typed or scanned: by the host's rule, then by ours.
 
     Of a text that no voucher number can be, so much is kept that it is refused.
     """
     number = Secret(number[:_LONGEST_TYPED].encode(errors="replace").decode())
     hook = get_conf().hook("normalise_voucher_number")
-    return codes.normalise_voucher_number(hook(number) if hook else number)
+    return codes.read_voucher_number(hook(number) if hook else number)
 
 
 def normalise_text(text: str) -> str:

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
-from wagtail_smartgift import clock, ledger
+from wagtail_smartgift import capabilities, clock, ledger
 from wagtail_smartgift.choices import (
     COUNTED_REDEMPTION_STATUSES,
     Lane,
@@ -163,8 +163,33 @@ def _write_change(
     row.refresh_from_db()
     if row.status != S.HELD or row.baseline is None:
         # What it covers is allocated anew from what it really holds.
-        row.amount = Decimal("0.00")
-        holding.ensure(worker, session, row)
+        holding.ensure(worker, session, row, may_fall=True)
+
+
+def renew(worker: Worker, session: PaymentSession, row: Redemption) -> None:
+    """Keep a voucher of an open session for longer: its customer asks for it.
+
+    A hold cannot be prolonged, so it is given back and taken again, as ``prepare`` does
+    with a short one. In the first half of its time nothing is asked of Smart Gift. What
+    it covers is allocated anew from what it holds now.
+
+    Raises:
+        PaymentError: ``voucher_held`` (somebody was faster; it stays in the session),
+            ``voucher_not_usable`` (it has left the session), ``throttled``.
+    """
+    whole = capabilities.of(worker.account).hold_lasts(holds.HOLD_SECONDS)
+    holds.lapse(row)
+    if holding.lasts(row, whole / 2):
+        return
+    try:
+        with guessing.asked_by_customer(session):
+            holding.ensure(worker, session, row, seconds=whole / 2, may_fall=True)
+    except holds.VoucherHeld as error:
+        retry_after = _retry_after(worker, session, row, error)
+        raise PaymentError("voucher_held", retry_after=retry_after) from None
+    except (holds.HoldRefused, holding.Shortfall):
+        _reallocate(session)
+        raise PaymentError("voucher_not_usable") from None
 
 
 def _chosen(row: Redemption, wanted: Sequence[int]) -> list[int]:

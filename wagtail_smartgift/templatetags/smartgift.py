@@ -43,6 +43,9 @@ class Row:
     #: Whether the hold lasts, by the clock: nobody may have met it since it ended.
     is_kept: bool
     is_lapsed: bool
+    #: Whether its customer may have it kept for longer: it pays something, and is listed
+    #: as held or lapsed.
+    may_renew: bool
 
 
 @register.inclusion_tag("wagtail_smartgift/voucher_field.html", takes_context=True)
@@ -103,4 +106,6 @@ def _row(voucher: RedemptionState, now: datetime) -> Row:
         is_experience=is_experience,
         is_kept=is_held and not is_over,
         is_lapsed=voucher.status == RedemptionStatus.LAPSED or (is_held and is_over),
+        may_renew=voucher.status in {RedemptionStatus.HELD, RedemptionStatus.LAPSED}
+        and voucher.amount > 0,
     )

@@ -32,7 +32,10 @@ from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.redaction import Secret
 
 
-Step = Callable[[HttpRequest, str], str]
+#: Does what a form wants of a payment, given its reference. Returns the notice where it
+#: is another one than the form's own.
+Step = Callable[[HttpRequest, str], str | None]
+View = Callable[[HttpRequest], HttpResponse]
 
 
 class AlwaysActive(SafeExceptionReporterFilter):
@@ -42,54 +45,61 @@ class AlwaysActive(SafeExceptionReporterFilter):
         return True
 
 
-def _form_target(step: Step) -> Callable[[HttpRequest], HttpResponse]:
+def _form_target(wanted: str) -> Callable[[Step], View]:
     """Make a view of a step: find the payment, do it, tell, go back.
 
-    ``step`` gets the reference of the payment and returns the notice.
+    ``wanted`` is the notice that it comes to.
     """
 
-    # Not atomic: a payment commits what it is about to do before it asks Smart Gift.
-    @transaction.non_atomic_requests
-    @login_not_required
-    @never_cache
-    @sensitive_post_parameters()
-    @csrf_protect
-    @require_POST
-    @wraps(step)
-    def view(request: HttpRequest) -> HttpResponse:
-        request.exception_reporter_filter = AlwaysActive()  # Django's own place for it
-        try:
-            reference, good = voucher_field.reference_in(
-                request.POST.get("session", "")
-            )
-        except signing.BadSignature:
-            raise SuspiciousOperation("A voucher form with a forged session.") from None
-        if not good:
-            voucher_field.leave_notice(request, reference, voucher_field.EXPIRED)
+    def decorate(step: Step) -> View:
+        # Not atomic: a payment commits what it is about to do before it asks Smart Gift.
+        @transaction.non_atomic_requests
+        @login_not_required
+        @never_cache
+        @sensitive_post_parameters()
+        @csrf_protect
+        @require_POST
+        @wraps(step)
+        def view(request: HttpRequest) -> HttpResponse:
+            # Django's own place for it.
+            request.exception_reporter_filter = AlwaysActive()
+            _do(step, request, wanted)
             return _back(request)
-        try:
-            voucher_field.leave_notice(request, reference, step(request, reference))
-        except PaymentError as error:
-            voucher_field.leave_refusal(request, reference, error)
-        return _back(request)
 
-    return view
+        return view
+
+    return decorate
 
 
-@_form_target
+def _do(step: Step, request: HttpRequest, wanted: str) -> None:
+    try:
+        reference, good = voucher_field.reference_in(request.POST.get("session", ""))
+    except signing.BadSignature:
+        raise SuspiciousOperation("A voucher form with a forged session.") from None
+    if not good:
+        voucher_field.leave_notice(request, reference, voucher_field.EXPIRED)
+        return
+    try:
+        notice = step(request, reference) or wanted
+    except PaymentError as error:
+        voucher_field.leave_refusal(request, reference, error, wanted=wanted)
+    else:
+        voucher_field.leave_notice(request, reference, notice)
+
+
+@_form_target(voucher_field.ADDED)
 @sensitive_variables()
-def add_voucher(request: HttpRequest, reference: str) -> str:
+def add_voucher(request: HttpRequest, reference: str) -> None:
     """Hold the voucher of the number that was typed."""
     payments.add_voucher(
         reference=reference,
         voucher_no=request.POST.get("voucher_no", ""),
         amount=_amount(request),
     )
-    return voucher_field.ADDED
 
 
-@_form_target
-def change_voucher(request: HttpRequest, reference: str) -> str:
+@_form_target(voucher_field.CHANGED)
+def change_voucher(request: HttpRequest, reference: str) -> None:
     """Take no more than an amount from a voucher, or other experiences of it."""
     experiences = [
         int(bit)
@@ -107,14 +117,21 @@ def change_voucher(request: HttpRequest, reference: str) -> str:
         amount=_amount(request),
         experiences=experiences or None,
     )
-    return voucher_field.CHANGED
 
 
-@_form_target
-def remove_voucher(request: HttpRequest, reference: str) -> str:
+@_form_target(voucher_field.RENEWED)
+def renew_hold(request: HttpRequest, reference: str) -> str | None:
+    """Keep a voucher for longer: the customer has pressed the button for it."""
+    redemption = _redemption(request)
+    before = payments.get_session(reference=reference).amount_covered
+    session = payments.renew_hold(reference=reference, redemption_id=redemption)
+    return voucher_field.FELL if session.amount_covered < before else None
+
+
+@_form_target(voucher_field.REMOVED)
+def remove_voucher(request: HttpRequest, reference: str) -> None:
     """Give a voucher back."""
     payments.remove_voucher(reference=reference, redemption_id=_redemption(request))
-    return voucher_field.REMOVED
 
 
 def _amount(request: HttpRequest) -> str | None:

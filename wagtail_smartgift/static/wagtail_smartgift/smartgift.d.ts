@@ -166,13 +166,16 @@ export interface VoucherQuery extends CallOptions {
   offset?: number;
 }
 
-export interface AddOptions extends CallOptions {
+export interface KeyedOptions extends CallOptions {
+  /** That of an earlier attempt at the same; a new one without it. */
+  idempotencyKey?: string;
+}
+
+export interface AddOptions extends KeyedOptions {
   /** The most to take from the voucher. */
   amount?: Money | number;
   /** Bit values; all of them without it. */
   experiences?: number[];
-  /** That of an earlier attempt at the same; a new one without it. */
-  idempotencyKey?: string;
 }
 
 /** One customer's view of the API. Every method throws a `SmartGiftError`. */
@@ -190,6 +193,11 @@ export class SmartGift {
   addVoucher(voucherNo: string, options?: AddOptions): Promise<Session>;
   /** Set the amount and the experiences of a voucher that is in the payment. */
   changeVoucher(voucherNo: string, options?: AddOptions): Promise<Session>;
+  /**
+   * Keep a voucher for longer, because the customer asks for it: its hold is given back
+   * and taken again, and somebody else may be faster (`voucher_held`).
+   */
+  renewHold(id: string, options?: KeyedOptions): Promise<Session>;
   /** Give a voucher back, by the id of its redemption; repeating is harmless. */
   removeVoucher(id: string, options?: CallOptions): Promise<void>;
 }

@@ -156,6 +156,13 @@ export class SmartGift {
     return this.addVoucher(voucherNo, options);
   }
 
+  // For a customer who asks for it, never for a timer.
+  async renewHold(id, { idempotencyKey, signal } = {}) {
+    const path = `payment-session/redemptions/${encodeURIComponent(id)}/renew`;
+    const key = idempotencyKey ?? newKey();
+    return this.#session(await this.#call("POST", path, { key, signal, secret: true }));
+  }
+
   async removeVoucher(id, { signal } = {}) {
     const path = `payment-session/redemptions/${encodeURIComponent(id)}`;
     await this.#call("DELETE", path, { signal, secret: true });

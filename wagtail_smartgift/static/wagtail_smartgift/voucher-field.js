@@ -12,6 +12,8 @@ const LAST_CALL = 60;
 const STALE = 10_000;
 /** Milliseconds after which waiting is spoken of. */
 const LONG = 1_000;
+/** Milliseconds to let pass after the end of another's hold. */
+const SLACK = 1_000;
 
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("smartgift") : null;
 
@@ -24,6 +26,8 @@ class Field {
   #readAt = performance.now();
   #outdated = false;
   #waiting;
+  #later;
+  #tried;
   #stopWatch = () => {};
 
   constructor(section) {
@@ -33,6 +37,8 @@ class Field {
     this.#live.setAttribute("role", "status");
     section.after(this.#live);
     this.#server = bare(section);
+    // To the stylesheet it says that what is needed at the end of a hold is shown then.
+    section.dataset.live = "";
     section.addEventListener("submit", (event) => this.#submit(event));
     document.addEventListener("visibilitychange", () => this.#look());
     window.addEventListener("pageshow", (event) => event.persisted && this.#look(0));
@@ -192,7 +198,9 @@ class Field {
     const details = good ? form.closest("details") : null;
     if (details) details.open = false;
     // On from here: to the field to mend or to fill in again, or what opened the form.
-    const next = (details?.querySelector("summary") ?? form?.querySelector("input:not([type=hidden])"))?.id;
+    const next = (
+      details?.querySelector("summary") ?? form?.querySelector("input:not([type=hidden])") ?? form?.closest("li")
+    )?.id;
     keeping(this.#section, () => {
       for (const { name, value } of fresh.attributes) this.#section.setAttribute(name, value);
       this.#section.replaceChildren(...fresh.childNodes);
@@ -202,12 +210,33 @@ class Field {
     const notice = this.#section.querySelector(".smartgift-vouchers__notice");
     if (notice) {
       // Beside what is to be mended, not a list of vouchers away from it.
-      if (!good) target?.closest("form")?.before(notice);
+      if (!good && target) (target.matches("li") ? target.firstElementChild : target.closest("form")).before(notice);
+      this.#tryLater(notice);
       // Said once, by the region that stays.
       notice.removeAttribute("role");
       this.#announce(notice.textContent);
     }
     if (mayFocus) (target ?? this.#section).focus();
+  }
+
+  /** Ask once more for the customer when the hold of somebody else is over. */
+  #tryLater({ dataset, lastChild }) {
+    clearTimeout(this.#later);
+    // Only there, and only while it is there: numbers are kept nowhere.
+    const number = this.#number?.value;
+    if (!dataset.retryAt || !number || number === this.#tried) return;
+    lastChild.data += ` ${this.#word("again")}`;
+    const tryNow = () => {
+      if (document.hidden) return document.addEventListener("visibilitychange", tryNow, { once: true });
+      if (this.#number?.value !== number || number === this.#tried) return;
+      this.#tried = number;
+      this.#number.form.requestSubmit();
+    };
+    this.#later = setTimeout(tryNow, Date.parse(dataset.retryAt) - Date.parse(this.#section.dataset.now) + SLACK);
+  }
+
+  get #number() {
+    return this.#section.querySelector("[name=voucher_no]");
   }
 
   #announce(text) {
@@ -240,6 +269,7 @@ class Field {
           const { voucher } = timers.get(id).dataset;
           const time = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
           timers.get(id).textContent = seconds ? this.#word("left", { time }) : "";
+          timers.get(id).closest("li").toggleAttribute("data-soon", seconds <= LAST_CALL);
           const passed = (mark) => before[id] > mark && seconds <= mark;
           if (passed(0)) over = Boolean(say.push(this.#word("lapsed", { voucher })));
           else if (passed(LAST_CALL)) say.push(this.#word("minute", { voucher }));

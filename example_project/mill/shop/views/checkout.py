@@ -115,7 +115,7 @@ def _take_payment(
             "from a voucher. You can try another card.",
         )
     except PaymentError as error:
-        messages.error(request, str(error.message))
+        messages.error(request, error.advice)
     if order.status == OrderStatus.CANCELLED:
         messages.error(
             request,
