@@ -83,7 +83,7 @@ def test_a_telephone_order_is_paid_with_a_voucher(desk, new_voucher, redeemed):
     look(page)
 
     page.get_by_role("link", name="Redeem", exact=True).click()
-    expect(page.get_by_text("30.00 GBP remain to be paid another way.")).to_be_visible()
+    expect(page.get_by_text("£30.00 remain to be paid another way.")).to_be_visible()
     look(page)
     page.get_by_label("Reason").fill("The rest was paid by card.")
     page.get_by_role("button", name="Yes, redeem").click()

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from wagtail_smartgift.choices import Availability, ProductType
 from wagtail_smartgift.conf import DeliveryMethod
+from wagtail_smartgift.formats import format_price
 from wagtail_smartgift.models import VoucherProduct
 from wagtail_smartgift.selectors import Shop
 from wagtail_smartgift.services.sales_reading import (
@@ -128,14 +129,16 @@ def _chosen_price(
         errors.setdefault(name, _("Choose what the voucher shall be worth."))
     elif lowest is not None and item.price < lowest:
         errors[name] = _("This voucher is worth %(lowest)s at least.") % {
-            "lowest": lowest
+            "lowest": format_price(lowest)
         }
     elif highest is not None and item.price > highest:
         errors[name] = _("This voucher is worth %(highest)s at most.") % {
-            "highest": highest
+            "highest": format_price(highest)
         }
     elif step and (item.price - (lowest or Decimal(0))) % step:
-        errors[name] = _("This voucher is sold in steps of %(step)s.") % {"step": step}
+        errors[name] = _("This voucher is sold in steps of %(step)s.") % {
+            "step": format_price(step)
+        }
     else:
         return item.price
     return None
@@ -147,7 +150,9 @@ def _fixed_price(
     price = (product.price or Decimal(0)) * persons
     if item.price is not None and item.price != price:
         # What the customer has paid is not what the voucher costs (any more).
-        errors[f"{where}.price"] = _("This voucher costs %(price)s.") % {"price": price}
+        errors[f"{where}.price"] = _("This voucher costs %(price)s.") % {
+            "price": format_price(price)
+        }
     return price
 
 

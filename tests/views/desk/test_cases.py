@@ -286,7 +286,7 @@ def test_what_follows_is_said_before_anything_is_done(staff, stuck, books):
 
     page = text(client.get(settling(stuck, "reversed")))
 
-    assert "30.00 GBP count as given back onto voucher …0001." in page
+    assert "£30.00 count as given back onto voucher …0001." in page
     assert "The cancellation goes on" in page
     assert books(HUNDRED) == 30
     assert not RedemptionEvent.objects.filter(operation="settle").exists()

@@ -253,7 +253,7 @@ def test_redeemed_refunded_and_given_back(staff, held, books):
     client = staff(MOVE)
 
     page = text(client.get(move(held, "redeem")))
-    assert "30.00 GBP are taken" in page
+    assert "£30.00 are taken" in page
     assert "the shop is told" in page
     client.post(move(held, "redeem"), filled(held, "redeem"))
     assert books(HUNDRED) == 30

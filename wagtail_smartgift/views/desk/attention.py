@@ -5,6 +5,7 @@ case with what is known; and one that asks once more before a verdict is taken. 
 verdict does is the services' business; nothing is written here.
 """
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import django_filters
@@ -22,6 +23,7 @@ from wagtail.admin.widgets.button import HeaderButton
 from wagtail.permission_policies import ModelPermissionPolicy
 
 from wagtail_smartgift.choices import AttentionReason, RedemptionStatus
+from wagtail_smartgift.formats import format_price
 from wagtail_smartgift.models import PaymentSession, Redemption, VoucherOrder
 from wagtail_smartgift.services import evidence
 from wagtail_smartgift.views.desk import case_words
@@ -173,7 +175,8 @@ class PaymentCasesView(CasesIndexView):
 
 def _amount(session: Any) -> str:
     rows = session.waiting or session.redemptions.all()
-    return f"{sum(row.amount for row in rows)} {session.currency}"
+    amount = sum((row.amount for row in rows), Decimal(0))
+    return format_price(amount, session.currency)
 
 
 class OrderCaseFilterSet(WagtailFilterSet):

@@ -21,6 +21,7 @@ from wagtail.permission_policies import ModelPermissionPolicy
 from wagtail_smartgift import ledger
 from wagtail_smartgift.choices import OrderStatus, SessionStatus, Verdict
 from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.formats import format_price
 from wagtail_smartgift.models import PaymentSession, Redemption, VoucherOrder
 from wagtail_smartgift.services import case_looking, cases, evidence, order_cases
 from wagtail_smartgift.services.evidence import Case
@@ -86,9 +87,9 @@ class PaymentCaseView(CaseView):
                 _("Interrupted while"),
                 session.get_interrupted_display() if session.interrupted else "",
             ),
-            (_("Amount due"), f"{session.amount_due} {money}"),
-            (_("Redeemed"), f"{state.amount_redeemed} {money}"),
-            (_("Refunded"), f"{state.amount_refunded} {money}"),
+            (_("Amount due"), format_price(session.amount_due, money)),
+            (_("Redeemed"), format_price(state.amount_redeemed, money)),
+            (_("Refunded"), format_price(state.amount_refunded, money)),
             (_("Site"), session.site),
             (_("Account"), session.account),
             (_("Created"), session.created_at),
@@ -121,7 +122,7 @@ class PaymentCaseView(CaseView):
             "heading": _("Voucher %(voucher)s: %(amount)s")
             % {
                 "voucher": row.display_code,
-                "amount": f"{row.amount} {case.session.currency}",
+                "amount": format_price(row.amount, case.session.currency),
             },
             "why": case_words.why(case.why),
             "look_up": case_words.look_up(case.why),
@@ -142,7 +143,7 @@ def _voucher_facts(case: Case) -> list[tuple[str, Any]]:
     row = case.row
     ids = ", ".join(str(one) for one in case.known_ids)
     facts = [
-        (_("Amount"), f"{row.amount} {case.session.currency}"),
+        (_("Amount"), format_price(row.amount, case.session.currency)),
         (_("Held before it"), row.baseline),
         (_("Balance fell by"), case.fallen),
         (_("Sent to Smart Gift"), row.sent_at),

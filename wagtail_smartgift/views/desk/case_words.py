@@ -17,6 +17,7 @@ from wagtail_smartgift.choices import (
     SessionStatus,
     Verdict,
 )
+from wagtail_smartgift.formats import format_price
 from wagtail_smartgift.services import progress
 from wagtail_smartgift.services.evidence import Case, Question
 
@@ -184,8 +185,8 @@ def warning(case: Case, verdict: Verdict) -> str:
 def _of_voucher(case: Case, verdict: Verdict) -> str:
     values = {
         "voucher": case.row.display_code,
-        "amount": f"{case.row.amount} {case.session.currency}",
-        "rest": f"{case.rest} {case.session.currency}",
+        "amount": format_price(case.row.amount, case.session.currency),
+        "rest": format_price(case.rest, case.session.currency),
     }
     return str(_voucher_sentence(case, verdict)) % values
 

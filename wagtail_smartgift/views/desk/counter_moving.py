@@ -27,6 +27,7 @@ from wagtail_smartgift.choices import (
     RedemptionStatus,
 )
 from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.formats import format_price
 from wagtail_smartgift.models import PaymentSession, Redemption
 from wagtail_smartgift.services import desk
 from wagtail_smartgift.views.desk import journals
@@ -58,7 +59,7 @@ class PaymentPage(PermissionCheckedMixin, WagtailAdminTemplateMixin):
         return reverse(PAYMENT, args=[self.session.pk])
 
     def money(self, amount: Decimal) -> str:
-        return f"{amount} {self.session.currency}"
+        return format_price(amount, self.session.currency)
 
     def get_page_subtitle(self) -> str:
         return str(self.session.reference)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from decimal import Decimal
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
@@ -75,7 +76,11 @@ def _details(event: RedemptionEvent, currency: str) -> str:
 
 
 def _price(amount: Decimal, currency: str) -> str:
-    return format_price(amount, currency) if currency else f"{amount:.2f}"
+    return (
+        format_price(amount, currency)
+        if currency
+        else number_format(amount, decimal_pos=2, force_grouping=True)
+    )
 
 
 def of_order(events: Iterable[VoucherOrderEvent]) -> list[Moment]:
