@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -31,6 +32,9 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 #: One environment for each row of the version matrix.
 ROWS = ROOT / ".venvs"
+LOCALE = ROOT / "locale"
+#: What the code is written in: its catalogue holds the messages, and no translation.
+SOURCE_LANGUAGE = "en"
 OLDEST_PYTHON = (3, 10)
 
 #: What pip installs, by the act that needs it.
@@ -158,6 +162,50 @@ def migrations(arguments: Sequence[str]) -> int:
         # Without a database it cannot reach, it compares models and migrations alone.
         {POSTGRES: ""},
     )  # fmt: skip
+
+
+def messages(arguments: Sequence[str]) -> int:
+    """Bring the translations up to the code and compile them; ``-- nl`` begins Dutch."""
+    for tool in ("xgettext", "msgmerge", "msgfmt"):
+        if shutil.which(tool) is None:
+            raise Failure(
+                f"gettext's {tool} is missing. On Debian and Ubuntu: apt install gettext"
+            )
+    python = environment(DEVELOP)
+    languages = {path.parts[-3] for path in LOCALE.glob("*/LC_MESSAGES/django.po")}
+    catalogues = {
+        language: LOCALE / language / "LC_MESSAGES" / "django.po"
+        for language in sorted(languages | set(arguments))
+    }
+    before = {
+        path: path.read_text("utf-8") for path in catalogues.values() if path.exists()
+    }
+    command: list[str | Path] = [python, "-m", "django", "makemessages"]
+    # Lines would change with every commit; files say enough.
+    command += ["--no-obsolete", "--add-location", "file"]
+    for language in catalogues:
+        command += ["--locale", language]
+    for name in ("tests", "example_project", "docs", "build", "dist", ".*"):
+        command += ["--ignore", name]
+    must(command, "The messages could not be extracted.")
+    for language, path in catalogues.items():
+        was, now = before.get(path, ""), path.read_text("utf-8")
+        # A new date alone is no news.
+        if without_date(was) == without_date(now):
+            path.write_text(was, "utf-8")
+        if language != SOURCE_LANGUAGE:
+            must(
+                ["msgfmt", "--check-format", "-o", path.with_suffix(".mo"), path],
+                f"{path.relative_to(ROOT)} cannot be compiled.",
+            )
+    say(
+        "\nWhat is left to translate: python tasks.py test -- tests/test_translations.py"
+    )
+    return 0
+
+
+def without_date(catalogue: str) -> str:
+    return re.sub(r'^"POT-Creation-Date:.*$', "", catalogue, flags=re.M)
 
 
 def coverage(arguments: Sequence[str]) -> int:
@@ -494,7 +542,8 @@ def clean(_arguments: Sequence[str]) -> int:
 ACTS: dict[str, Callable[[Sequence[str]], int]] = {
     act.__name__: act
     for act in (
-        shop, test, full, lint, format, typecheck, coverage, migrations, build, clean,
+        shop, test, full, lint, format, typecheck, coverage, migrations, messages, build,
+        clean,
     )
 }  # fmt: skip
 

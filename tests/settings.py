@@ -13,10 +13,16 @@ ALLOWED_HOSTS = ["*"]
 USE_TZ = True
 TIME_ZONE = "Europe/London"
 LANGUAGE_CODE = "en-gb"
-WAGTAIL_CONTENT_LANGUAGES = LANGUAGES = [
+WAGTAIL_CONTENT_LANGUAGES = [
     ("en-gb", "English"),
     ("cy", "Welsh"),
     ("fr", "French"),
+]
+LANGUAGES = [
+    *WAGTAIL_CONTENT_LANGUAGES,
+    ("de", "German"),
+    ("es", "Spanish"),
+    ("pl", "Polish"),
 ]
 WAGTAIL_I18N_ENABLED = True
 LOCALE_PATHS = [REPOSITORY / "locale"]

@@ -1,15 +1,20 @@
 """What is shipped: the wheel's contents, its metadata, and nothing of this machine."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tests import catalogues
 
 
 if sys.version_info >= (3, 11):
@@ -143,7 +148,8 @@ def test_the_wheel_has(wheel, pattern):
 def test_the_wheel_carries_the_translations(wheel):
     sources = {
         f"wagtail_smartgift/{path.relative_to(REPOSITORY).as_posix()}"
-        for path in (REPOSITORY / "locale").rglob("*.[mp]o")
+        for language in catalogues.LANGUAGES
+        for path in (catalogues.path_of(language, end) for end in ("po", "mo"))
     }
     assert sources <= set(wheel.namelist())
 
@@ -163,3 +169,85 @@ def test_the_metadata_is_the_project_s(wheel, project):
     assert f"\nVersion: {project['version']}\n" in metadata
     assert "\nLicense-Expression: BSD-3-Clause\n" in metadata
     assert "\nRequires-Python: >=3.10\n" in metadata
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """A virtual environment of its own with the wheel in it; returns its Python.
+
+    What the package needs is taken from here, since nothing is downloaded in a test; the
+    package itself is not: only what stands beside it on the path is.
+    """
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder, with_pip=False)
+    python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
+    subprocess.run(
+        [*pip, "--no-deps", "--no-index", wheel.filename],
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
+    # A directory that a .pth file names is searched, but its own .pth files, such as
+    # that of an editable install, are not read.
+    (site / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
+    return python
+
+
+_ASK = """
+import json, sys
+import django
+from django.conf import settings
+from django.utils import translation
+
+settings.configure(
+    SECRET_KEY="only for tests", USE_TZ=True, DEBUG=True,
+    DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    INSTALLED_APPS=[
+        "wagtail_smartgift", "wagtail.contrib.settings", "wagtail.contrib.routable_page",
+        "wagtail.users", "wagtail.snippets", "wagtail.documents", "wagtail.images",
+        "wagtail.search", "wagtail.admin", "wagtail", "modelcluster", "taggit",
+        "django.contrib.auth", "django.contrib.contenttypes",
+    ],
+    WAGTAIL_SMARTGIFT={"ACCOUNTS": {"default": {"API_KEY": "sk_test"}}},
+)
+django.setup()
+import wagtail_smartgift
+answers = {}
+for language in sys.argv[2:]:
+    with translation.override(language):
+        answers[language] = [translation.gettext(text) for text in json.loads(sys.argv[1])]
+print(json.dumps({"file": wagtail_smartgift.__file__, "answers": answers}))
+"""
+
+
+def test_an_installed_wheel_speaks_each_language(installed, tmp_path):
+    """Without LOCALE_PATHS and without this repository: from the wheel alone."""
+    catalogue = {
+        language: {
+            entry.msgid: entry.msgstr
+            for entry in catalogues.entries(language)
+            if entry.msgctxt is None and not entry.msgid_plural
+        }
+        for language in catalogues.LANGUAGES
+    }
+    asked = sorted(catalogue["fr"], key=len, reverse=True)[:20]
+
+    done = subprocess.run(
+        [installed, "-I", "-c", _ASK, json.dumps(asked), *catalogues.LANGUAGES],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert Path(told["file"]).is_relative_to(installed.parents[1])
+    for language, answers in told["answers"].items():
+        assert answers == [catalogue[language][text] for text in asked]
+        # Whole sentences: none of them is the same in two languages.
+        assert not set(answers) & set(asked)

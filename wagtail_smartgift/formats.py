@@ -9,6 +9,7 @@ from wagtail_smartgift.conf import get_conf
 
 
 _SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$"}
+_HOLDS = "\N{NO-BREAK SPACE}"
 #: From here on pennies are left out of a rounded amount.
 _WITHOUT_PENNIES = 10
 
@@ -28,11 +29,13 @@ def format_rounded(amount: Decimal, currency: str | None = None) -> str:
 
 def _write(amount: Decimal, places: int, currency: str | None) -> str:
     currency = currency or get_conf().currency
-    return pgettext(
+    written = pgettext(
         "an amount of money; some languages write the symbol last",
         "%(symbol)s%(number)s",
     ) % {
         # Any other currency stands as its three letters, with a space that holds.
-        "symbol": _SYMBOLS.get(currency, f"{currency}\N{NO-BREAK SPACE}"),
+        "symbol": _SYMBOLS.get(currency, f"{currency}{_HOLDS}"),
         "number": number_format(amount, decimal_pos=places, force_grouping=True),
     }
+    # Where the letters come last there is nothing for their space to hold.
+    return written.rstrip(_HOLDS)

@@ -25,7 +25,7 @@ Check the order before the customer pays, place it when the shop has been paid::
     except SaleError as error:
         show(
             error.fields
-        )  # {"items.0.price": "This voucher is sold in steps of 5.00."}
+        )  # {"items.0.price": "This voucher is sold in steps of £5.00."}
 
     # … the shop takes the money, then:
     try:
