@@ -224,7 +224,7 @@ class InboxDetailView(_Checked, DeskDetailView):
         }.get(message.type, (None, None))
         if model is None or to is None:
             return ""
-        found = model.objects.filter(reference=message.reference)
+        found = model._default_manager.filter(reference=message.reference)
         return to(found.values_list("pk", flat=True).first(), user=user)
 
     def _timeline(self) -> Timeline:
