@@ -218,14 +218,16 @@ class InboxDetailView(_Checked, DeskDetailView):
     def _about_url(self) -> str:
         """Return the address of the payment or the order that the message is about."""
         message, user = self.object, self.request.user
-        model, to = {
+        about: dict[str, tuple[Any, Any]] = {
             **dict.fromkeys(ABOUT_PAYMENTS, (PaymentSession, to_payment)),
             **dict.fromkeys(ABOUT_ORDERS, (VoucherOrder, to_order)),
-        }.get(message.type, (None, None))
-        if model is None or to is None:
+        }
+        if message.type not in about:
             return ""
-        found = model._default_manager.filter(reference=message.reference)
-        return to(found.values_list("pk", flat=True).first(), user=user)
+        model, to = about[message.type]
+        found = model.objects.filter(reference=message.reference)
+        address: str = to(found.values_list("pk", flat=True).first(), user=user)
+        return address
 
     def _timeline(self) -> Timeline:
         return Timeline(
