@@ -3,9 +3,14 @@
 ``TABLE`` says it. An address that is not in it fails the first test, so whoever adds a
 view has to say who may use it. Two more people try everything as well: a colleague who
 may enter the Wagtail admin and nothing else, and a stranger.
+
+That a view lets somebody in says little if what they came for does not work for them. So
+``WORKS`` says what each view answers to whoever may, and which rows it has changed then.
 """
 
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -13,26 +18,32 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
-from django.urls import URLResolver, get_resolver, reverse
+from django.urls import URLResolver, get_resolver, resolve, reverse
 from django.utils import timezone
 
 from tests.factories import make_index, make_product, make_site, make_voucher_page
+from wagtail_smartgift import payments
 from wagtail_smartgift.choices import (
     DeliveryStatus,
+    DeskVerb,
     InboxStatus,
     RedemptionStatus,
     Verdict,
 )
 from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.emails import email_digest
 from wagtail_smartgift.models import (
+    DeskAction,
     InboxMessage,
     OutboxEvent,
     PaymentSession,
     Redemption,
+    RedemptionEvent,
     VoucherOrder,
     WebhookDelivery,
 )
-from wagtail_smartgift.services import groups, vault
+from wagtail_smartgift.sandbox import Fault
+from wagtail_smartgift.services import evidence, groups, looking_up, vault
 
 
 pytestmark = pytest.mark.django_db
@@ -107,13 +118,13 @@ TABLE: dict[str, Who] = {
     ),
     "smartgift_attention:payment": only("finance", ADMINISTRATOR, args=("payment",)),
     "smartgift_attention:order": only("finance", ADMINISTRATOR, args=("order",)),
-    "smartgift_attention:go_on": only("finance", ADMINISTRATOR, args=("payment",)),
+    "smartgift_attention:go_on": only("finance", ADMINISTRATOR, args=("undecided",)),
     "smartgift_attention:read": only("finance", ADMINISTRATOR, args=("redemption",)),
     "smartgift_attention:settle": only(
-        "finance", ADMINISTRATOR, args=("redemption", "verdict")
+        "finance", ADMINISTRATOR, args=("stuck", "verdict")
     ),
     "smartgift_attention:settle_order": only(
-        "finance", ADMINISTRATOR, args=("order", "order_verdict")
+        "finance", ADMINISTRATOR, args=("sale", "order_verdict")
     ),
     # Finance looks a number up, and moves nothing.
     "smartgift_counter:index": only("assistant", "finance", ADMINISTRATOR),
@@ -123,11 +134,9 @@ TABLE: dict[str, Who] = {
     "smartgift_counter:find": only("assistant", "finance", ADMINISTRATOR),
     "smartgift_counter:hold": only("assistant", ADMINISTRATOR),
     "smartgift_counter:apply": only("assistant", ADMINISTRATOR),
-    "smartgift_counter:move": only(
-        "assistant", ADMINISTRATOR, args=("payment", "verb")
-    ),
+    "smartgift_counter:move": only("assistant", ADMINISTRATOR, args=("held", "verb")),
     "smartgift_counter:release": only(
-        "assistant", ADMINISTRATOR, args=("payment", "redemption")
+        "assistant", ADMINISTRATOR, args=("held_too", "held_voucher")
     ),
     # Whoever sees payments sees how the quota is doing, and is led there.
     "smartgift_reports:index": only("assistant", "finance", ADMINISTRATOR),
@@ -150,6 +159,154 @@ TABLE: dict[str, Who] = {
     # Wagtail's own view of our settings; what it saves has tests of its own.
     "wagtailsettings:edit": only(
         ADMINISTRATOR, args=("app", "settings", "site"), methods=("get",)
+    ),
+}
+
+
+#: What a form sends, made of the rows of ``world`` by whoever sends it.
+Data = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Works:
+    """What a view answers to whoever may enter it.
+
+    A status, or the name of the address that it leads to.
+    """
+
+    get: int | str = 200
+    post: int | str = 405
+    #: Where it leads somebody of a role who gets another answer.
+    leads: Mapping[str, str] = field(default_factory=dict)
+    data: Data = lambda _world, _user: {}
+    #: The model of which the POST has changed rows.
+    changes: str = ""
+
+
+def reasoned(**values: Any) -> Data:
+    return lambda _world, _user: {"reason": "On the telephone.", **values}
+
+
+def at_the_desk(number: str, **values: Any) -> Data:
+    """Send a form of the voucher desk, with a number that was just looked up."""
+
+    def fill(_world: dict[str, Any], user: Any) -> dict[str, Any]:
+        found = looking_up.look_up(voucher_no=number, site=None, user=user)
+        return {
+            "carried": found.carried,
+            "form_id": str(uuid.uuid4()),
+            "reason": "On the telephone.",
+            "confirmed": "1",
+            **values,
+        }
+
+    return fill
+
+
+def seen_of_the_stuck(world: dict[str, Any], _user: Any) -> dict[str, Any]:
+    row = Redemption.objects.select_related("session").get(pk=world["stuck"])
+    case = evidence.of(row)
+    assert case is not None
+    return {"seen": case.version, "reason": "It can be tried again."}
+
+
+def seen_of_the_undecided(world: dict[str, Any], _user: Any) -> dict[str, Any]:
+    session = PaymentSession.objects.get(pk=world["undecided"])
+    return {"seen": str(session.version), "reason": "Nothing is in doubt."}
+
+
+DESK_PAYMENT = "smartgift_counter:payment"
+JANE: Data = lambda _world, _user: {"email": "jane@example.org"}  # noqa: E731
+
+#: Every view that does not simply show a page. What an address does not name answers
+#: 200 when it is looked at, and 405 to a form: there is none.
+WORKS: dict[str, Works] = {
+    "smartgift_import_picture": Works(get=405),
+    "smartgift_products:create_page": Works(
+        get=405, post="wagtailadmin_pages:edit", changes="wagtailcore.Page"
+    ),
+    "smartgift_product_chooser:chosen_multiple": Works(),
+    "smartgift_attention:go_on": Works(
+        post="smartgift_attention:payment",
+        data=seen_of_the_undecided,
+        changes="wagtail_smartgift.PaymentSession",
+    ),
+    "smartgift_attention:read": Works(
+        get=405,
+        post="smartgift_attention:payment",
+        changes="wagtail_smartgift.RedemptionEvent",
+    ),
+    "smartgift_attention:settle": Works(
+        post="smartgift_attention:payment",
+        data=seen_of_the_stuck,
+        changes="wagtail_smartgift.PaymentSession",
+    ),
+    "smartgift_attention:settle_order": Works(
+        post="smartgift_attention:order",
+        data=reasoned(seen="0"),
+        changes="wagtail_smartgift.VoucherOrder",
+    ),
+    "smartgift_counter:index": Works(
+        post=200,
+        data=lambda _world, _user: {"voucher_no": "GOOD-0050-0001"},
+        changes="wagtail_smartgift.DeskLookUp",
+    ),
+    "smartgift_counter:find": Works(
+        get="smartgift_counter:index",
+        post=DESK_PAYMENT,
+        data=lambda _world, _user: {"reference": "order-1"},
+    ),
+    "smartgift_counter:hold": Works(
+        get="smartgift_counter:index",
+        post=DESK_PAYMENT,
+        data=at_the_desk("GOOD-1000-0001", amount="30.00"),
+        changes="wagtail_smartgift.Redemption",
+    ),
+    "smartgift_counter:apply": Works(
+        get="smartgift_counter:index",
+        post=DESK_PAYMENT,
+        data=at_the_desk("GOOD-0010-0001", reference="order-2", amount_due="10.00"),
+        changes="wagtail_smartgift.Redemption",
+    ),
+    "smartgift_counter:move": Works(
+        post=DESK_PAYMENT,
+        data=lambda _world, _user: {
+            "form_id": str(uuid.uuid4()),
+            "reason": "On the telephone.",
+            "seen_status": "open",
+        },
+        changes="wagtail_smartgift.PaymentSession",
+    ),
+    "smartgift_counter:release": Works(
+        post=DESK_PAYMENT,
+        data=lambda _world, _user: {
+            "form_id": str(uuid.uuid4()),
+            "reason": "On the telephone.",
+        },
+        changes="wagtail_smartgift.Redemption",
+    ),
+    "smartgift_reports:index": Works(leads={"assistant": "smartgift_reports:health"}),
+    "smartgift_webhooks:index": Works(
+        get="smartgift_deliveries:index", post="smartgift_deliveries:index"
+    ),
+    "smartgift_inbox:replay": Works(
+        post="smartgift_inbox:detail", changes="wagtail_smartgift.InboxMessage"
+    ),
+    "smartgift_deliveries:replay": Works(
+        get=405,
+        post="smartgift_deliveries:inspect",
+        changes="wagtail_smartgift.WebhookDelivery",
+    ),
+    "smartgift_connection:test": Works(post=200),
+    "smartgift_privacy:index": Works(post=200, data=JANE),
+    "smartgift_privacy:export": Works(
+        get=405, post=200, data=JANE, changes="wagtail_smartgift.PrivacyEvent"
+    ),
+    "smartgift_privacy:erase": Works(
+        get=405,
+        post="smartgift_privacy:index",
+        data=lambda _world, _user: {"email": "jane@example.org", "confirmed": "yes"},
+        changes="wagtail_smartgift.VoucherOrder",
     ),
 }
 
@@ -191,8 +348,27 @@ def test_every_address_is_in_the_table():
     assert found_addresses() == ours
 
 
+def test_what_works_is_in_the_table():
+    assert set(WORKS) <= set(TABLE)
+
+
+def pay(reference: str, number: str) -> Redemption:
+    payments.open_session(reference=reference, amount_due="20.00")
+    payments.add_voucher(reference=reference, voucher_no=number)
+    return Redemption.objects.get(session__reference=reference)
+
+
+def leave_to_a_person(sandbox: Any, reference: str) -> None:
+    """Have a payment cancelled whose voucher Smart Gift does not reverse."""
+    payments.confirm(reference=reference)
+    sandbox.faults.add(Fault(operation="reverse", mode="refused", times=None))
+    with pytest.raises(payments.PaymentError):
+        payments.cancel(reference=reference)
+    sandbox.faults.clear()
+
+
 @pytest.fixture
-def world(configure):
+def world(configure, sandbox):
     """A row of everything that an address may be about."""
     configure(
         WEBHOOK_ENDPOINTS=[
@@ -215,10 +391,12 @@ def world(configure):
         remote_reference="order-1",
         status="placed",
         customer={"email": "jane@example.org"},
+        email_digest=email_digest("jane@example.org"),
         **bound,
     )
     session = PaymentSession.objects.create(
         reference="order-1",
+        smartgift_site_id="1",
         currency="GBP",
         amount_due=80,
         amount_eligible=80,
@@ -237,13 +415,36 @@ def world(configure):
         status=RedemptionStatus.NEEDS_ATTENTION,
         amount=50,
     )
+    sale = VoucherOrder.objects.create(
+        reference="sale-1",
+        remote_reference="sale-1",
+        status="needs_attention",
+        attention_code="sale_unknown",
+        sent_at=now,
+        attempt=1,
+        payment_method=12,
+        customer={"email": "john@example.org"},
+        **bound,
+    )
+    held, held_too = pay("held-1", "GOOD-0025-0001"), pay("held-2", "GOOD-0025-0002")
+    stuck = pay("stuck-1", "GOOD-0100-0001")
+    leave_to_a_person(sandbox, "stuck-1")
+    undecided = pay("undecided-1", "GOOD-0050-0002")
+    leave_to_a_person(sandbox, "undecided-1")
+    # Somebody has put the row right, and left the payment as it was.
+    Redemption.objects.filter(pk=undecided.pk).update(
+        status="redeemed", attention_code=""
+    )
+    RedemptionEvent.objects.create(
+        redemption=undecided, operation="settle", outcome="succeeded", status="redeemed"
+    )
     event = OutboxEvent.objects.create(
         type="session.confirmed", session=session, dispatched_at=now, **bound
     )
     delivery = WebhookDelivery.objects.create(
         event=event,
-        endpoint_digest="x" * 32,
-        endpoint="https://example.org/hook",
+        endpoint_digest=get_conf().webhook_endpoints[0].digest,
+        endpoint="https://127.0.0.1:9/hook",
         status=DeliveryStatus.FAILED,
         settled_at=now,
     )
@@ -269,9 +470,15 @@ def world(configure):
         "message": message.pk,
         "delivery": delivery.pk,
         "event": event.pk,
-        "verdict": Verdict.NOT_REDEEMED,
-        "order_verdict": Verdict.SOLD,
-        "verb": "confirm",
+        "verdict": Verdict.NOT_REVERSED,
+        "sale": sale.pk,
+        "order_verdict": Verdict.GIVEN_UP,
+        "held": held.session_id,
+        "verb": DeskVerb.REVERSE,
+        "held_too": held_too.session_id,
+        "held_voucher": held_too.pk,
+        "stuck": stuck.pk,
+        "undecided": undecided.session_id,
     }
 
 
@@ -301,10 +508,12 @@ def snapshot() -> dict[str, list[Any]]:
         apps.get_model("wagtailcore.ModelLogEntry"),
         apps.get_model("wagtailcore.Page"),
     ]
-    return {
-        model._meta.label: list(model._base_manager.order_by("pk").values_list())
-        for model in models
-    }
+    return {model._meta.label: rows_of(model._meta.label) for model in models}
+
+
+def rows_of(label: str) -> list[Any]:
+    model = apps.get_model(label) if label else None
+    return list(model._base_manager.order_by("pk").values_list()) if model else []
 
 
 def address(name: str, who: Who, world: dict[str, Any]) -> str:
@@ -333,19 +542,51 @@ def test_who_may_not_is_turned_away_and_nothing_happens(role, enter, world):
 
 
 @pytest.mark.parametrize("role", [*ROLES, COLLEAGUE])
-def test_who_may_is_let_in(role, enter, world, sandbox):
+def test_for_who_may_it_works(role, enter, world, django_user_model):
     client = enter(role)
+    user = django_user_model.objects.get(username=role)
 
     for name, who in TABLE.items():
         if role not in who.roles:
             continue
-        statuses = set()
+        works = WORKS.get(name, Works())
+        expected = {"get": works.leads.get(role, works.get)}
+        expected["post"] = works.leads.get(role, works.post)
+        assert set(expected.values()) != {405}, name
         for method in who.methods:
-            answer = getattr(client, method)(address(name, who, world))
-            assert not is_refused(answer), (name, method)
-            assert answer.status_code < 500, (name, method)
-            statuses.add(answer.status_code)
-        assert statuses != {405}, name
+            data = works.data(world, user) if method == "post" else {}
+            before = rows_of(works.changes)
+            answer = getattr(client, method)(address(name, who, world), data)
+            assert came_to(answer) == expected[method], (name, method)
+            if method == "post" and works.changes:
+                assert rows_of(works.changes) != before, name
+    if role == ADMINISTRATOR:
+        assert_what_moved(world)
+
+
+def came_to(answer: Any) -> int | str:
+    """Return the status, or the name of where it leads."""
+    if answer.status_code != 302:
+        return int(answer.status_code)
+    return str(resolve(answer.url.partition("?")[0]).view_name)
+
+
+def assert_what_moved(world: dict[str, Any]) -> None:
+    """Say how what was moved ended: changed rows alone could be those of a refusal."""
+    status = dict(PaymentSession.objects.values_list("pk", "status"))
+    assert status[world["held"]] == "cancelled"
+    assert Redemption.objects.get(pk=world["held_voucher"]).status == "released"
+    assert Redemption.objects.get(pk=world["stuck"]).status == "reversed"
+    assert status[world["undecided"]] != "needs_attention"
+    assert VoucherOrder.objects.get(pk=world["sale"]).status == "refused"
+    assert DeskAction.objects.filter(outcome="done").count() == 4
+    assert set(DeskAction.objects.values_list("verb", flat=True)) == {
+        "hold",
+        "apply",
+        "reverse",
+        "release",
+    }
+    assert VoucherOrder.objects.get(pk=world["order"]).customer == {}
 
 
 def test_a_stranger_is_sent_to_log_in(world):
