@@ -106,7 +106,7 @@ def test_a_case_is_settled(desk, shop, sandbox, new_voucher, redeemed):
     page.reload()
     page.get_by_role("button", name="Gift vouchers").click()
     # In the menu; the panel of the home page leads there too.
-    item = page.get_by_role("link", name="Needs attention 1", exact=True)
+    item = page.get_by_role("link", name="Needs attention (1 case)", exact=True)
     expect(item).to_have_attribute("data-smartgift-count", "1")
     item.click()
     look(page)

@@ -97,7 +97,7 @@ def test_a_customer_is_answered_and_forgotten(desk, sold, shop):
     expect(page.get_by_text("This cannot be undone.")).to_be_visible()
     look(page)
     page.get_by_role("button", name="Yes, erase all of it").click()
-    expect(page.get_by_text("The customer was erased from 1 orders")).to_be_visible()
+    expect(page.get_by_text("The customer was erased. Orders: 1.")).to_be_visible()
     assert EMAIL not in page.url
 
     page.get_by_label("E-mail address of the customer").fill(EMAIL)

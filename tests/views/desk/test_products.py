@@ -290,12 +290,12 @@ def test_a_product_that_is_gone_with_a_live_page_is_a_warning(index, staff):
 
     shown = words(staff(LOOK).get(detail(product)))
 
-    assert "No longer sold: nothing can be bought on its live pages." in shown
+    assert "It is no longer sold. Nothing can be bought on its live pages." in shown
     assert "Active (retired)" in shown
     page.unpublish()
     shown = words(staff(LOOK, name="bob").get(detail(product)))
     assert "on its live pages" not in shown
-    assert "No longer sold." in shown
+    assert "It is no longer sold." in shown
 
 
 # Pages to look at
