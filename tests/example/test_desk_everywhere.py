@@ -9,7 +9,7 @@ import json
 import pytest
 from django.urls import reverse
 
-from tests.example.browser import WIDTHS, look
+from tests.example.browser import WIDTHS, Windows, look
 from tests.views.desk.test_roles import TABLE
 
 
@@ -59,72 +59,76 @@ def world(shop, smart_gift):
     return json.loads(shop.manage("shell", "-c", code).strip().splitlines()[-1])
 
 
-def addresses(world):
-    """Yield the name of each page, and where it is."""
-    for name, who in TABLE.items():
-        if name not in LEFT_OUT:
-            yield name, reverse(name, args=[world[row] for row in who.args])
-    for payment, verb in (
-        ("open", "redeem"),
-        ("open", "reverse"),
-        ("open", "prepare"),
-        ("paid", "reverse"),
-        ("paid", "refund"),
-    ):
-        name = "smartgift_counter:move"
-        yield f"{name} {verb}", reverse(name, args=[world[payment], verb])
-    for payment in ("open", "paid"):
-        name = "smartgift_counter:payment"
-        yield f"{name} {payment}", reverse(name, args=[world[payment]])
-        name = "smartgift_payments:detail"
-        yield f"{name} {payment}", reverse(name, args=[world[payment]])
-    name = "smartgift_counter:release"
-    yield name, reverse(name, args=[world["open"], world["held"]])
-    for verdict in ("redeemed", "not_redeemed"):
-        name = "smartgift_attention:settle"
-        yield f"{name} {verdict}", reverse(name, args=[world["redemption"], verdict])
-    for verdict in ("sold", "not_sold", "given_up"):
-        name = "smartgift_attention:settle_order"
-        yield f"{name} {verdict}", reverse(name, args=[world["order"], verdict])
-    yield "the home page", reverse("wagtailadmin_home")
+def pages():
+    """Return what to look at: a name for people, the address's, and the rows in it."""
+    found = [
+        (name, name, who.args) for name, who in TABLE.items() if name not in LEFT_OUT
+    ]
+    more = [
+        ("smartgift_counter:move", ("open", "redeem")),
+        ("smartgift_counter:move", ("open", "reverse")),
+        ("smartgift_counter:move", ("open", "prepare")),
+        ("smartgift_counter:move", ("paid", "reverse")),
+        ("smartgift_counter:move", ("paid", "refund")),
+        ("smartgift_counter:release", ("open", "held")),
+        *(
+            (name, (payment,))
+            for name in ("smartgift_counter:payment", "smartgift_payments:detail")
+            for payment in ("open", "paid")
+        ),
+        *(
+            ("smartgift_attention:settle", ("redemption", verdict))
+            for verdict in ("redeemed", "not_redeemed")
+        ),
+        *(
+            ("smartgift_attention:settle_order", ("order", verdict))
+            for verdict in ("sold", "not_sold", "given_up")
+        ),
+        ("wagtailadmin_home", ()),
+    ]
+    return [*found, *((f"{name} {' '.join(args)}", name, args) for name, args in more)]
 
 
-@pytest.fixture
-def desk(windows):
-    page = windows.open("/admin/login/")
-    page.set_default_timeout(60_000)
-    page.fill("[name=username]", "admin")
-    page.fill("[name=password]", "admin")
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/admin/")
-    return page
+@pytest.fixture(scope="module")
+def desk(chromium, shop):
+    """The administrator's window, for all pages one after the other."""
+    with Windows(chromium, shop) as windows:
+        page = windows.open("/admin/login/")
+        page.set_default_timeout(60_000)
+        page.fill("[name=username]", "admin")
+        page.fill("[name=password]", "admin")
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/admin/")
+        yield page
+    assert windows.faults == []
 
 
-def look_everywhere(page, pages):
-    """Look at each in both themes and at both widths, and tell all that is amiss."""
-    amiss = []
-    for name, path in pages:
-        answer = page.goto(path)
-        if answer.status != 200 or not page.url.endswith(path):
-            amiss.append((name, answer.status, page.url))
-            continue
-        for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme)
-            for width in WIDTHS:
-                try:
-                    look(page, widths=[width])
-                except AssertionError as error:
-                    amiss.append((name, theme, width, str(error)))
-    assert amiss == []
+def look_in_all_ways(page, **options):
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        look(page, widths=WIDTHS, **options)
 
 
-def test_some_pages_are_for_everybody(desk, world):
-    look_everywhere(desk, [one for one in addresses(world) if one[0] in FEW])
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        pytest.param(
+            name,
+            args,
+            id=label.replace("smartgift_", ""),
+            marks=() if label in FEW else pytest.mark.slow,
+        )
+        for label, name, args in pages()
+    ],
+)
+def test_a_page_is_for_everybody(desk, world, name, args):
+    path = reverse(name, args=[world.get(row, row) for row in args])
 
+    answer = desk.goto(path)
 
-@pytest.mark.slow
-def test_all_pages_are_for_everybody(desk, world):
-    look_everywhere(desk, [one for one in addresses(world) if one[0] not in FEW])
+    assert answer.status == 200
+    assert desk.url.endswith(path)
+    look_in_all_ways(desk)
 
 
 @pytest.mark.slow
@@ -139,10 +143,7 @@ def test_the_dialog_in_which_a_product_is_chosen_is_for_everybody(desk, world):
     page.get_by_role("button", name="Choose a voucher").first.click()
     dialog = page.locator(".modal-content")
     dialog.get_by_role("link").first.wait_for()
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        for width in WIDTHS:
-            look(page, widths=[width], within=".modal-content")
+    look_in_all_ways(page, within=".modal-content")
 
 
 def test_what_is_left_out_is_known():

@@ -218,14 +218,14 @@ class InboxDetailView(_Checked, DeskDetailView):
     def _about_url(self) -> str:
         """Return the address of the payment or the order that the message is about."""
         message, user = self.object, self.request.user
-        model, to = {
-            **dict.fromkeys(ABOUT_PAYMENTS, (PaymentSession, to_payment)),
-            **dict.fromkeys(ABOUT_ORDERS, (VoucherOrder, to_order)),
-        }.get(message.type, (None, None))
-        if model is None or to is None:
-            return ""
-        found = model.objects.filter(reference=message.reference)
-        return to(found.values_list("pk", flat=True).first(), user=user)
+        reference = {"reference": message.reference}
+        if message.type in ABOUT_PAYMENTS:
+            session = PaymentSession.objects.filter(**reference).first()
+            return to_payment(session.pk, user=user) if session else ""
+        if message.type in ABOUT_ORDERS:
+            order = VoucherOrder.objects.filter(**reference).first()
+            return to_order(order.pk, user=user) if order else ""
+        return ""
 
     def _timeline(self) -> Timeline:
         return Timeline(
