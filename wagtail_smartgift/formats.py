@@ -1,8 +1,9 @@
-"""Writing money as people read it, for templates and forms alike."""
+"""Writing money and days as people read them, for templates and forms alike."""
 
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
-from django.utils.formats import number_format
+from django.utils.formats import date_format, get_format, number_format
 from django.utils.translation import pgettext
 
 from wagtail_smartgift.conf import get_conf
@@ -25,6 +26,21 @@ def format_rounded(amount: Decimal, currency: str | None = None) -> str:
     if whole == amount or abs(amount) >= _WITHOUT_PENNIES:
         return _write(whole, 0, currency)
     return _write(amount, 2, currency)
+
+
+def short_day(day: date) -> str:
+    """Write a day of this year as short as a chart wants it, in the reader's order."""
+    return _short(day, "MONTH_DAY_FORMAT")
+
+
+def short_month(day: date) -> str:
+    """Write a month as short as a chart wants it, in the reader's order."""
+    return _short(day, "YEAR_MONTH_FORMAT")
+
+
+def _short(day: date, name: str) -> str:
+    # Django has no format with the short names of months; their place is the same.
+    return date_format(day, get_format(name).replace("F", "M"))
 
 
 def _write(amount: Decimal, places: int, currency: str | None) -> str:

@@ -63,13 +63,16 @@ class Windows:
             self.faults.append(message.text)
 
 
-def look(page, *, widths=None):
-    """Nothing sticks out to the side, and axe finds nothing."""
+def look(page, *, widths=None, within=None):
+    """Nothing sticks out to the side, and axe finds nothing, be it ever so moderate.
+
+    ``within`` confines axe to a part of the page, where the rest is not ours.
+    """
     for width in widths or [page.viewport_size["width"]]:
         page.set_viewport_size({**page.viewport_size, "width": width})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         stand_still(page)
-        found = Axe().run(page, options=RULES).response["violations"]
+        found = Axe().run(page, context=within, options=RULES).response["violations"]
         assert [
             (one["id"], [node["target"] for node in one["nodes"]]) for one in found
         ] == []

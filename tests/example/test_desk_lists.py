@@ -72,6 +72,7 @@ def test_the_page_of_a_sync_goes_on_by_itself(desk, shop):
     page.goto(SYNC)
     expect(page.get_by_text("500 of 2000 products written.")).to_be_visible()
     look(page)
+    page.evaluate("document.querySelector('[role=status]').isKept = true")
 
     shop.execute("UPDATE wagtail_smartgift_syncrun SET written = 1500")
     expect(page.get_by_text("1500 of 2000 products written.")).to_be_visible()
@@ -82,6 +83,8 @@ def test_the_page_of_a_sync_goes_on_by_itself(desk, shop):
 
     expect(page.get_by_text("7 new, 0 changed").first).to_be_visible()
     expect(page.get_by_role("button", name="Sync now")).to_be_visible()
+    # Of a live region that is put in anew nothing is read out.
+    assert page.evaluate("document.querySelector('[role=status]').isKept")
 
 
 def test_payments_are_filtered_told_and_taken_away(

@@ -6,10 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.example.browser import RULES, look, stand_still
+from tests.example.browser import look
 
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -33,16 +32,6 @@ def sync(shop, sandbox):
 def shoot(page, name):
     if SHOTS:
         page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
-
-
-def nothing_is_serious(page, where):
-    stand_still(page)
-    found = Axe().run(page, context=where, options=RULES).response["violations"]
-    assert [
-        (one["id"], [node["html"] for node in one["nodes"]])
-        for one in found
-        if one["impact"] in {"serious", "critical"}
-    ] == []
 
 
 def number_of_the_page(shop):
@@ -87,7 +76,7 @@ def test_what_changed_is_seen_and_published(windows, shop, sandbox, sync, width)
     ).to_be_visible()
     expect(panel.get_by_text(said)).to_be_visible()
     assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
-    nothing_is_serious(page, PANEL)
+    look(page, within=PANEL)
     panel.scroll_into_view_if_needed()
     shoot(page, f"editor-{width}")
 
@@ -97,7 +86,7 @@ def test_what_changed_is_seen_and_published(windows, shop, sandbox, sync, width)
     expect(panel.get_by_role("status")).to_contain_text("The picture")
     chooser = page.locator("#id_image-chooser")
     expect(chooser).to_contain_text("Dinner, bed & breakfast (Smart Gift)")
-    nothing_is_serious(page, PANEL)
+    look(page, within=PANEL)
     shoot(page, f"editor-imported-{width}")
     publish(page)
 
@@ -138,6 +127,6 @@ def test_it_can_be_read_in_the_dark(windows, shop):
     look(page)
     page = open_editor(windows, shop, 1280)
     page.emulate_media(color_scheme="dark")
-    nothing_is_serious(page, PANEL)
+    look(page, within=PANEL)
     page.locator(PANEL).scroll_into_view_if_needed()
     shoot(page, "editor-dark")

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 
 from wagtail_smartgift import ledger
 from wagtail_smartgift.choices import (
+    COUNTED_REDEMPTION_STATUSES,
     AttentionReason,
     Operation,
     OrderStatus,
@@ -29,7 +30,7 @@ from wagtail_smartgift.models import (
     RedemptionEvent,
     VoucherOrder,
 )
-from wagtail_smartgift.services import journal, redeeming
+from wagtail_smartgift.services import journal, progress, redeeming
 
 
 S = RedemptionStatus
@@ -288,6 +289,62 @@ def _in_doubt(rows: Sequence[Redemption]) -> list[Redemption]:
     waiting = [row for row in rows if row.status == S.NEEDS_ATTENTION]
     replaced = {row.replaces_id for row in rows}
     return waiting or [row for row in rows if row.proof and row.pk not in replaced]
+
+
+# -- what follows from a verdict ---------------------------------------------------
+
+
+class Sequel(Enum):
+    """What becomes of a payment once nothing of it waits for a person any more."""
+
+    REFUND_GOES_ON = "refund_goes_on"
+    CANCELLATION_GOES_ON = "cancellation_goes_on"
+    CONFIRMED_AS_BEFORE = "confirmed_as_before"
+    #: It was being undone, and the customer can pay anew.
+    OPENS = "opens"
+    CONFIRMED = "confirmed"
+    #: Its other vouchers are redeemed first.
+    OTHERS_FIRST = "others_first"
+    #: The others were not redeemed in time: all is given back, this one too.
+    ALL_UNDONE = "all_undone"
+    REDEEMED_ANEW = "redeemed_anew"
+    #: Too late to redeem it now: what the others have paid is given back.
+    OTHERS_UNDONE = "others_undone"
+    TOO_LATE = "too_late"
+
+
+def sequel_of(case: Case, verdict: Verdict) -> Sequel:
+    """Tell what a verdict leads to, where nothing else of the payment is in doubt.
+
+    By the rules of ``progress``, and as it stands now: it may be too late in a minute.
+    """
+    going = case.interrupted
+    if going == SessionStatus.REFUNDING:
+        return Sequel.REFUND_GOES_ON
+    if going in {SessionStatus.CANCELLING, SessionStatus.CANCELLED} or (
+        case.session.cancel_requested
+    ):
+        return Sequel.CANCELLATION_GOES_ON
+    if going == SessionStatus.CONFIRMED:
+        return Sequel.CONFIRMED_AS_BEFORE
+    if case.is_undone:
+        return Sequel.OPENS
+    return _of_confirmation(case, verdict)
+
+
+def _of_confirmation(case: Case, verdict: Verdict) -> Sequel:
+    late = progress.is_too_old(case.session)
+    others = case.session.redemptions.exclude(pk=case.row.pk)
+    if verdict is Verdict.REDEEMED:
+        unpaid = others.filter(status__in=COUNTED_REDEMPTION_STATUSES, amount__gt=0)
+        if not unpaid.exists():
+            return Sequel.CONFIRMED
+        return Sequel.ALL_UNDONE if late else Sequel.OTHERS_FIRST
+    if not late:
+        return Sequel.REDEEMED_ANEW
+    if others.filter(status=S.REDEEMED).exists():
+        return Sequel.OTHERS_UNDONE
+    return Sequel.TOO_LATE
 
 
 # -- all of them ---------------------------------------------------------------

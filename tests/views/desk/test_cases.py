@@ -327,6 +327,48 @@ def test_every_reason_has_words():
         assert case_words.why(reason).endswith(".")
 
 
+def test_every_sequel_has_words():
+    assert set(case_words.SEQUELS) == set(evidence.Sequel)
+    assert all(str(said).endswith(".") for said in case_words.SEQUELS.values())
+
+
+@pytest.mark.parametrize(
+    ("minutes", "other", "verdict", "sequel"),
+    [
+        (1, "", "redeemed", "confirmed"),
+        (1, "held", "redeemed", "others_first"),
+        (20, "held", "redeemed", "all_undone"),
+        (1, "held", "not_redeemed", "redeemed_anew"),
+        (20, "redeemed", "not_redeemed", "others_undone"),
+        (20, "", "not_redeemed", "too_late"),
+    ],
+)
+def test_what_becomes_of_a_confirmation(stuck, minutes, other, verdict, sequel):
+    """What the page says is what the rules of a confirmation do."""
+    fill(stuck, 1)
+    began = timezone.now() - dt.timedelta(minutes=minutes)
+    PaymentSession.objects.update(confirm_began_at=began)
+    row = Redemption.objects.get(session__reference="case-0")
+    if other:
+        Redemption.objects.create(
+            session=row.session,
+            position=2,
+            fingerprint="another",
+            number_encrypted="x",
+            display_code="…4712",
+            amount="10.00",
+            status=other,
+            proof="balance" if other == "redeemed" else "",
+        )
+    case = evidence.of(Redemption.objects.select_related("session").get(pk=row.pk))
+
+    assert case.question is evidence.Question.REDEEMED
+    assert evidence.sequel_of(case, Verdict(verdict)).value == sequel
+    assert str(case_words.SEQUELS[evidence.Sequel(sequel)]) in case_words.consequences(
+        case, Verdict(verdict)
+    )
+
+
 def test_what_follows_is_said_before_anything_is_done(staff, stuck, books):
     client = staff(SETTLE)
 

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from wagtail.models import ModelLogEntry, Site
 
 from tests import receivers
@@ -235,3 +236,36 @@ def test_sites_and_accounts_are_chosen_among_where_there_are_several(client, del
     for site in Site.objects.all():
         page = client.get(INDEX, {"site": site.pk}).content.decode()
         assert (inspect(delivery) in page) is (site == other)
+
+
+@pytest.mark.slow
+def test_ten_thousand_are_listed_and_exported(client, delivery):
+    staff(client, "view_webhookdelivery")
+
+    def fill(first, last):
+        WebhookDelivery.objects.bulk_create(
+            WebhookDelivery(
+                event=delivery.event,
+                endpoint_digest=f"digest {number}",
+                endpoint=delivery.endpoint,
+                status="failed",
+                problem="timeout",
+                settled_at=timezone.now(),
+            )
+            for number in range(first, last)
+        )
+
+    def cost(**query):
+        client.get(INDEX, query)
+        with CaptureQueriesContext(connection) as captured:
+            answer = client.get(INDEX, query)
+            lines = b"".join(answer).count(b"\r\n") if answer.streaming else 0
+        return len(captured), lines
+
+    fill(0, 9)
+    (few, _lines), (few_exported, lines) = cost(), cost(export="csv")
+    assert lines == 11
+    fill(10, 10_000)
+
+    assert cost() == (few, 0)
+    assert cost(export="csv") == (few_exported, 10_001)

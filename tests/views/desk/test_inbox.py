@@ -260,3 +260,37 @@ def test_who_may_see_payments_is_led_to_the_one_it_is_about(failed, staff):
 
     PaymentSession.objects.update(reference="another")
     assert payment not in text(client.get(address("detail", failed)))
+
+
+@pytest.mark.slow
+def test_ten_thousand_are_listed_and_exported(failed, staff):
+    client = staff(LOOK)
+
+    def fill(first, last):
+        InboxMessage.objects.bulk_create(
+            InboxMessage(
+                webhook_id=f"many-{number}",
+                type="order.confirmed",
+                reference=f"many-{number}",
+                status="processed",
+                account=failed.account,
+                account_base_url=failed.account_base_url,
+                account_key_hash=failed.account_key_hash,
+            )
+            for number in range(first, last)
+        )
+
+    def cost(**query):
+        client.get(reverse(INDEX), query)
+        with CaptureQueriesContext(connection) as captured:
+            answer = client.get(reverse(INDEX), query)
+            lines = b"".join(answer).count(b"\r\n") if answer.streaming else 0
+        return len(captured), lines
+
+    fill(0, 9)
+    (few, _lines), (few_exported, lines) = cost(), cost(export="csv")
+    assert lines == 11
+    fill(10, 10_000)
+
+    assert cost() == (few, 0)
+    assert cost(export="csv") == (few_exported, 10_001)

@@ -95,7 +95,7 @@ def test_nothing_is_erased_unless_it_is_confirmed(rows, staff):
 
     assert done.redirect_chain == [(INDEX, 302)]
     page = text(done)
-    assert "The customer was erased from 1 orders, 1 payments and 0 messages." in page
+    assert "The customer was erased. Orders: 1. Payments: 1. Messages: 0." in page
     assert JOHN not in page
     assert privacy.find(JOHN).is_nothing
     assert VoucherOrder.objects.get().customer == {}

@@ -8,11 +8,12 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
-from wagtail.models import GroupPagePermission
+from wagtail.models import GroupPagePermission, Page
 
 from tests.factories import (
     make_experience,
@@ -29,6 +30,7 @@ from wagtail_smartgift.models import (
     CatalogueSync,
     SmartGiftSettings,
     VoucherOrder,
+    VoucherPage,
     VoucherProduct,
 )
 from wagtail_smartgift.services import catalogue
@@ -290,12 +292,12 @@ def test_a_product_that_is_gone_with_a_live_page_is_a_warning(index, staff):
 
     shown = words(staff(LOOK).get(detail(product)))
 
-    assert "No longer sold: nothing can be bought on its live pages." in shown
+    assert "It is no longer sold. Nothing can be bought on its live pages." in shown
     assert "Active (retired)" in shown
     page.unpublish()
     shown = words(staff(LOOK, name="bob").get(detail(product)))
     assert "on its live pages" not in shown
-    assert "No longer sold." in shown
+    assert "It is no longer sold." in shown
 
 
 # Pages to look at
@@ -357,6 +359,46 @@ def test_the_list_of_pages_costs_the_same_however_long(index, staff):
         make_voucher_page(index, make_product(number, status="disabled"))
 
     assert (count(client, PAGES), count(client, PAGES, export="csv")) == few
+
+
+def many_pages(index, product, first, last):
+    """Make pages about one product by SQL: a page at a time would take minutes."""
+    content_type = ContentType.objects.get_for_model(VoucherPage)
+    depth = index.depth + 1
+    Page.objects.bulk_create(
+        Page(
+            title=f"Page {number}",
+            draft_title=f"Page {number}",
+            slug=f"many-{number}",
+            url_path=f"{index.url_path}many-{number}/",
+            path=Page._get_path(index.path, depth, number),
+            depth=depth,
+            content_type=content_type,
+            locale=index.locale,
+        )
+        for number in range(first, last)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO wagtail_smartgift_voucherpage"
+            " (page_ptr_id, product_id, introduction, body)"
+            " SELECT page.id, %s, '', '[]' FROM wagtailcore_page AS page"
+            " WHERE page.slug LIKE %s AND NOT EXISTS (SELECT 1 FROM"
+            " wagtail_smartgift_voucherpage AS other WHERE other.page_ptr_id = page.id)",
+            [product.pk, "many-%"],
+        )
+
+
+@pytest.mark.slow
+def test_ten_thousand_pages_to_look_at_are_listed(index, staff):
+    client = staff(LOOK)
+    product = make_product(1, gone_at=timezone.now())
+    many_pages(index, product, 100, 110)
+    few = count(client, PAGES)
+    many_pages(index, product, 200, 10_190)
+
+    assert count(client, PAGES) == few
+    assert len(exported(client, PAGES)) == 10_000
 
 
 # The chooser

@@ -155,7 +155,7 @@ def test_amounts_are_told_of_a_monetary_voucher(admin_client, index):
     ("values", "words"),
     [
         ({"gone_at": timezone.now()}, "Availability No longer sold"),
-        ({"status": "unknown", "remote_status": "seasonal"}, "Smart Gift seasonal"),
+        ({"status": "unknown", "remote_status": "seasonal"}, "(seasonal)"),
         ({"account": "closed"}, "Its account is not configured"),
     ],
 )
@@ -472,3 +472,44 @@ def test_on_a_page_of_the_desk_it_is_a_form(rf, admin_user, index, gallery):
     assert 'name="csrfmiddlewaretoken" value="' in html
     assert f'name="page" value="{page.pk}"' in html
     assert 'name="next" value="/admin/somewhere/"' in html
+
+
+def test_a_products_page_offers_its_picture_until_it_is_there(
+    admin_client, index, gallery
+):
+    product = make_product(image_url=gallery.url)
+    address = reverse("smartgift_products:detail", args=[product.pk])
+    form = f'<form method="post" action="{picture_url(product)}">'
+    assert form in admin_client.get(address).content.decode()
+
+    admin_client.post(picture_url(product), {"next": address})
+
+    page = admin_client.get(address).content.decode()
+    assert "Its picture is among the images as" in page
+    assert form not in page
+
+
+def test_a_list_and_a_products_page_say_what_drifted(admin_client, index):
+    product, other = make_product(1), make_product(2)
+    page = make_voucher_page(index, product, title="In our words")
+    make_voucher_page(index, other)
+    page.save_revision().publish()
+    at = timezone.now() + timedelta(seconds=1)
+    price_change(product, "45.00", "50.00", at)
+
+    listed = admin_client.get(reverse("smartgift_products:index")).content.decode()
+    told = admin_client.get(
+        reverse("smartgift_products:detail", args=[product.pk])
+    ).content.decode()
+    quiet = admin_client.get(
+        reverse("smartgift_products:detail", args=[other.pk])
+    ).content.decode()
+
+    assert listed.count("Changed at Smart Gift") == 1
+    assert "The price changed from £45.00 to £50.00" in listed
+    said = " ".join(unescape(told).split())
+    assert (
+        "Smart Gift has changed this since “In our words” was last published or saved. "
+        "The price changed from £45.00 to £50.00 on"
+    ) in said
+    assert "has changed this since" not in quiet

@@ -57,7 +57,7 @@ def webhooks() -> Iterator[Finding]:
         yield warning(
             "webhooks",
             f"{given_up} were given up",
-            "See why under Reports > Voucher webhooks, then run `manage.py "
+            "See why under Gift vouchers > Webhooks, then run `manage.py "
             "smartgift_replay out`.",
         )
     if overdue:

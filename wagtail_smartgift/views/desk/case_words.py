@@ -10,16 +10,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from wagtail_smartgift.choices import (
-    COUNTED_REDEMPTION_STATUSES,
-    AttentionReason,
-    RedemptionStatus,
-    SessionStatus,
-    Verdict,
-)
+from wagtail_smartgift.choices import AttentionReason, Verdict
 from wagtail_smartgift.formats import format_price
-from wagtail_smartgift.services import progress
-from wagtail_smartgift.services.evidence import Case, Question
+from wagtail_smartgift.services import evidence
+from wagtail_smartgift.services.evidence import Case, Question, Sequel
 
 
 #: reason -> what to look up in Smart Gift's dashboard.
@@ -179,7 +173,7 @@ def consequences(case: Case, verdict: Verdict) -> list[str]:
             % {"count": len(others)}
         )
     else:
-        said.append(_of_payment(case, verdict))
+        said.append(str(SEQUELS[evidence.sequel_of(case, verdict)]))
     return said
 
 
@@ -255,54 +249,43 @@ _VOUCHER = {
 }
 
 
-def _of_payment(case: Case, verdict: Verdict) -> str:
-    going = case.interrupted
-    if going == SessionStatus.REFUNDING:
-        return _("The refund goes on, and the shop is told when it is done.")
-    if going in {SessionStatus.CANCELLING, SessionStatus.CANCELLED} or (
-        case.session.cancel_requested
-    ):
-        return _("The cancellation goes on, and the shop is told when it is done.")
-    if going == SessionStatus.CONFIRMED:
-        return _("The payment counts as confirmed, as before, and the shop is told.")
-    if case.is_undone:
-        return _(
-            "The payment opens again: the customer can pay anew, and the shop is told."
-        )
-    return _of_confirmation(case, verdict)
-
-
-def _of_confirmation(case: Case, verdict: Verdict) -> str:
-    late = progress.is_too_old(case.session)
-    unpaid = (
-        case.session.redemptions.filter(
-            status__in=COUNTED_REDEMPTION_STATUSES, amount__gt=0
-        )
-        .exclude(pk=case.row.pk)
-        .exists()
-    )
-    others = case.session.redemptions.filter(status=RedemptionStatus.REDEEMED)
-    if verdict is Verdict.REDEEMED and not unpaid:
-        return _("The payment is confirmed, and the shop is told: it counts as paid.")
-    if verdict is Verdict.REDEEMED and not late:
-        return _("The payment's other vouchers are redeemed, and then it is confirmed.")
-    if verdict is Verdict.REDEEMED:
-        return _(
-            "The payment's other vouchers were not redeemed in time. So all is given "
-            "back, and the payment opens again. Without redemption ids this voucher "
-            "comes back to this list, to be reversed in the dashboard."
-        )
-    if not late:
-        return _("It is redeemed anew at once, and then the payment is confirmed.")
-    if others.exists():
-        return _(
-            "Too much time has passed: what its other vouchers have paid is given back, "
-            "the payment opens again, and the shop is told that it is not paid."
-        )
-    return _(
+#: What becomes of the payment.
+SEQUELS: Mapping[Sequel, str | Promise] = {
+    Sequel.REFUND_GOES_ON: gettext_lazy(
+        "The refund goes on, and the shop is told when it is done."
+    ),
+    Sequel.CANCELLATION_GOES_ON: gettext_lazy(
+        "The cancellation goes on, and the shop is told when it is done."
+    ),
+    Sequel.CONFIRMED_AS_BEFORE: gettext_lazy(
+        "The payment counts as confirmed, as before, and the shop is told."
+    ),
+    Sequel.OPENS: gettext_lazy(
+        "The payment opens again: the customer can pay anew, and the shop is told."
+    ),
+    Sequel.CONFIRMED: gettext_lazy(
+        "The payment is confirmed, and the shop is told: it counts as paid."
+    ),
+    Sequel.OTHERS_FIRST: gettext_lazy(
+        "The payment's other vouchers are redeemed, and then it is confirmed."
+    ),
+    Sequel.ALL_UNDONE: gettext_lazy(
+        "The payment's other vouchers were not redeemed in time. So all is given "
+        "back, and the payment opens again. Without redemption ids this voucher "
+        "comes back to this list, to be reversed in the dashboard."
+    ),
+    Sequel.REDEEMED_ANEW: gettext_lazy(
+        "It is redeemed anew at once, and then the payment is confirmed."
+    ),
+    Sequel.OTHERS_UNDONE: gettext_lazy(
+        "Too much time has passed: what its other vouchers have paid is given back, "
+        "the payment opens again, and the shop is told that it is not paid."
+    ),
+    Sequel.TOO_LATE: gettext_lazy(
         "Too much time has passed to redeem it now: the payment opens again, and the "
         "shop is told that it is not paid."
-    )
+    ),
+}
 
 
 # -- voucher orders ----------------------------------------------------------------

@@ -218,16 +218,14 @@ class InboxDetailView(_Checked, DeskDetailView):
     def _about_url(self) -> str:
         """Return the address of the payment or the order that the message is about."""
         message, user = self.object, self.request.user
-        about: dict[str, tuple[Any, Any]] = {
-            **dict.fromkeys(ABOUT_PAYMENTS, (PaymentSession, to_payment)),
-            **dict.fromkeys(ABOUT_ORDERS, (VoucherOrder, to_order)),
-        }
-        if message.type not in about:
-            return ""
-        model, to = about[message.type]
-        found = model.objects.filter(reference=message.reference)
-        address: str = to(found.values_list("pk", flat=True).first(), user=user)
-        return address
+        reference = {"reference": message.reference}
+        if message.type in ABOUT_PAYMENTS:
+            session = PaymentSession.objects.filter(**reference).first()
+            return to_payment(session.pk, user=user) if session else ""
+        if message.type in ABOUT_ORDERS:
+            order = VoucherOrder.objects.filter(**reference).first()
+            return to_order(order.pk, user=user) if order else ""
+        return ""
 
     def _timeline(self) -> Timeline:
         return Timeline(

@@ -148,8 +148,8 @@ class PrivacyEraseView(_PrivacyView):
         messages.success(
             self.request,
             _(
-                "The customer was erased from %(orders)d orders, %(payments)d payments "
-                "and %(messages)d messages."
+                "The customer was erased. Orders: %(orders)d. Payments: %(payments)d. "
+                "Messages: %(messages)d."
             )
             % {
                 "orders": done.orders,

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.functional import cached_property
+from django.utils.functional import Promise, cached_property
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
@@ -34,8 +34,20 @@ from wagtail_smartgift.views.desk.detail import (
 )
 from wagtail_smartgift.views.desk.links import order_policy, product_policy, to_order
 from wagtail_smartgift.views.desk.product_pages import pages_about
-from wagtail_smartgift.views.desk.remote_data import picture_import
+from wagtail_smartgift.views.desk.remote_data import (
+    picture_import,
+    status_of,
+    stock_of,
+)
 
+
+#: Why it cannot be bought, for its own page.
+_NOT_ON_SALE: dict[Availability, str | Promise] = {
+    Availability.SOLD_OUT: gettext_lazy("It is sold out at the moment."),
+    Availability.AT_COUNTER_ONLY: gettext_lazy("It is only sold at the counter."),
+    Availability.OFF_SALE: gettext_lazy("It is not on sale."),
+    Availability.GONE: gettext_lazy("It is no longer sold."),
+}
 
 #: Sales that a product's page lists, the newest first.
 MOST_SALES = 20
@@ -84,23 +96,26 @@ class ProductDetailView(DeskDetailView):
         word = self.object.availability
         if word == Availability.ON_SALE:
             return []
+        said = [str(_NOT_ON_SALE[word])]
         live = any(page.live for page in self.pages)
-        text = (
-            _("%(why)s: nothing can be bought on its live pages.")
-            if live
-            else _("%(why)s.")
-        )
-        return [Notice(text % {"why": word.label}, "warning" if live else "info")]
+        if live:
+            said.append(_("Nothing can be bought on its live pages."))
+        return [Notice(" ".join(said), "warning" if live else "info")]
 
     def _drift_notices(self) -> list[Notice]:
         drifted = drift.of_pages(self.pages)
         return [
             Notice(
-                _("Changed since “%(page)s” was last published or saved: %(changes)s")
-                % {
-                    "page": page.get_admin_display_title(),
-                    "changes": " ".join(change.sentence for change in drifted[page.pk]),
-                },
+                " ".join(
+                    [
+                        _(
+                            "Smart Gift has changed this since “%(page)s” was last "
+                            "published or saved."
+                        )
+                        % {"page": page.get_admin_display_title()},
+                        *(change.sentence for change in drifted[page.pk]),
+                    ]
+                ),
                 "warning",
             )
             for page in self.pages
@@ -133,7 +148,7 @@ class ProductDetailView(DeskDetailView):
 
         return [
             Fact(_("Availability"), product.availability.label, is_tag=True),
-            Fact(_("Status"), _status(product)),
+            Fact(_("Status at Smart Gift"), status_of(product)),
             Fact(_("Smart Gift id"), product.remote_id),
             Fact(_("Account"), product.account),
             Fact(_("Type"), product.get_type_display()),
@@ -144,7 +159,7 @@ class ProductDetailView(DeskDetailView):
             Fact(_("In steps of"), price(product.increment)),
             Fact(_("People from"), product.persons_min),
             Fact(_("People to"), product.persons_max),
-            Fact(_("In stock"), _stock(product)),
+            Fact(_("In stock"), stock_of(product)),
             Fact(_("Made at Smart Gift"), product.remote_created_at),
             Fact(_("Changed at Smart Gift"), product.remote_updated_at),
             Fact(_("First read"), product.first_seen_at),
@@ -197,16 +212,3 @@ class ProductDetailView(DeskDetailView):
             DateColumn("created_at", label=_("Created"), accessor="order.created_at"),
         ]
         return Table(columns, newest[:MOST_SALES])
-
-
-def _status(product: VoucherProduct) -> str:
-    label = str(product.get_status_display())
-    word = product.remote_status
-    # A new word of Smart Gift's is what somebody has to look up.
-    return f"{label} ({word})" if word and word != product.status else label
-
-
-def _stock(product: VoucherProduct) -> Any:
-    if product.available_count is None:
-        return _("Not counted")
-    return product.available_count

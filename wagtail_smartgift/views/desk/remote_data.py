@@ -21,7 +21,7 @@ from wagtail.admin.ui.components import Component
 from wagtail.models import Site
 
 from wagtail_smartgift import drift, selectors
-from wagtail_smartgift.choices import ProductStatus, ProductType
+from wagtail_smartgift.choices import ProductType
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.formats import format_price
 from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
@@ -108,9 +108,9 @@ class RemoteData(Component):
             found.append((_("For a person"), _money(product.price)))
         found += [
             (_("Persons"), _persons(product)),
-            (_("In stock"), _stock(product)),
+            (_("In stock"), stock_of(product)),
             (_("Availability"), product.availability.label),
-            (_("Status at Smart Gift"), _status(product)),
+            (_("Status at Smart Gift"), status_of(product)),
             (_("Smart Gift id"), str(product.remote_id)),
         ]
         if len(get_conf().accounts) > 1:
@@ -183,14 +183,17 @@ def _persons(product: VoucherProduct) -> str:
     }
 
 
-def _stock(product: VoucherProduct) -> str:
+def stock_of(product: VoucherProduct) -> str:
+    """Say how many are left to sell."""
     left = product.available_count
     if left is None:
         return _("Not counted")
     return ngettext("%(left)d left", "%(left)d left", left) % {"left": left}
 
 
-def _status(product: VoucherProduct) -> str:
-    if product.status == ProductStatus.UNKNOWN and product.remote_status:
-        return product.remote_status
-    return str(product.get_status_display())
+def status_of(product: VoucherProduct) -> str:
+    """Say what it is at Smart Gift, with its word where that is new to us."""
+    label = str(product.get_status_display())
+    word = product.remote_status
+    # A new word of Smart Gift's is what somebody has to look up.
+    return f"{label} ({word})" if word and word != product.status else label

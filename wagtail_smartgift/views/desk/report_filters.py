@@ -16,9 +16,9 @@ from wagtail.admin.filters import DateRangePickerWidget, WagtailFilterSet
 from wagtail.models import Site
 
 from wagtail_smartgift import reporting
-from wagtail_smartgift.conf import get_conf
-from wagtail_smartgift.models import CatalogueSync, PaymentSession
+from wagtail_smartgift.models import PaymentSession
 from wagtail_smartgift.reporting import Grouping, Period, Scope
+from wagtail_smartgift.views.desk.listing import known_accounts
 
 
 #: A report by day of more than these days would not be read: it is by month then.
@@ -50,12 +50,6 @@ PERIODS: Mapping[str, tuple[Any, Callable[[date], Period]]] = {
         lambda today: _year(date(today.year - 1, 12, 31)),
     ),
 }
-
-
-def _accounts() -> list[str]:
-    """Return every account that is configured, or has been."""
-    known = set(CatalogueSync.objects.values_list("account", flat=True))
-    return sorted(known | set(get_conf().accounts))
 
 
 class ReportFilterSet(WagtailFilterSet):
@@ -105,11 +99,9 @@ class ReportFilterSet(WagtailFilterSet):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Leave out what there is no choice of."""
         super().__init__(*args, **kwargs)
-        for name, found in (
-            ("account", _accounts()),
-            ("currency", reporting.currencies()),
-        ):
-            self.filters[name].extra["choices"] = [(one, one) for one in found]
+        currencies = [(one, one) for one in reporting.currencies()]
+        for name, found in (("account", known_accounts()), ("currency", currencies)):
+            self.filters[name].extra["choices"] = found
             if len(found) < 2:
                 del self.filters[name]
         if Site.objects.count() < 2:

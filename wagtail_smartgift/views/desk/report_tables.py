@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from wagtail_smartgift import reporting
 from wagtail_smartgift.conf import get_conf
-from wagtail_smartgift.formats import format_price
+from wagtail_smartgift.formats import format_price, short_day, short_month
 from wagtail_smartgift.reporting import Figures, Grouping, Line
 from wagtail_smartgift.views.desk.charts import Bar, Chart, LyingChart, UprightChart
 
@@ -185,9 +185,9 @@ def _as_months(lines: Sequence[Line]) -> list[Line]:
 def _short_name(line: Line, grouping: Grouping) -> str:
     """Return what fits under a bar."""
     if grouping is Grouping.DAY:
-        return date_format(line.day, "j M")
+        return short_day(line.day)
     if grouping is Grouping.MONTH:
-        return date_format(line.day, "M Y")
+        return short_month(line.day)
     return line_name(line, grouping)
 
 

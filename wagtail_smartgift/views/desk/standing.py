@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from django.utils.formats import date_format, number_format
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
@@ -18,7 +18,7 @@ from wagtail_smartgift import budget, reporting
 from wagtail_smartgift.budget import BreakerState, BudgetStatus
 from wagtail_smartgift.choices import Lane
 from wagtail_smartgift.conf import Account, get_conf
-from wagtail_smartgift.formats import format_price
+from wagtail_smartgift.formats import format_price, short_day
 from wagtail_smartgift.models import CatalogueSync, VoucherOrder
 from wagtail_smartgift.reporting import Waiting
 from wagtail_smartgift.services.sync_failures import in_words
@@ -104,7 +104,7 @@ def months(day: date) -> list[Month]:
 
 
 def _days(period: reporting.Period) -> str:
-    first, last = (date_format(day, "j M") for day in (period.first, period.last))
+    first, last = (short_day(day) for day in (period.first, period.last))
     return (
         first
         if first == last
