@@ -1,3 +1,4 @@
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import count
 
@@ -65,6 +66,23 @@ def new_voucher(sandbox):
         return number
 
     return issue
+
+
+@pytest.fixture
+def end_holds_in(shop, visitor):
+    """Return a function that lets the holds of the visitor's order end soon."""
+
+    def end(seconds, display_code="%"):
+        moment = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+        shop.execute(
+            f"""UPDATE wagtail_smartgift_redemption
+            SET held_until = '{moment:%Y-%m-%d %H:%M:%S.%f}'
+            WHERE display_code LIKE '{display_code}' AND session_id IN (
+              SELECT id FROM wagtail_smartgift_paymentsession
+              WHERE reference = '{visitor.reference}')"""
+        )
+
+    return end
 
 
 @pytest.fixture

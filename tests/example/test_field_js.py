@@ -1,15 +1,16 @@
 """The voucher field with its script: no reload, nothing twice, nothing kept from anyone.
 
-Without the script the same field is tested by ``tests/views/test_checkout.py``.
+Without the script the same field is tested by ``tests/views/test_checkout.py``, the way
+through the whole checkout by ``test_journeys.py``, and how each state looks, in every
+width, by ``test_states.py``.
 """
 
 import re
-from datetime import datetime, timedelta, timezone
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.example.browser import WIDTHS, look
+from tests.example.browser import look
 from wagtail_smartgift.sandbox import Experience, Fault
 
 
@@ -79,23 +80,6 @@ def checkout(windows, visitor, path):
     return Checkout(windows.open(path, visitor=visitor))
 
 
-@pytest.fixture
-def end_holds_in(shop, visitor):
-    """Return a function that lets the holds of the visitor's order end soon."""
-
-    def end(seconds, display_code="%"):
-        moment = datetime.now(timezone.utc) + timedelta(seconds=seconds)
-        shop.execute(
-            f"""UPDATE wagtail_smartgift_redemption
-            SET held_until = '{moment:%Y-%m-%d %H:%M:%S.%f}'
-            WHERE display_code LIKE '{display_code}' AND session_id IN (
-              SELECT id FROM wagtail_smartgift_paymentsession
-              WHERE reference = '{visitor.reference}')"""
-        )
-
-    return end
-
-
 def test_vouchers_come_and_go_without_a_reload(checkout, new_voucher, sandbox):
     number = new_voucher("25.00")
     page = checkout.page
@@ -107,7 +91,7 @@ def test_vouchers_come_and_go_without_a_reload(checkout, new_voucher, sandbox):
     checkout.focus_is_on(f"{FIELD} [name=voucher_no][aria-invalid=true]")
     expect(checkout.number).to_have_value("NO-SUCH-NUMBER")
     expect(checkout.field.locator(".smartgift-vouchers__notice + form")).to_be_visible()
-    look(page, widths=WIDTHS)
+    look(page)
 
     # A good one: the field is empty for the next.
     checkout.add(number)
@@ -119,13 +103,13 @@ def test_vouchers_come_and_go_without_a_reload(checkout, new_voucher, sandbox):
         re.compile(r"^4:5\d left$")
     )
     assert sandbox.voucher(number).hold is not None
-    look(page, widths=WIDTHS)
+    look(page)
 
     # A part of it; the customer comes back to where it was asked for.
     row = checkout.field.locator("li")
     row.get_by_text("Use only part of it").click()
     row.get_by_label("Take no more than").fill("10")
-    look(page, widths=WIDTHS)
+    look(page)
     checkout.press("Change")
     checkout.says("Your voucher was changed.")
     checkout.left_to_pay("£70.00")
@@ -144,13 +128,14 @@ def test_vouchers_come_and_go_without_a_reload(checkout, new_voucher, sandbox):
     checkout.says("Your voucher was removed. Nothing was taken from it.")
     checkout.focus_is_on(FIELD)
     assert sandbox.voucher(number).hold is None
-    look(page, widths=WIDTHS)
+    look(page)
 
     assert checkout.never_reloaded
     expect(page.get_by_label("Name on the card")).to_have_value("Jane Miller")
     assert number not in page.content()
 
 
+@pytest.mark.slow
 def test_nothing_left_to_pay_needs_no_card(checkout, new_voucher):
     number = new_voucher("100.00")
     heard = (
@@ -167,7 +152,7 @@ def test_nothing_left_to_pay_needs_no_card(checkout, new_voucher):
         "amountCovered": "80.00",
         "amountRemaining": "0.00",
     }
-    look(checkout.page, widths=WIDTHS)
+    look(checkout.page)
     checkout.page.get_by_role("button", name="Pay with your vouchers").click()
     expect(checkout.page.get_by_role("heading", level=1)).to_contain_text("Thank you")
 
@@ -184,7 +169,7 @@ def test_experiences_are_chosen(checkout, sandbox, new_voucher):
     row = checkout.field.locator("li")
     row.get_by_text("Choose the experiences").click()
     row.get_by_label(walk).uncheck()
-    look(checkout.page, widths=WIDTHS)
+    look(checkout.page)
     checkout.press("Change")
 
     checkout.says("Your voucher was changed.")
@@ -221,7 +206,7 @@ def test_no_network_is_said_and_nothing_is_lost(checkout, new_voucher):
     checkout.add(number)
     checkout.says("The shop could not be reached.")
     expect(checkout.number).to_have_value(number)
-    look(checkout.page, widths=WIDTHS)
+    look(checkout.page)
     assert len(checkout.sent) == 1
 
     checkout.page.unroute_all()
@@ -302,7 +287,7 @@ def test_why_it_is_paused_is_said(checkout, new_voucher, sandbox):
 
     checkout.add(held)
     checkout.says("This voucher is in use elsewhere until")
-    look(checkout.page, widths=WIDTHS)
+    look(checkout.page)
     sandbox.faults.add(Fault("hold", "unauthorised", times=None))
     checkout.add(busy)
     checkout.says("Vouchers cannot be reached at the moment and nothing was taken.")
@@ -311,10 +296,13 @@ def test_why_it_is_paused_is_said(checkout, new_voucher, sandbox):
 
 
 def test_the_end_of_a_hold_is_counted_down_to_and_said(
-    checkout, new_voucher, end_holds_in
+    checkout, new_voucher, end_holds_in, sandbox
 ):
-    checkout.add(new_voucher("10.00"))
+    number = new_voucher("10.00")
+    checkout.add(number)
     checkout.says("Your voucher was added.")
+    keep = checkout.field.get_by_role("button", name="Keep it for me")
+    expect(keep).to_be_hidden()
     checkout.page.get_by_label("Name on the card").fill("Jane Miller")
     checkout.number.fill("half a num")
 
@@ -322,7 +310,12 @@ def test_the_end_of_a_hold_is_counted_down_to_and_said(
     end_holds_in(62)
     checkout.page.evaluate("dispatchEvent(new Event('online'))")
     expect(checkout.field.get_by_role("timer")).to_have_text(re.compile("^1:0"))
-    checkout.is_read_out("is kept for you for one more minute.")
+    checkout.is_read_out(
+        "is kept for you for one more minute. To keep it longer, press"
+    )
+    # It has come without taking the focus from whoever is typing.
+    expect(keep).to_be_visible()
+    checkout.focus_is_on(f"{FIELD} [name=voucher_no]")
     expect(checkout.field.get_by_role("timer")).to_have_text(re.compile("^0:5"))
 
     # The end is seen without a reload, and disturbs nobody who is typing.
@@ -338,8 +331,108 @@ def test_the_end_of_a_hold_is_counted_down_to_and_said(
     expect(checkout.number).to_have_value("half a num")
     expect(checkout.page.get_by_label("Name on the card")).to_have_value("Jane Miller")
     checkout.left_to_pay("£70.00")
-    look(checkout.page, widths=WIDTHS)
+    look(checkout.page)
     assert checkout.never_reloaded
+
+    # It was renewed by nobody: 80 pages that did it would use up the quota.
+    assert len(checkout.sent) == 1
+    assert len(sandbox.ledger(event="hold", voucher_no=number)) == 1
+    keep.click()
+    checkout.says("Your voucher is kept for you.")
+    expect(checkout.field.locator("li")).to_be_focused()
+    expect(checkout.number).to_have_value("half a num")
+    assert len(sandbox.ledger(event="hold", voucher_no=number)) == 2
+
+
+@pytest.mark.slow
+def test_a_renewal_that_came_too_late_is_told_beside_its_voucher(
+    checkout, new_voucher, sandbox, end_holds_in
+):
+    number = new_voucher("10.00")
+    checkout.add(new_voucher("10.00"))
+    checkout.left_to_pay("£70.00")
+    checkout.add(number)
+    checkout.left_to_pay("£60.00")
+    sandbox.release_by_till(number)
+    sandbox.hold_by_till(number)
+    end_holds_in(-1, display_code=f"%{number[-4:]}")
+    checkout.page.evaluate("dispatchEvent(new Event('online'))")
+
+    row = checkout.field.locator("li").last
+    row.get_by_role("button", name="Keep it for me").click()
+
+    checkout.says("Somebody else was faster: this voucher is in use elsewhere until")
+    expect(row.locator(".smartgift-vouchers__notice")).to_be_visible()
+    expect(row).to_be_focused()
+    look(checkout.page)
+    # The customer has asked once, so it is asked for once.
+    assert len(checkout.sent) == 3
+
+
+def refuse_as_held(checkout, sandbox, number):
+    sandbox.hold_by_till(number)
+    checkout.page.clock.install()
+    checkout.add(number)
+    checkout.says("it is tried once more for you then.")
+
+
+def test_a_number_in_use_is_tried_once_more_and_only_once(
+    checkout, new_voucher, sandbox
+):
+    number, clock = new_voucher("25.00"), checkout.page.clock
+    refuse_as_held(checkout, sandbox, number)
+
+    clock.fast_forward(240_000)
+    checkout.page.wait_for_timeout(200)
+    assert len(checkout.sent) == 1
+    with checkout.page.expect_request(ADD):
+        clock.fast_forward(70_000)
+
+    # It still is. From here on it is the customer's to try again.
+    notice = checkout.field.locator(".smartgift-vouchers__notice")
+    expect(notice).to_have_text(re.compile("Try again then, or pay another way.$"))
+    clock.fast_forward(900_000)
+    checkout.page.wait_for_timeout(200)
+    assert len(checkout.sent) == 2
+    # It is remembered by the field it was typed into, and nowhere else.
+    expect(checkout.number).to_have_value(number)
+    kept = checkout.page.evaluate(
+        "JSON.stringify([location.href, history.state, {...localStorage},"
+        " {...sessionStorage}, document.cookie])"
+    )
+    assert number not in kept
+
+
+@pytest.mark.slow
+def test_nobody_is_tried_for_who_looks_elsewhere(checkout, new_voucher, sandbox):
+    number, page = new_voucher("25.00"), checkout.page
+    refuse_as_held(checkout, sandbox, number)
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', { get: () => window.away })"
+    )
+    sandbox.release_by_till(number)
+
+    page.evaluate("window.away = true")
+    page.clock.fast_forward(400_000)
+    page.wait_for_timeout(300)
+    assert len(checkout.sent) == 1
+
+    page.evaluate(
+        "window.away = false; document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    checkout.left_to_pay("£55.00")
+    assert len(checkout.sent) == 2
+
+
+@pytest.mark.slow
+def test_another_number_is_not_tried_by_itself(checkout, new_voucher, sandbox):
+    refuse_as_held(checkout, sandbox, new_voucher("25.00"))
+
+    checkout.number.fill(new_voucher("25.00"))
+    checkout.page.clock.fast_forward(400_000)
+    checkout.page.wait_for_timeout(300)
+
+    assert len(checkout.sent) == 1
 
 
 @pytest.mark.slow
@@ -426,6 +519,7 @@ def test_an_unchanged_page_is_left_alone_its_notice_too(checkout, new_voucher):
     checkout.says("Your voucher was added.")
 
 
+@pytest.mark.slow
 def test_without_javascript_it_is_the_same_field(windows, visitor, path, new_voucher):
     page = windows.open(path, visitor=visitor, java_script_enabled=False)
 

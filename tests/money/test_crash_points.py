@@ -52,6 +52,8 @@ STORIES = {
     "add": Story("add_voucher", ends("open"), values={"voucher_no": FIRST}),
     "remove": Story("remove_voucher", ends("open"), vouchers=ONE),
     "prepare with a renewal": Story("prepare", ends("open"), vouchers=TWO, waits=250),
+    "renew": Story("renew_hold", ends("open"), vouchers=TWO, waits=200),
+    "renew after the hold": Story("renew_hold", ends("open"), vouchers=ONE, waits=400),
     "confirm one": Story("confirm", ends("open", "confirmed"), vouchers=ONE),
     "confirm a whole voucher": Story(
         "confirm", ends("open", "confirmed"), vouchers=((SECOND, None),)
@@ -147,7 +149,7 @@ class Scene:
 
     def tell(self, dies_in: int | None) -> Any:
         values = dict(self.story.values)
-        if self.story.verb == "remove_voucher":
+        if self.story.verb in {"remove_voucher", "renew_hold"}:
             values["redemption_id"] = self.order("first_redemption")
         return self.order("act", verb=self.story.verb, dies_in=dies_in, **values)
 

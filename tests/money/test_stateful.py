@@ -183,6 +183,17 @@ class Shop(RuleBasedStateMachine):
                     redemption_id=state.redemptions[which].id,
                 )
 
+    @rule(cart=carts, which=st.integers(0, 3))
+    def keep(self, cart: str, which: int) -> None:
+        state = payments.get_session(reference=cart)
+        if which < len(state.redemptions):
+            with self.world.mortal():
+                attempt(
+                    payments.renew_hold,
+                    reference=cart,
+                    redemption_id=state.redemptions[which].id,
+                )
+
     @rule(cart=carts, due=amounts)
     def change_the_basket(self, cart: str, due: str) -> None:
         with self.world.mortal():

@@ -66,6 +66,7 @@ def voucher_field(
         "session": session,
         "rows": [_row(voucher, session.now) for voucher in session.redemptions],
         "notice": field.take_notice(request, session.reference),
+        "covered": _covered(session),
         "may_change": may_change,
         "may_add": may_add,
         "pause": field.pause_of(session) if may_change else None,
@@ -75,6 +76,16 @@ def voucher_field(
         "words": selectors.words_of(Site.find_for_request(request)),
         "nonce": _nonce(context, request),
     }
+
+
+def _covered(session: Session) -> Decimal | None:
+    """Return what vouchers pay, or are about to; None where nobody can tell."""
+    if session.status == SessionStatus.CONFIRMING:
+        # What they have paid so far grows while it is looked at.
+        return session.amount_due - session.amount_remaining
+    if session.status in {SessionStatus.NEEDS_ATTENTION, SessionStatus.CANCELLED}:
+        return None
+    return session.amount_covered
 
 
 def _nonce(context: Mapping[str, Any], request: HttpRequest) -> Any:

@@ -8,12 +8,12 @@ import { SmartGiftError, request, watchHolds } from "./smartgift.js";
 
 /** Seconds before its end at which a hold is spoken of. */
 const LAST_CALL = 60;
+/** Milliseconds to wait after the end of somebody else's. */
+const SLACK = 1_000;
 /** Milliseconds after which a page that is looked at again is out of date. */
 const STALE = 10_000;
 /** Milliseconds after which waiting is spoken of. */
 const LONG = 1_000;
-/** Milliseconds to let pass after the end of another's hold. */
-const SLACK = 1_000;
 
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("smartgift") : null;
 
@@ -37,7 +37,7 @@ class Field {
     this.#live.setAttribute("role", "status");
     section.after(this.#live);
     this.#server = bare(section);
-    // To the stylesheet it says that what is needed at the end of a hold is shown then.
+    // The stylesheet shows what is needed at the end of a hold at its end.
     section.dataset.live = "";
     section.addEventListener("submit", (event) => this.#submit(event));
     document.addEventListener("visibilitychange", () => this.#look());
@@ -219,10 +219,10 @@ class Field {
     if (mayFocus) (target ?? this.#section).focus();
   }
 
-  /** Ask once more for the customer when the hold of somebody else is over. */
+  /** Ask once more when somebody else's hold is over. */
   #tryLater({ dataset, lastChild }) {
     clearTimeout(this.#later);
-    // Only there, and only while it is there: numbers are kept nowhere.
+    // Kept nowhere else.
     const number = this.#number?.value;
     if (!dataset.retryAt || !number || number === this.#tried) return;
     lastChild.data += ` ${this.#word("again")}`;
