@@ -20,8 +20,8 @@ class Command(BaseCommand):
     help = (
         "Takes the customers out of voucher orders and payments that were settled more "
         "than KEEP_PERSONAL_DATA_DAYS ago, or whose erasure somebody asked for, and "
-        "deletes messages of the shop, events, stored answers and client secrets past "
-        "their days. What was sold and paid, when, and under which reference stays. "
+        "deletes messages of the shop, events, stored answers, client secrets and "
+        "look-ups at the voucher desk past their days. What was sold and paid, when, and under which reference stays. "
         "What is not settled, or needs a person, is not touched. Run it once a day; it "
         "may run beside the shop and beside itself. Exits with 1 if it could not work; "
         "what it has done by then stays done."

@@ -100,12 +100,11 @@ class LookUpView(CounterPage):
             "timeline": counter_found.timeline(found),
         }
         if self.may_move() and found.can_be_tried:
-            asked: dict[str, Any] = {
-                "initial": {"carried": found.carried},
-                "experiences": found.experiences,
-            }
-            context["hold_form"] = HoldForm(**asked, auto_id="hold_%s")
-            context["apply_form"] = ApplyForm(**asked, auto_id="apply_%s")
+            carry = {"carried": found.carried}
+            context["hold_form"] = HoldForm(initial=carry, auto_id="hold_%s")
+            context["apply_form"] = ApplyForm(initial=carry, auto_id="apply_%s")
+            for name in ("hold_form", "apply_form"):
+                context[name].ask_for(found.experiences)
         return context
 
 
@@ -164,7 +163,8 @@ class StartView(CounterPage):
         except looking_up.CarryLost:
             messages.error(request, _("Please enter the voucher's number again."))
             return redirect(INDEX)
-        form = self.form_class(request.POST, experiences=carried.experiences)
+        form = self.form_class(request.POST)
+        form.ask_for(carried.experiences)
         if form.is_valid() and carried.is_in(form.cleaned_data["reason"]):
             form.refuse_number(desk.NUMBER_IN_REASON)
         if not form.is_valid() or "confirmed" not in request.POST:

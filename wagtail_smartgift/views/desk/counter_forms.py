@@ -98,17 +98,14 @@ class CarryingForm(InstructionForm):
         help_text=_("Each is used up as a whole, whatever the amount."),
     )
 
-    def __init__(
-        self, *args: Any, experiences: Sequence[Experience] = (), **options: Any
-    ) -> None:
-        super().__init__(*args, **options)
+    def ask_for(self, experiences: Sequence[Experience]) -> None:
+        """Ask which of these are to be used; of no experience voucher there are none."""
         if experiences:
             self.offer(experiences)
         else:
             del self.fields["experiences"]
 
     def offer(self, experiences: Sequence[Experience]) -> None:
-        """Ask which of these are to be used."""
         field = cast("forms.TypedMultipleChoiceField", self.fields["experiences"])
         field.choices = [(one.bit_value, named(one)) for one in experiences]
 
