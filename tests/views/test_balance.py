@@ -66,6 +66,13 @@ def test_money_is_told_and_the_number_is_not(client, sandbox):
     assert not client.session.keys()
 
 
+def test_a_scanned_link_is_as_good_as_its_number(client, sandbox):
+    response = check(client, f"https://gifts.example.org/v/{NUMBER}?from=card")
+
+    assert "There is £50.00 left on your voucher." in text_of(response)
+    assert NUMBER not in response.content.decode()
+
+
 def test_experiences_are_named(client, sandbox):
     said = text_of(check(client, "TEA-0002-0001"))
 
