@@ -37,12 +37,13 @@ class Purchase {
       if (event.timeStamp - this.#sentAt < TWIN) event.preventDefault();
       else this.#sentAt = event.timeStamp;
     });
-    // Back from the basket: the browser has put back what was chosen.
-    addEventListener("pageshow", () => {
+    addEventListener("pageshow", (event) => {
+      // Not before: on its way to the form's anchor a browser drops the focus.
+      if (!event.persisted) form.querySelector(".smartgift-errors")?.focus();
+      // Back from the basket, and the browser has put back what was chosen.
       this.#sentAt = -TWIN;
       this.#show();
     });
-    form.querySelector(".smartgift-errors")?.focus();
     this.#show();
   }
 
