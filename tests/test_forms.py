@@ -8,7 +8,7 @@ import time_machine
 from django.utils import timezone
 
 from wagtail_smartgift.conf import DeliveryMethod
-from wagtail_smartgift.forms import PurchaseForm, VoucherChoice, offered_amounts
+from wagtail_smartgift.forms import PurchaseForm, VoucherChoice
 from wagtail_smartgift.models import VoucherProduct
 
 
@@ -47,41 +47,83 @@ def form(product, methods=(), **data):
     return PurchaseForm(data, product=product, delivery_methods=methods)
 
 
-def test_few_amounts_are_picked_from_a_list():
-    html = str(PurchaseForm(product=money())["amount"])
+def test_few_amounts_are_all_shown():
+    empty = PurchaseForm(product=money())
+
+    html = str(empty["amount"])
 
     assert [html.count(f'value="{n}.00"') for n in (0, 10, 20, 30, 40, 50)] == [
         *(0, 1, 1, 1, 1, 0)
     ]
-    assert "£20.00" in html
+    assert "£20" in html
+    assert "other" not in html
+    assert "amount_other" not in empty.fields
 
 
-def test_many_amounts_are_typed_within_their_steps():
-    html = str(PurchaseForm(product=money("10", "1000", "5"))["amount"])
+def test_of_many_amounts_round_ones_are_shown_and_the_others_typed():
+    empty = PurchaseForm(product=money("10", "1000", "5"))
 
-    assert 'type="number"' in html
-    assert 'min="10"' in html
-    assert 'max="1000"' in html
-    assert 'step="5"' in html
+    assert [value for value, _label in empty.fields["amount"].choices] == [
+        *("10.00", "25.00", "50.00", "100.00", "250.00", "500.00", "other")
+    ]
+    # Typed as text: whatever their language writes, and no wheel that turns it.
+    assert 'type="text"' in str(empty["amount_other"])
+    assert empty["amount_other"].label == "Your amount in £"
+    assert empty["amount_other"].help_text == (
+        "Enter an amount from £10.00 to £1,000.00, in steps of £5.00."
+    )
+
+
+MANY = ("10", "1000", "5")
 
 
 @pytest.mark.parametrize(
-    ("terms", "amounts"),
+    ("data", "price"),
     [
-        (("10", "40", "10"), ["10", "20", "30", "40"]),
-        (("10", "45", "10"), ["10", "20", "30", "40"]),
-        (("0", "20", "10"), ["10", "20"]),
-        (("25", "25", "5"), ["25"]),
-        (("0.10", "0.40", "0.10"), ["0.10", "0.20", "0.30", "0.40"]),
-        (("10", "1000", "5"), None),
-        (("10", "20", None), None),
-        (("10", "20", "0"), None),
+        ({"amount": "50.00"}, "50"),
+        ({"amount": "50.00", "amount_other": "50"}, "50"),
+        ({"amount": "other", "amount_other": " £135 "}, "135"),
+        # A browser that cannot hide the field, where nothing else was chosen.
+        ({"amount_other": "1,000.00"}, "1000"),
+        # A form of a host's own, with one field.
+        ({"amount": "135"}, "135"),
     ],
 )
-def test_amounts_run_from_the_smallest_by_the_step(terms, amounts):
-    expected = amounts and [Decimal(amount) for amount in amounts]
+def test_an_amount_is_chosen_or_typed(data, price):
+    bound = form(money(*MANY), **data)
 
-    assert offered_amounts(money(*terms)) == expected
+    assert bound.is_valid(), bound.errors
+    assert bound.choice().price == Decimal(price)
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "words"),
+    [
+        ({}, "amount", "Choose an amount."),
+        ({"amount": ""}, "amount", "Choose an amount."),
+        ({"amount": "7"}, "amount", "from £10.00 to £1,000.00"),
+        ({"amount": "other"}, "amount_other", "from £10.00 to £1,000.00"),
+        ({"amount": "other", "amount_other": "137"}, "amount_other", "steps of £5.00"),
+        ({"amount": "other", "amount_other": "ten"}, "amount_other", "steps of £5.00"),
+        ({"amount_other": "0"}, "amount_other", "from £10.00"),
+        # Which of the two is meant, nobody but the customer knows.
+        (
+            {"amount": "50.00", "amount_other": "135"},
+            "amount_other",
+            "You chose £50.00",
+        ),
+        (
+            {"amount": "50.00", "amount_other": "ten"},
+            "amount_other",
+            "You chose £50.00",
+        ),
+    ],
+)
+def test_what_is_no_amount_is_asked_for_where_it_was_given(data, field, words):
+    bound = form(money(*MANY), **data)
+
+    assert list(bound.errors) == [field]
+    assert words in bound.errors[field][0]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +137,7 @@ def test_amounts_run_from_the_smallest_by_the_step(terms, amounts):
         (("10", "40", "10"), "-10", False),
         (("10", "40", "10"), "", False),
         (("10", "40", "10"), "NaN", False),
-        (("10", "40", "10"), "1e1", True),
+        (("10", "40", "10"), "1e1", False),
         (("10", "40", "10"), "ten", False),
         (("10", "45", "10"), "45", False),
         (("0.10", "0.70", "0.20"), "0.70", True),
@@ -134,6 +176,15 @@ def test_persons_are_offered_with_their_price():
 
     assert "1 person – £29.50" in html
     assert "2 people – £59.00" in html
+
+
+def test_many_numbers_of_persons_are_a_list():
+    few, many = PurchaseForm(product=tea(1, 8)), PurchaseForm(product=tea(1, 9))
+
+    assert 'type="radio" name="persons" value="1"' in str(few["persons"])
+    assert "<select" in str(many["persons"])
+    # One of them is chosen from the beginning, in either.
+    assert str(few["persons"]).count("checked") == 1
 
 
 @pytest.mark.parametrize("persons", ["1", "7", "", "2.5", "x"])
@@ -192,6 +243,44 @@ def test_delivery_is_asked_for_only_where_there_are_methods():
     html = str(PurchaseForm(product=money(), delivery_methods=[EMAIL, POST]))
     assert "E-mail – free" in html
     assert "Post – £3.95" in html
+
+
+@pytest.mark.parametrize(
+    ("when", "day", "sent", "words"),
+    [
+        ("now", "", None, ""),
+        ("later", "2030-12-24", date(2030, 12, 24), ""),
+        # A form of a host's own, with one field.
+        (None, "2030-12-24", date(2030, 12, 24), ""),
+        (None, "", None, ""),
+        ("later", "", None, "Choose the day."),
+        ("now", "2030-12-24", None, "You chose “At once” and a day."),
+        ("later", "2030-12-32", None, "Enter a day such as 2030-12-24."),
+    ],
+)
+@time_machine.travel("2030-12-01T12:00:00Z", tick=False)
+def test_a_voucher_is_sent_at_once_or_on_a_day(when, day, sent, words):
+    data = {"amount": "20", "delivery_date": day}
+    bound = form(money(), **data, **({"delivery_when": when} if when else {}))
+
+    assert bound.is_valid() is (not words)
+    if words:
+        assert words in bound.errors["delivery_date"][0]
+    else:
+        assert bound.choice().delivery_date == sent
+
+
+@pytest.mark.parametrize(
+    ("product", "price"),
+    [
+        (money("25", "25", "5"), "25"),
+        (tea(2, 2), "59.00"),
+        (money(), None),
+        (tea(), None),
+    ],
+)
+def test_what_costs_one_price_says_it(product, price):
+    assert PurchaseForm(product=product).only_price == (price and Decimal(price))
 
 
 @time_machine.travel("2026-11-23T12:00:00Z", tick=False)

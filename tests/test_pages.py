@@ -16,8 +16,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from PIL import Image
 from wagtail.images import get_image_model
-from wagtail.images.tests.utils import get_test_image_file
+from wagtail.images.tests.utils import get_test_image_file, get_test_image_file_svg
 from wagtail.models import GroupPagePermission, Locale, Page
 from wagtail.test.utils.form_data import nested_form_data, rich_text, streamfield
 
@@ -28,6 +29,7 @@ from tests.factories import (
     make_site,
     make_voucher_page,
 )
+from wagtail_smartgift import cards
 from wagtail_smartgift.forms import VoucherChoice
 from wagtail_smartgift.models import SmartGiftSettings, VoucherPage, VoucherProduct
 
@@ -192,7 +194,7 @@ def test_a_plain_product_says_what_it_is(client, index, basket):
     assert "<title>Tea &lt;for&gt; two</title>" in html
     assert '<img src="https://images.example/39.jpg" width="960"' in html
     assert "<p>For the mill.</p>" in html
-    assert '<form class="smartgift-form"' in html
+    assert '<form class="smartgift-form smartgift-purchase"' in html
     assert robots(response) == ""
 
 
@@ -290,6 +292,7 @@ def test_off_sale_says_so_and_cannot_be_bought(
     assert response.status_code == 200
     assert sentence in text_of(response)
     assert "<form" not in response.content.decode()
+    assert 'href="/gift-vouchers/">See all vouchers</a>' in response.content.decode()
     assert robots(response) == "noindex"
 
     response = client.post(url, {"amount": "20.00", "delivery_method": "1"})
@@ -395,7 +398,7 @@ def test_a_wrong_choice_is_explained_and_kept(client, index, basket):
     assert response.status_code == 200
     html = response.content.decode()
     assert 'role="alert"' in html
-    assert 'href="#smartgift-amount"' in html
+    assert 'href="#smartgift-amount_0"' in html
     assert 'href="#smartgift-delivery_method_0"' in html
     assert 'aria-describedby="smartgift-amount_error"' in html
     assert 'value="Ada"' in html
@@ -438,16 +441,113 @@ def test_without_a_basket_there_is_no_form(client, index):
     assert client.post("/gift-vouchers/p/37/", {"amount": "20"}).status_code == 200
 
 
-def test_pages_have_neither_scripts_nor_inline_styles(client, index, basket):
+def test_pages_have_neither_inline_scripts_nor_styles(client, index, basket):
     make_product()
+    make_product(38, available_count=0)
+    script = '<script type="module" src="/static/wagtail_smartgift/voucher-page.js"></script>'
 
-    for url in ("/gift-vouchers/", "/gift-vouchers/p/37/"):
+    for url, scripts in (
+        ("/gift-vouchers/", 0),
+        ("/gift-vouchers/p/37/", 1),
+        # Nothing to fill in, nothing to help with.
+        ("/gift-vouchers/p/38/", 0),
+    ):
         html = client.get(url).content.decode()
+        assert html.count(script) == scripts
         # What is no JavaScript is data, and no policy stops it.
         html = html.replace('<script type="application/ld+json">', "")
-        assert "<script" not in html
+        assert "<script" not in html.replace(script, "")
         assert "style=" not in html
         assert "<style" not in html
+
+
+def test_the_script_has_the_nonce_of_the_policy(index, basket, rf):
+    make_product()
+    request = rf.get("/gift-vouchers/p/37/")
+    request.csp_nonce = "only-once"
+
+    response = index.product_route(request, remote_id=37).render()
+
+    assert 'voucher-page.js" nonce="only-once"></script>' in response.content.decode()
+
+
+# Caches
+
+
+def test_a_form_is_kept_by_nobody_but_its_visitor(client, index, basket):
+    make_product()
+    make_product(38, available_count=0)
+
+    with_form = client.get("/gift-vouchers/p/37/")
+    refused = client.post("/gift-vouchers/p/37/", {"amount": "7", "to": "Ada"})
+
+    for response in (with_form, refused):
+        assert "csrfmiddlewaretoken" in response.content.decode()
+        told = response.headers["Cache-Control"]
+        assert {"private", "no-cache"} <= set(told.split(", "))
+        assert "Cookie" in response.headers["Vary"]
+    # What is the same for everybody is the site's to decide about.
+    for url in ("/gift-vouchers/", "/gift-vouchers/p/38/"):
+        response = client.get(url)
+        assert "csrfmiddlewaretoken" not in response.content.decode()
+        assert "Cache-Control" not in response.headers
+        assert "Set-Cookie" not in response.headers
+
+
+# The picture
+
+
+def test_pictures_come_in_every_format_and_have_their_place(
+    client, index, basket, image, monkeypatch
+):
+    make_voucher_page(index, make_product(), image=image)
+
+    for url in ("/gift-vouchers/", "/gift-vouchers/dressed-37/"):
+        html = client.get(url).content.decode()
+        kinds = re.findall(r'<source [^>]*type="image/(\w+)"', html)
+        assert kinds == (["avif", "webp"] if writes_avif() else ["webp"])
+        [picture] = re.findall(r"<img [^>]+>", html)
+        assert re.search(r'width="\d+"', picture)
+        assert re.search(r'height="\d+"', picture)
+        assert "sizes=" in picture
+
+
+@pytest.mark.parametrize("make_file", [get_test_image_file, get_test_image_file_svg])
+def test_a_picture_is_made_once(client, index, image, make_file, monkeypatch):
+    image.file = make_file()
+    image.save()
+    make_voucher_page(index, make_product(), image=image)
+    client.get("/gift-vouchers/")
+    made = []
+    monkeypatch.setattr(
+        get_image_model(),
+        "generate_rendition_instance",
+        lambda *values: made.append(values),
+    )
+    monkeypatch.setattr(
+        get_image_model(), "create_rendition", lambda *values: made.append(values)
+    )
+
+    response = client.get("/gift-vouchers/")
+
+    assert response.status_code == 200
+    assert "<picture>" in response.content.decode()
+    assert made == []
+
+
+def writes_avif():
+    Image.init()
+    return "AVIF" in Image.SAVE
+
+
+def test_a_pillow_without_avif_is_asked_for_none(monkeypatch):
+    monkeypatch.setattr(Image, "SAVE", {"JPEG": None, "WEBP": None})
+    cards.picture_filters.cache_clear()
+
+    try:
+        assert not any("avif" in one for one in cards.picture_filters("width-480"))
+    finally:
+        cards.picture_filters.cache_clear()
 
 
 # Editors

@@ -178,6 +178,13 @@ class VoucherDeliveryForm(_StepForm):
         return any(method.posted for method in self.methods.values())
 
     @property
+    def method_choices(self) -> list[tuple[Any, DeliveryMethod]]:
+        """The radio buttons of the delivery, each with its method, for the template."""
+        return [
+            (radio, self.methods[str(radio.data["value"])]) for radio in self["method"]
+        ]
+
+    @property
     def address_fields(self) -> list[forms.BoundField]:
         """The fields of the postal address, for the template."""
         return [self[name] for name in _ADDRESS if name in self.fields]

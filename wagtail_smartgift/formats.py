@@ -20,6 +20,22 @@ def format_price(amount: Decimal, currency: str | None = None) -> str:
     return _write(amount, 2, currency)
 
 
+def format_short(amount: Decimal) -> str:
+    """Write ``amount`` without pennies if it has none: £50, but £12.50."""
+    return _write(amount, 2 if amount % 1 else 0, None)
+
+
+def price_pattern() -> str:
+    """Return how the shop's prices are written here, for scripts: ``£{number}``."""
+    return _join(currency_symbol(), "{number}")
+
+
+def currency_symbol(currency: str | None = None) -> str:
+    """Return ``£``, or the three letters of what has no symbol here."""
+    currency = currency or get_conf().currency
+    return _SYMBOLS.get(currency, currency)
+
+
 def format_rounded(amount: Decimal, currency: str | None = None) -> str:
     """Write ``amount`` as short as a chart wants it: £1,250, but £4.50."""
     whole = amount.to_integral_value(rounding=ROUND_HALF_UP)
@@ -44,14 +60,19 @@ def _short(day: date, name: str) -> str:
 
 
 def _write(amount: Decimal, places: int, currency: str | None) -> str:
-    currency = currency or get_conf().currency
+    return _join(
+        currency_symbol(currency),
+        number_format(amount, decimal_pos=places, force_grouping=True),
+    )
+
+
+def _join(symbol: str, number: str) -> str:
+    # Any other currency stands as its three letters, with a space that holds.
+    if symbol.isalpha():
+        symbol += _HOLDS
     written = pgettext(
         "an amount of money; some languages write the symbol last",
         "%(symbol)s%(number)s",
-    ) % {
-        # Any other currency stands as its three letters, with a space that holds.
-        "symbol": _SYMBOLS.get(currency, f"{currency}{_HOLDS}"),
-        "number": number_format(amount, decimal_pos=places, force_grouping=True),
-    }
+    ) % {"symbol": symbol, "number": number}
     # Where the letters come last there is nothing for their space to hold.
     return written.rstrip(_HOLDS)

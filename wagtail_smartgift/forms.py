@@ -2,12 +2,13 @@
 
 The form offers only what Smart Gift would accept, and checks again what comes back:
 amounts from the smallest to the largest in whole steps, a number of persons the
-experience is made for, a day that has not passed. It sells nothing: ``choice()`` is
+experience is made for, a day that has not passed. Where two answers contradict each
+other it asks, since either may be what was meant. It sells nothing: ``choice()`` is
 what goes into the shop's basket.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -22,15 +23,20 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from wagtail_smartgift import selectors
+from wagtail_smartgift.amounts import AmountTerms, read_amount
 from wagtail_smartgift.choices import ProductType
 from wagtail_smartgift.conf import DeliveryMethod
-from wagtail_smartgift.formats import format_price
+from wagtail_smartgift.formats import currency_symbol, format_price, format_short
 from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
 from wagtail_smartgift.money import PENNY
 
 
-#: More amounts than this are typed instead of picked.
-MAX_AMOUNT_CHOICES = 60
+#: The choice of an amount that is typed.
+OTHER = "other"
+#: When the voucher is sent.
+NOW, LATER = "now", "later"
+#: More numbers of persons than this are picked from a list.
+MAX_PERSONS_SHOWN = 8
 #: inferred: Smart Gift names no limit for what is printed; these fit on a voucher.
 MAX_NAME = 100
 MAX_MESSAGE = 1000
@@ -71,14 +77,57 @@ class VoucherChoice:
     delivery_date: date | None
 
 
+class AmountField(forms.ChoiceField):
+    """One of the amounts that are shown, or any other one that the product has.
+
+    Cleans to the amount, or to ``None`` where it is typed or not chosen yet.
+    """
+
+    def __init__(self, terms: AmountTerms) -> None:
+        self.terms = terms
+        shown = terms.first
+        choices: list[tuple[str, Any]] = [
+            (f"{amount:.2f}", format_short(amount)) for amount in shown
+        ]
+        self.shows_all = len(shown) == terms.count
+        if not self.shows_all:
+            choices.append((OTHER, _("Another amount")))
+        super().__init__(
+            label=_("Amount"),
+            choices=choices,
+            # Said to the browser, but decided with what is typed: see the form.
+            required=False,
+            widget=forms.RadioSelect(attrs={"required": True}),
+        )
+
+    def clean(self, value: Any) -> Decimal | None:
+        text = self.to_python(value)
+        if not text or text == OTHER and not self.shows_all:
+            return None
+        try:
+            amount = read_amount(text)
+        except ValueError:
+            amount = Decimal(0)
+        if not self.terms.allow(amount):
+            raise ValidationError(_amount_help(self.terms), code="amount")
+        return amount
+
+
 class PurchaseForm(forms.Form):
-    """Choose one voucher. A field with a single possible answer is not asked."""
+    """Choose one voucher. A field with a single possible answer is not asked.
+
+    ``amount`` has the amounts that are shown; where there are more, ``amount_other``
+    is typed. ``delivery_when`` says whether ``delivery_date`` counts.
+    """
 
     required_css_class = "smartgift-field--required"
     error_css_class = "smartgift-field--invalid"
 
-    amount = forms.DecimalField(
-        label=_("Amount"), max_digits=10, decimal_places=2, localize=False
+    amount: Any = forms.ChoiceField()  # put in its place by __init__()
+    amount_other = forms.CharField(
+        max_length=30,
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
     persons = forms.TypedChoiceField(label=_("For"), coerce=int)
     to = forms.CharField(
@@ -86,34 +135,39 @@ class PurchaseForm(forms.Form):
         max_length=MAX_NAME,
         required=False,
         validators=[_one_line],
-        help_text=_("Printed on the voucher."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     sender = forms.CharField(
         label=_("From"),
         max_length=MAX_NAME,
         required=False,
         validators=[_one_line],
-        help_text=_("Printed on the voucher."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     message = forms.CharField(
         label=_("Message"),
         max_length=MAX_MESSAGE,
         required=False,
         validators=[_lines],
-        widget=forms.Textarea(attrs={"rows": 4}),
-        help_text=_("Printed on the voucher."),
+        widget=forms.Textarea(attrs={"rows": 3}),
     )
     delivery_method = forms.ChoiceField(
         label=_("Delivery"),
         widget=forms.RadioSelect,
         error_messages={"required": _("Choose how the voucher is sent.")},
     )
+    delivery_when = forms.ChoiceField(
+        label=_("When to send it"),
+        required=False,
+        choices=[(NOW, _("At once")), (LATER, _("On a day that you choose"))],
+        initial=NOW,
+        widget=forms.RadioSelect,
+    )
     delivery_date = forms.DateField(
         label=_("Send it on"),
         required=False,
         input_formats=["%Y-%m-%d"],
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text=_("Leave it empty to have it sent at once."),
         error_messages={"invalid": _("Enter a day such as 2030-12-24.")},
     )
 
@@ -127,34 +181,30 @@ class PurchaseForm(forms.Form):
         kwargs.setdefault("auto_id", "smartgift-%s")
         super().__init__(*args, **kwargs)
         self.product = product
+        self._methods = {method.id: method for method in delivery_methods}
         if product.type == ProductType.MONETARY:
             del self.fields["persons"]
             self._offer_amounts()
         else:
-            del self.fields["amount"]
+            del self.fields["amount"], self.fields["amount_other"]
             self._offer_persons()
-        self._offer_delivery(delivery_methods)
+        self._offer_delivery()
+
+    # What is offered
 
     def _offer_amounts(self) -> None:
-        amounts = offered_amounts(self.product)
-        field = self.fields["amount"]
-        if amounts is None:
-            lowest, highest, step = _amount_terms(self.product)
-            field.widget = forms.NumberInput(
-                attrs={
-                    "min": str(lowest),
-                    "max": str(highest),
-                    "step": str(step),
-                    "inputmode": "decimal",
-                }
-            )
-            field.help_text = _amount_help(self.product)
-        elif len(amounts) == 1:
-            del self.fields["amount"]
+        self.terms = AmountTerms.of(self.product)
+        field = self.fields["amount"] = AmountField(self.terms)
+        if field.shows_all:
+            del self.fields["amount_other"]
         else:
-            field.widget = forms.Select(
-                choices=[(f"{amount:.2f}", format_price(amount)) for amount in amounts]
-            )
+            other = self.fields["amount_other"]
+            other.label = _("Your amount in %(currency)s") % {
+                "currency": currency_symbol()
+            }
+            other.help_text = _amount_help(self.terms)
+        if self.terms.count == 1:
+            del self.fields["amount"]
 
     def _offer_persons(self) -> None:
         persons = self.product.persons_range
@@ -162,7 +212,11 @@ class PurchaseForm(forms.Form):
             del self.fields["persons"]
             return
         price = self.product.price or Decimal(0)
-        self.fields["persons"].choices = [  # type: ignore[attr-defined]  # ChoiceField
+        field: Any = self.fields["persons"]
+        if len(persons) <= MAX_PERSONS_SHOWN:
+            field.widget = forms.RadioSelect()
+        field.initial = persons[0]
+        field.choices = [
             (
                 number,
                 ngettext(
@@ -175,27 +229,48 @@ class PurchaseForm(forms.Form):
             for number in persons
         ]
 
-    def _offer_delivery(self, methods: Sequence[DeliveryMethod]) -> None:
-        if not methods:
+    def _offer_delivery(self) -> None:
+        if not self._methods:
             del self.fields["delivery_method"]
         else:
-            field = self.fields["delivery_method"]
-            field.choices = [  # type: ignore[attr-defined]  # ChoiceField
-                (method.id, _delivery_label(method)) for method in methods
+            field: Any = self.fields["delivery_method"]
+            field.choices = [
+                (method.id, _delivery_label(method))
+                for method in self._methods.values()
             ]
-            field.initial = methods[0].id
+            field.initial = next(iter(self._methods))
         today = timezone.localdate()
         self.fields["delivery_date"].widget.attrs |= {
             "min": today.isoformat(),
             "max": (today + timedelta(days=MAX_DAYS_AHEAD)).isoformat(),
         }
 
-    def clean_amount(self) -> Decimal:
-        amount: Decimal = self.cleaned_data["amount"].quantize(PENNY)
-        lowest, highest, step = _amount_terms(self.product)
-        if not lowest <= amount <= highest or (amount - lowest) % step:
-            raise ValidationError(_amount_help(self.product), code="amount")
-        return amount
+    # What templates ask
+
+    @property
+    def methods(self) -> Iterator[tuple[Any, DeliveryMethod]]:
+        """The radio buttons of the delivery, each with its method."""
+        if self._methods:
+            for radio in self["delivery_method"]:
+                yield radio, self._methods[str(radio.data["value"])]
+
+    @property
+    def unit_price(self) -> Decimal | None:
+        """What one person costs; None for an amount of money."""
+        if self.product.type == ProductType.MONETARY:
+            return None
+        return self.product.price or Decimal(0)
+
+    @property
+    def only_price(self) -> Decimal | None:
+        """What the voucher costs where neither amount nor persons are asked."""
+        if {"amount", "persons"} & set(self.fields):
+            return None
+        if self.unit_price is None:
+            return self.terms.lowest
+        return self.unit_price * self.product.persons_range[0]
+
+    # What comes back
 
     def clean_delivery_date(self) -> date | None:
         """Refuse a day that Smart Gift would silently take for "at once"."""
@@ -211,12 +286,64 @@ class PurchaseForm(forms.Form):
             )
         return day
 
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if "amount" in self.fields and not self.has_error("amount"):
+            self._settle_amount(data)
+        if not self.has_error("delivery_date"):
+            self._settle_day(data)
+        return data
+
+    def _settle_amount(self, data: dict[str, Any]) -> None:
+        chosen, typed = data["amount"], data.get("amount_other", "").strip()
+        if not typed:
+            if chosen is None and self.data.get(self.add_prefix("amount")):
+                self._refuse_typed()
+            elif chosen is None:
+                self.add_error("amount", _("Choose an amount."))
+            return
+        try:
+            amount = read_amount(typed)
+        except ValueError:
+            amount = Decimal(0)
+        if chosen not in {None, amount}:
+            self.add_error(
+                "amount_other",
+                _(
+                    "You chose %(chosen)s and typed another amount. Choose “Another "
+                    "amount” for the one that you typed, or empty this."
+                )
+                % {"chosen": format_price(chosen)},
+            )
+        elif not self.terms.allow(amount):
+            self._refuse_typed()
+        else:
+            data["amount"] = amount
+
+    def _refuse_typed(self) -> None:
+        self.add_error("amount_other", _amount_help(self.terms))
+        # The same, and once is enough.
+        self["amount_other"].help_text = ""
+
+    def _settle_day(self, data: dict[str, Any]) -> None:
+        when, day = data.get("delivery_when"), data.get("delivery_date")
+        if when == LATER and day is None:
+            self.add_error("delivery_date", _("Choose the day."))
+        elif when == NOW and day is not None:
+            self.add_error(
+                "delivery_date",
+                _(
+                    "You chose “At once” and a day. Choose “On a day that you choose” "
+                    "for this day, or empty this."
+                ),
+            )
+
     def choice(self) -> VoucherChoice:
         """Return what was chosen; only of a valid form."""
         data = self.cleaned_data
         persons = None
         if self.product.type == ProductType.MONETARY:
-            price = data.get("amount") or _amount_terms(self.product)[0]
+            price = data.get("amount") or self.terms.lowest
         else:
             persons = data.get("persons") or self.product.persons_range[0]
             price = (self.product.price or Decimal(0)) * persons
@@ -233,36 +360,13 @@ class PurchaseForm(forms.Form):
         )
 
 
-def offered_amounts(product: VoucherProduct) -> list[Decimal] | None:
-    """Return every amount a monetary product is sold for; None if they are many."""
-    lowest, highest, step = _amount_terms(product)
-    count = int((highest - lowest) // step) + 1
-    if count > MAX_AMOUNT_CHOICES:
-        return None
-    return [lowest + step * number for number in range(count)]
-
-
-def _amount_terms(product: VoucherProduct) -> tuple[Decimal, Decimal, Decimal]:
-    """Return smallest amount, largest amount and step; a voucher for nothing is none.
-
-    The form is made for products on sale, which have both ends. Without a step
-    every penny is one.
-    """
-    step = product.increment if product.increment and product.increment > 0 else PENNY
-    lowest, highest = product.min_amount or Decimal(0), product.max_amount or Decimal(0)
-    if lowest <= 0:
-        lowest = step
-    return lowest, lowest + (highest - lowest) // step * step, step
-
-
-def _amount_help(product: VoucherProduct) -> Any:
-    lowest, highest, step = _amount_terms(product)
+def _amount_help(terms: AmountTerms) -> Any:
     values = {
-        "lowest": format_price(lowest),
-        "highest": format_price(highest),
-        "step": format_price(step),
+        "lowest": format_price(terms.lowest),
+        "highest": format_price(terms.highest),
+        "step": format_price(terms.step),
     }
-    if step == PENNY:
+    if terms.step == PENNY:
         return _("Enter an amount from %(lowest)s to %(highest)s.") % values
     return (
         _("Enter an amount from %(lowest)s to %(highest)s, in steps of %(step)s.")

@@ -92,7 +92,7 @@ def of_page(page: Any, *, request: HttpRequest) -> Metadata:
         description=_description(page, None),
         url=page.get_full_url(request),
         picture=None,
-        site_name=_site_name(request),
+        site_name=site_name(request),
         locale=to_locale(page.locale.language_code),
         is_product=False,
     )
@@ -139,7 +139,7 @@ def of_product(
         description=description,
         url=url,
         picture=picture,
-        site_name=_site_name(request),
+        site_name=site_name(request),
         locale=to_locale(words.locale.language_code),
         is_product=True,
         price=format_money(prices[0]) if prices else "",
@@ -271,7 +271,8 @@ def _picture(
     return None
 
 
-def _site_name(request: HttpRequest) -> str:
+def site_name(request: HttpRequest) -> str:
+    """Return what the site is called; empty where nobody says."""
     site = Site.find_for_request(request)
     own = site.site_name if site is not None else ""
     return own or str(getattr(settings, "WAGTAIL_SITE_NAME", ""))

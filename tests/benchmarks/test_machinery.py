@@ -14,7 +14,10 @@ from tests.benchmarks import campaign, catalogue, overhead, quota, strategies
 from tests.benchmarks.quota_cell import Cell
 
 
-NAMES = ("campaign", "catalogue", "overhead", "quota", "strategies", "vouchers")
+NAMES = (
+    *("campaign", "catalogue", "overhead", "pages", "quota", "strategies"),
+    "vouchers",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -97,6 +100,23 @@ def test_a_sync_of_what_is_known_asks_once(capsys):
     assert queries["nothing changed"] < queries["1 % changed"]
     assert queries["a get-or-create loop"] >= 5 * 2
     assert queries["a page for each"] > 20
+
+
+def test_pages_ask_as_much_however_many_vouchers_there_are():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.pages"]
+        + ["--quick", "--rounds", "1", "--json"],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    pages = {one["page"]: one for one in json.loads(done.stdout)}
+    assert pages.keys() == {"index", "voucher's page", "plain page"}
+    for one in pages.values():
+        assert one["queries"] == one["queries_of_few"] > one["bare_queries"] > 0
+        assert one["calls"] == 0
+        assert one["times"] > 0
 
 
 def test_the_quota_of_redemptions_alone_is_used_up():

@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import urljoin
 
 import requests
 from bs4 import BeautifulSoup
@@ -149,10 +150,7 @@ class Visitor:
                     else:
                         value = field.get("value", "on" if kind == "checkbox" else "")
                     values[field["name"]] = value
-                action = form.get("action") or self.address
-                if action.startswith("/"):
-                    action = self.shop.url + action
-                return action, values
+                return urljoin(self.address, form.get("action") or ""), values
         raise AssertionError(f"No button {button!r} on {self.address}:\n{self.text}")
 
     def press(self, button, *, status=200, **values):

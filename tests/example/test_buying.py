@@ -29,6 +29,7 @@ def test_a_voucher_is_sold_with_everything_that_was_chosen(visitor, sandbox):
         sender="Jane",
         message="Happy birthday!\nTea is on me.",
         delivery_method="2",
+        delivery_when="later",
         delivery_date=day.isoformat(),
     )
 
@@ -161,7 +162,7 @@ def test_the_checkout_says_what_is_missing(visitor, sandbox):
 def test_an_amount_that_is_not_offered_is_not_taken(visitor, amount):
     choose(visitor, amount=amount)
 
-    assert "Enter" in visitor.text or "Ensure" in visitor.text
+    assert "Amount: Enter an amount from £10.00 to £1,000.00" in visitor.text
     assert "There is nothing in it yet." in visitor.open("/basket/").text
 
 

@@ -74,7 +74,7 @@ def voucher_field(
         "next": next or request.get_full_path(),
         "anchor": field.ANCHOR,
         "words": selectors.words_of(Site.find_for_request(request)),
-        "nonce": _nonce(context, request),
+        "nonce": nonce_of(context, request),
     }
 
 
@@ -88,8 +88,8 @@ def _covered(session: Session) -> Decimal | None:
     return session.amount_covered
 
 
-def _nonce(context: Mapping[str, Any], request: HttpRequest) -> Any:
-    """Return the script's nonce, from Django's middleware or django-csp; or None.
+def nonce_of(context: Mapping[str, Any], request: HttpRequest | None) -> Any:
+    """Return a script's nonce, from Django's middleware or django-csp; or None.
 
     It is lazy: what is never written into a page is not made.
     """

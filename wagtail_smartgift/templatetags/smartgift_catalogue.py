@@ -1,20 +1,24 @@
-"""Writing prices as people read them, and what machines are told of a voucher's page."""
+"""Writing prices as people read them, and what else the voucher pages are made of."""
 
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
+from wagtail.images.models import Filter, Picture
+from wagtail.images.shortcuts import get_renditions_or_not_found
 
-from wagtail_smartgift import metadata
+from wagtail_smartgift import cards, metadata
 from wagtail_smartgift.choices import ProductType
-from wagtail_smartgift.formats import format_price
+from wagtail_smartgift.formats import format_price, price_pattern
 from wagtail_smartgift.models import (
     AbstractVoucherIndexPage,
     AbstractVoucherPage,
     VoucherProduct,
 )
+from wagtail_smartgift.templatetags.smartgift import nonce_of
 
 
 register = template.Library()
@@ -63,6 +67,30 @@ def _experience_text(product: VoucherProduct) -> str:
         "%(price)s a person, for %(lowest)d to %(highest)d people",
         highest,
     ) % {"price": format_price(price), "lowest": lowest, "highest": highest}
+
+
+@register.simple_tag
+def money_pattern() -> str:
+    """Write how prices are written here, for a script: ``£{number}``."""
+    return price_pattern()
+
+
+@register.simple_tag(takes_context=True)
+def script_nonce(context: Mapping[str, Any]) -> Any:
+    """Return the nonce of this page's scripts; None where its policy needs none."""
+    return nonce_of(context, context.get("request"))
+
+
+@register.simple_tag
+def responsive_picture(image: Any, shapes: str, **attributes: Any) -> SafeString:
+    """Write a ``<picture>``: Wagtail's, in every format that Pillow can write here.
+
+    ``shapes`` are filters as Wagtail's ``picture`` takes them: ``width-{480,960}``.
+    """
+    filters = [Filter(spec=spec) for spec in cards.picture_filters(shapes)]
+    renditions = get_renditions_or_not_found(image, filters)
+    written: SafeString = Picture(renditions, attributes).__html__()
+    return written
 
 
 @register.inclusion_tag("wagtail_smartgift/metadata.html", takes_context=True)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Paginator
+from django.db.models import Count
 from django.http import (
     Http404,
     HttpRequest,
@@ -17,10 +18,11 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from wagtail.models import Site
 
-from wagtail_smartgift import health, selectors
+from wagtail_smartgift import health, metadata, selectors
 from wagtail_smartgift.cards import OFFERED_TYPES, cards_for
 from wagtail_smartgift.choices import Availability, ProductStatus
 from wagtail_smartgift.conf import Account, get_conf
@@ -45,16 +47,19 @@ def index(request: HttpRequest, *, page: AbstractVoucherIndexPage) -> HttpRespon
     wanted = request.GET.get("type", "")
     wanted = wanted if wanted in OFFERED_TYPES else ""
     search = request.GET.get("search", "").replace("\0", "").strip()[:100]
-    types = set(
+    types = dict(
         selectors.products_on_sale(account)
         .order_by()
-        .values_list("type", flat=True)
-        .distinct()
+        .values_list("type")
+        .annotate(count=Count("pk"))
     )
     paginator = Paginator(
         selectors.products_on_sale(account, type=wanted or None, search=search),
         PAGE_SIZE,
     )
+    if not search:
+        # Counted already, in the same breath as the types.
+        paginator.count = types.get(wanted, 0) if wanted else sum(types.values())
     shown = paginator.get_page(request.GET.get("page"))
     cards = cards_for(
         list(shown.object_list),
@@ -84,7 +89,8 @@ def voucher_page(request: HttpRequest, *, page: AbstractVoucherPage) -> HttpResp
     """Show the product that ``page`` dresses, and take a choice of it."""
     # An editor previews a page before a product was chosen for it.
     product = page.product if page.product_id else None
-    return _product(request, page=page, product=product, template=None)
+    shop = selectors.shop_for(_site(request))
+    return _product(request, page=page, product=product, shop=shop, template=None)
 
 
 def plain_product(
@@ -92,7 +98,8 @@ def plain_product(
 ) -> HttpResponse:
     """Show a product that has no page of its own; 301 to the page if it has one."""
     site = _site(request)
-    product = selectors.find_product(selectors.shop_for(site).account, remote_id)
+    shop = selectors.shop_for(site)
+    product = selectors.find_product(shop.account, remote_id)
     if product is None:
         raise Http404
     dressing = selectors.dressing_page(
@@ -101,7 +108,13 @@ def plain_product(
     url = dressing.get_url(request) if dressing is not None else None
     if url:
         return HttpResponsePermanentRedirect(url)
-    return _product(request, page=page, product=product, template=page.product_template)
+    return _product(
+        request,
+        page=page,
+        product=product,
+        shop=shop,
+        template=page.product_template,
+    )
 
 
 def _product(
@@ -109,9 +122,9 @@ def _product(
     *,
     page: Any,
     product: VoucherProduct | None,
+    shop: selectors.Shop,
     template: str | None,
 ) -> HttpResponse:
-    shop = selectors.shop_for(_site(request))
     is_preview = getattr(request, "is_preview", False)
     availability = (
         selectors.availability(product, shop) if product else Availability.OFF_SALE
@@ -139,6 +152,11 @@ def _product(
             "availability": availability,
             "on_sale": availability == Availability.ON_SALE,
             "form": form,
+            "shop_name": metadata.site_name(request),
+            # The way on for somebody who cannot buy this one.
+            "index_url": _index_url(page, request)
+            if availability != Availability.ON_SALE
+            else None,
             # Somebody filled the form in while it still could be bought.
             "too_late": chosen and form is None,
             "as_of": _as_of(shop.account),
@@ -155,7 +173,18 @@ def _product(
     )
     if context["noindex"]:
         response.headers["X-Robots-Tag"] = "noindex"
+    if form is not None:
+        # The form's token is this visitor's, and after a mistake their words are in it.
+        # Prices are those of now, so their own browser asks again as well.
+        patch_cache_control(response, private=True, no_cache=True)
     return response
+
+
+def _index_url(page: Any, request: HttpRequest) -> str | None:
+    index: Any = selectors.ProductAddresses(
+        [], site=_site(request), language=page.locale.language_code, request=request
+    ).index
+    return index.get_url(request) if index is not None else None
 
 
 def _why_not(

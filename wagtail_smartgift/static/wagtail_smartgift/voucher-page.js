@@ -1,0 +1,93 @@
+/* The purchase form of a voucher's page: what it comes to, and the voucher as it will
+   read, while somebody fills the form in. The form works without this; nothing is sent
+   or kept here. */
+
+/** Milliseconds in which a second click on the button is the first one's twin. */
+const TWIN = 5000;
+/** Digits, in groups of three if the writer likes that, and pennies; as amounts.py. */
+const WRITTEN = /^(\d{1,3}(?:[.,]\d{3})+|\d+)(?:[.,](\d{1,2}))?$/;
+
+/** Return the pennies of an amount as the server writes it: `25.00`. */
+const pennies = (text) => Math.round(Number(text) * 100);
+
+/** Return the pennies of an amount as somebody types it; NaN for what is none. */
+function read(text) {
+  const [, whole, part = "0"] = text.replace(/[\s£€$'’]+/g, "").match(WRITTEN) ?? [];
+  return whole ? Number(whole.replace(/[.,]/g, "")) * 100 + Number(part.padEnd(2, "0")) : NaN;
+}
+
+class Purchase {
+  #form;
+  #number;
+  #sentAt = -TWIN;
+
+  constructor(form) {
+    this.#form = form;
+    this.#number = new Intl.NumberFormat(form.dataset.language || undefined, {
+      minimumFractionDigits: 2,
+      maximumFractionDigits: 2,
+      useGrouping: "always",
+    });
+    form.addEventListener("input", () => {
+      // What stands there when the page opens is no news to be read out.
+      for (const output of form.querySelectorAll("output")) output.removeAttribute("aria-live");
+      this.#show();
+    });
+    form.addEventListener("submit", (event) => {
+      if (event.timeStamp - this.#sentAt < TWIN) event.preventDefault();
+      else this.#sentAt = event.timeStamp;
+    });
+    addEventListener("pageshow", (event) => {
+      // Not before: on its way to the form's anchor a browser drops the focus.
+      if (!event.persisted) form.querySelector(".smartgift-errors")?.focus();
+      // Back from the basket, and the browser has put back what was chosen.
+      this.#sentAt = -TWIN;
+      this.#show();
+    });
+    this.#show();
+  }
+
+  #show() {
+    const { dataset } = this.#form;
+    for (const part of this.#form.querySelectorAll("[data-smartgift-reveal]")) {
+      const chosen = this.#form.querySelector(`[value="${part.dataset.smartgiftReveal}"]`).checked;
+      // What is hidden is not sent: nobody means it any more.
+      for (const input of part.querySelectorAll("input")) input.disabled = !chosen;
+    }
+    const price = this.#price();
+    const delivery = pennies(this.#form.querySelector("[data-price]:has(:checked)")?.dataset.price ?? 0);
+    const word = delivery ? dataset.wordTotalWithDelivery : dataset.wordTotal;
+    const words = { total: this.#money(price + delivery), delivery: this.#money(delivery) };
+    const text = price ? word.replace(/\{(\w+)\}/g, (all, key) => words[key] ?? all) : "";
+    const output = this.#form.querySelector("[data-smartgift-total]");
+    if (output && output.textContent !== text) output.textContent = text;
+    this.#print("amount", price ? this.#money(price) : "");
+    for (const name of ["to", "message", "sender"]) {
+      this.#print(name, this.#form.elements.namedItem(name)?.value.trim() ?? "");
+    }
+  }
+
+  /** Return what is to be paid for the voucher, in pennies; NaN where it is not clear. */
+  #price() {
+    const { lowest, highest, step, unitPrice, onlyPrice } = this.#form.dataset;
+    if (onlyPrice) return pennies(onlyPrice);
+    const chosen = new FormData(this.#form);
+    if (unitPrice) return pennies(unitPrice) * Number(chosen.get("persons"));
+    const amount = read(chosen.get("amount_other") || chosen.get("amount") || "");
+    const isSold = amount >= pennies(lowest) && amount <= pennies(highest);
+    return isSold && (amount - pennies(lowest)) % pennies(step) === 0 ? amount : NaN;
+  }
+
+  #money(amount) {
+    return this.#form.dataset.money.replace("{number}", this.#number.format(amount / 100));
+  }
+
+  #print(name, text) {
+    const part = this.#form.querySelector(`[data-smartgift-part="${name}"]`);
+    if (!part) return;
+    part.textContent = text;
+    part.closest("p").hidden = !text;
+  }
+}
+
+for (const form of document.querySelectorAll("[data-smartgift-purchase]")) new Purchase(form);
