@@ -199,6 +199,7 @@ def test_a_double_click_sends_once(checkout, new_voucher, sandbox):
     checkout.left_to_pay("£55.00")
 
 
+@pytest.mark.slow
 def test_no_network_is_said_and_nothing_is_lost(checkout, new_voucher):
     number = new_voucher("25.00")
     checkout.page.route(ADD, lambda route: route.abort())
@@ -337,6 +338,7 @@ def test_the_end_of_a_hold_is_counted_down_to_and_said(
     # It was renewed by nobody: 80 pages that did it would use up the quota.
     assert len(checkout.sent) == 1
     assert len(sandbox.ledger(event="hold", voucher_no=number)) == 1
+    sandbox.release_by_till(number)
     keep.click()
     checkout.says("Your voucher is kept for you.")
     expect(checkout.field.locator("li")).to_be_focused()
@@ -447,6 +449,7 @@ def test_a_wrong_clock_of_the_customer_changes_nothing(
     expect(page.get_by_role("timer")).to_have_text(re.compile(r"^4:[45]\d left$"))
 
 
+@pytest.mark.slow
 def test_two_tabs_are_in_step(checkout, windows, path, new_voucher):
     other = Checkout(windows.open_tab(checkout.page.context, path))
     other.page.get_by_label("Name on the card").fill("Jane Miller")

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from wagtail_smartgift import payments, voucher_field
 from wagtail_smartgift.exceptions import PaymentError
-from wagtail_smartgift.models import CallBudget, Redemption, SessionSecret
+from wagtail_smartgift.models import Redemption, SessionSecret
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import guessing
 
@@ -461,17 +461,6 @@ def test_what_pays_nothing_has_no_button_to_keep_it(visitor):
     visitor.open()
 
     assert visitor.page.count(f'action="{RENEW}"') == 1
-
-
-def test_while_vouchers_are_paused_nothing_is_promised(visitor):
-    visitor.add(GOOD)
-    CallBudget.objects.update(failures=99, probed_at=time.time())
-
-    visitor.open()
-
-    assert "Gift vouchers cannot be added at the moment" in visitor.text
-    assert f'action="{RENEW}"' not in visitor.page
-    assert f'action="{REMOVE}"' in visitor.page
 
 
 def test_a_payment_that_is_over_keeps_nothing(visitor, sandbox, later):

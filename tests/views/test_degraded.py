@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from tests.api.conftest import SERVER_KEY, Api
 from tests.factories import make_index, make_product, make_site, make_voucher_page
-from tests.views.test_checkout import ADD, REMOVE, Visitor
+from tests.views.test_checkout import ADD, REMOVE, RENEW, Visitor
 from wagtail_smartgift import payments, sales, voucher_field
 from wagtail_smartgift.budget.breaker import PAUSE, THRESHOLD
 from wagtail_smartgift.conf import get_conf
@@ -103,10 +103,13 @@ def test_it_takes_one_again_when_smart_gift_answers(session, down, sandbox):
 
 def test_a_voucher_can_be_taken_out_to_pay_by_card(session, down, sandbox):
     visitor = Visitor().open().add(GOOD)
+    assert f'action="{RENEW}"' in visitor.page
     down()
 
     visitor.open()
     assert "remove your vouchers first" in visitor.text
+    # Nobody can keep it for longer now, so that is not promised.
+    assert f'action="{RENEW}"' not in visitor.page
     visitor.send(REMOVE)
 
     assert visitor.notice == "Your voucher was removed. Nothing was taken from it."
