@@ -82,6 +82,42 @@ def test_a_telephone_order_is_paid_with_a_voucher(desk, new_voucher, redeemed):
     assert number not in page.content()
 
 
+def test_of_an_experience_voucher_what_is_chosen_is_used(desk, sandbox):
+    tea = "TEA-0002-0002"
+    page = desk
+    go_to(page, "Voucher desk")
+    page.get_by_label("Voucher number").fill(tea)
+    page.get_by_role("button", name="Look it up").click()
+
+    panel = page.locator("#hold-content")
+    walk = panel.get_by_label("A walk to the weir with our gardener")
+    expect(panel.get_by_label("Afternoon tea for two")).not_to_be_checked()
+    expect(page.get_by_text("Looked up at the voucher desk")).to_be_visible()
+    look(page)
+    walk.focus()
+    page.keyboard.press("Space")
+    expect(walk).to_be_checked()
+    panel.get_by_label("Amount").fill("20")
+    panel.get_by_label("Reason").fill("Paid at the till.")
+    panel.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text("used up as a whole: A walk to the weir")).to_be_visible()
+    look(page)
+    page.get_by_role("button", name="Yes, hold it").click()
+    expect(page.get_by_text("is held. Nothing has been taken")).to_be_visible()
+    look(page)
+
+    page.get_by_role("link", name="Redeem", exact=True).click()
+    expect(page.get_by_text("worth £25.00 here and pay £20.00.")).to_be_visible()
+    look(page)
+    page.get_by_label("Reason").fill("She wants it so.")
+    page.get_by_role("button", name="Yes, redeem").click()
+
+    expect(page.get_by_text("Done. The payment is now: Confirmed.")).to_be_visible()
+    experiences = sandbox.voucher(tea).experiences
+    used = [one.bit_value for one in experiences if one.used_by is not None]
+    assert used == [8]
+
+
 def test_a_case_is_settled(desk, shop, sandbox, new_voucher, redeemed):
     number, order = new_voucher(), f"case-{next(_orders)}"
     opened = call(

@@ -413,6 +413,7 @@ ACTS: dict[str, Callable[..., Any]] = {
         key_acts.count_writes,
         key_acts.unguarded,
         key_acts.keyed,
+        key_acts.look_up,
         key_acts.forget_keys,
         webhook_acts.cause_webhooks,
         webhook_acts.send_webhooks,

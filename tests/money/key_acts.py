@@ -3,9 +3,11 @@
 import io
 import os
 import signal
+import uuid
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import override_settings
@@ -13,8 +15,8 @@ from django.test import override_settings
 from wagtail_smartgift import keycheck
 from wagtail_smartgift.choices import LIVE_REDEMPTION_STATUSES
 from wagtail_smartgift.conf import get_conf
-from wagtail_smartgift.models import KeyCheck, Redemption
-from wagtail_smartgift.services import keys, vault
+from wagtail_smartgift.models import DeskLookUp, KeyCheck, Redemption
+from wagtail_smartgift.services import keys, looking_up, vault
 
 from .world import forget_everything
 
@@ -97,12 +99,25 @@ def keyed() -> dict[str, Any]:
         ],
         "wrong": sum(
             row.fingerprint
-            != vault.fingerprint(vault.voucher_number(row), account=account)
-            for row in Redemption.objects.all()
+            != vault.fingerprint(
+                vault.open_sealed(row.number_encrypted), account=account
+            )
+            for model in (Redemption, DeskLookUp)
+            for row in model.objects.all()
         ),
-        "left": Redemption.objects.exclude(fingerprint_next="").count(),
+        "left": sum(
+            model.objects.exclude(fingerprint_next="").count()
+            for model in (Redemption, DeskLookUp)
+        ),
+        "looked_up": DeskLookUp.objects.count(),
         "is_ours": keycheck.is_ours(),
     }
+
+
+def look_up(number: str) -> None:
+    """Look a number up at the voucher desk, as somebody who has not yet."""
+    clerk = User.objects.create_user(f"clerk-{uuid.uuid4()}")
+    looking_up.look_up(voucher_no=number, site=None, user=clerk)
 
 
 def forget_keys() -> None:

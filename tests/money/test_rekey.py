@@ -34,6 +34,7 @@ class Keys:
     def begin(self, vouchers):
         self.nursery.order("forget_keys")
         self.order(OLD_KEYS, "scene", vouchers=vouchers, others=["order-2", "order-3"])
+        self.order(OLD_KEYS, "look_up", number=FIRST)
 
 
 @pytest.fixture
@@ -66,6 +67,7 @@ def test_a_change_of_keys_that_is_killed_is_begun_again(keys, smart_gift):
         assert said["is_ours"], dies_in
         assert (said["wrong"], said["left"]) == (0, 0), dies_in
         assert sorted(said["live"]) == sorted([FIRST, SECOND])
+        assert said["looked_up"] == 1
 
 
 def _new_alone():

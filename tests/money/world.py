@@ -29,6 +29,7 @@ from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import (
     CapabilityRecord,
     DeskAction,
+    DeskLookUp,
     InboxEvent,
     InboxMessage,
     OutboxEvent,
@@ -398,6 +399,7 @@ def forget_everything() -> None:
             StaffNotice,
             OutboxEvent,
             DeskAction,
+            DeskLookUp,
             RedemptionEvent,
             Redemption,
             SessionSecret,
