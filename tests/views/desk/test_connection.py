@@ -207,3 +207,13 @@ def test_an_empty_catalogue_is_worth_a_look(ask, sandbox):
 
     assert "lists no products" in ask()
     assert VoucherProduct.objects.get().gone_at is None
+
+
+def test_what_an_icon_shows_is_said_too(ask, site):
+    SmartGiftSettings.objects.create(site=site, payment_method=99)
+
+    page = ask()
+
+    said = [" ".join(one.split()) for one in re.findall(r"<dt>(.*?)</dt>", page)]
+    words = [re.sub(r"<[^>]+>", "", one).strip() for one in said]
+    assert [one.partition(":")[0] for one in words] == ["Works", "Fault", "Works"]
