@@ -19,7 +19,15 @@ import pytest
 from django.core.management import get_commands
 from django.dispatch import Signal
 
-from wagtail_smartgift import exceptions, forms, health, payments, sales, signals
+from wagtail_smartgift import (
+    exceptions,
+    forms,
+    health,
+    payments,
+    printing,
+    sales,
+    signals,
+)
 from wagtail_smartgift.choices import RedemptionStatus, SessionStatus
 from wagtail_smartgift.client import errors as client_errors
 from wagtail_smartgift.conf import Conf
@@ -238,6 +246,9 @@ def test_each_python_name_is_documented_with_its_arguments(module):
         sales.Order,
         sales.OrderItem,
         sales.PaymentMethod,
+        printing.Purchase,
+        printing.BoughtVoucher,
+        printing.PrintedCard,
         forms.VoucherChoice,
     ],
 )

@@ -27,9 +27,11 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGE = REPOSITORY / "wagtail_smartgift"
 
 #: What a distribution is called that is not called like its package.
-DISTRIBUTIONS = {"ninja": "django-ninja"}
+DISTRIBUTIONS = {"fontTools": "fonttools", "fpdf": "fpdf2", "ninja": "django-ninja"}
 #: Imported and always there, because Wagtail cannot be installed without them.
 WITH_WAGTAIL = {"PIL", "django_filters", "modelcluster", "swapper", "taggit"}
+#: And with the extra for printed cards: what fpdf2 itself needs.
+WITH_CARDS = {"fonttools"}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,33 @@ def test_each_import_is_declared_and_each_dependency_imported(project):
         canonicalize_name(DISTRIBUTIONS.get(name, name))
         for name in imported(PACKAGE) - WITH_WAGTAIL
     }
-    assert used == set(declared(project))
+    extra = {
+        canonicalize_name(Requirement(text).name)
+        for text in project["optional-dependencies"]["cards"]
+    }
+    assert used - extra - WITH_CARDS == set(declared(project))
+    assert extra <= used
+
+
+def test_what_an_extra_brings_is_imported_where_it_may_be_missing():
+    """Without it everything else has to work, so no module may need it to be read."""
+    allowed = {PACKAGE / "printing" / name for name in ("pdf.py", "qr.py")}
+    users = {
+        path
+        for path in PACKAGE.rglob("*.py")
+        if re.search(
+            r"^\s*(?:import|from) (?:fpdf|segno|uharfbuzz|fontTools)\b",
+            path.read_text("utf-8"),
+            re.M,
+        )
+    }
+    assert users == allowed
+    for path in users:
+        assert not re.search(
+            r"^(?:import|from) (?:fpdf|segno|uharfbuzz|fontTools)\b",
+            path.read_text("utf-8"),
+            re.M,
+        )
 
 
 def test_dependencies_have_a_floor_and_no_ceiling(project):
@@ -136,6 +164,11 @@ def test_the_wheel_has_each_file_of_the_package(wheel):
         r"wagtail_smartgift/static/wagtail_smartgift/smartgift\.js",
         r"wagtail_smartgift/static/wagtail_smartgift/smartgift\.d\.ts",
         r"wagtail_smartgift/static/wagtail_smartgift/voucher-field\.js",
+        r"wagtail_smartgift/static/wagtail_smartgift/printing/cards\.css",
+        r"wagtail_smartgift/templates/wagtail_smartgift/mail/vouchers\.txt",
+        r"wagtail_smartgift/printing/fonts/NotoSerif\.ttf",
+        r"wagtail_smartgift/printing/fonts/OFL\.txt",
+        r"wagtail_smartgift-[\d.]+\.dist-info/licenses/wagtail_smartgift/.+/OFL\.txt",
         r"wagtail_smartgift/management/commands/smartgift_\w+\.py",
         r"wagtail_smartgift/sandbox/__main__\.py",
         r"wagtail_smartgift-[\d.]+\.dist-info/licenses/LICENSE",
@@ -167,7 +200,7 @@ def test_the_metadata_is_the_project_s(wheel, project):
     [name] = [name for name in wheel.namelist() if name.endswith("METADATA")]
     metadata = wheel.read(name).decode()
     assert f"\nVersion: {project['version']}\n" in metadata
-    assert "\nLicense-Expression: BSD-3-Clause\n" in metadata
+    assert "\nLicense-Expression: BSD-3-Clause AND OFL-1.1\n" in metadata
     assert "\nRequires-Python: >=3.10\n" in metadata
 
 

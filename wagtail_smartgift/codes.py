@@ -27,6 +27,8 @@ MAX_VOUCHER_NUMBER_LENGTH = 64
 _ALPHABET = "ACDEFGHJKMNPQRTVWXY34679"
 #: 24 ** 16 is about 73 bits: not to be guessed, and no two alike by accident.
 _OWN_CODE_LENGTH = 16
+#: Characters that are read out in one breath.
+_GROUP = 4
 
 
 #: Where a link begins. No number has that in it, so nothing of a venue's is lost.
@@ -108,6 +110,22 @@ def display_code(number: str) -> str:
     number = Secret(number)
     shown = min(4, len(number) // 2)
     return "…" + number[len(number) - shown :]
+
+
+def grouped(number: str) -> str:
+    """Return ``number`` in groups of four, as it stands on a card.
+
+    Only a number of letters and digits alone is grouped: where a venue has put dashes
+    or dots into it, they are its groups. Spaces do not matter when it is typed.
+    """
+    number = Secret(number)
+    if not number.isalnum() or len(number) <= _GROUP:
+        return number
+    return Secret(
+        " ".join(
+            number[start : start + _GROUP] for start in range(0, len(number), _GROUP)
+        )
+    )
 
 
 def generate_voucher_number() -> str:

@@ -6,7 +6,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from wagtail_smartgift.api import mounting
 from wagtail_smartgift.api.main import api
-from wagtail_smartgift.views import balance, checkout
+from wagtail_smartgift.views import balance, checkout, printing
 
 
 app_name = "wagtail_smartgift"
@@ -15,6 +15,8 @@ urlpatterns = [
     path("api/", mounting.urls(api)),
     path("api/<path:rest>", csrf_exempt(login_not_required(mounting.nothing_here))),
     path("balance/", balance.check_balance, name="balance"),
+    path("cards/<str:token>/", printing.show_cards, name="cards"),
+    path("cards/<str:token>/pdf/", printing.download_cards, name="cards_pdf"),
     path("payment/vouchers/", checkout.add_voucher, name="voucher_add"),
     path("payment/vouchers/change/", checkout.change_voucher, name="voucher_change"),
     path("payment/vouchers/renew/", checkout.renew_hold, name="voucher_renew"),

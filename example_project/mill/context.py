@@ -15,6 +15,7 @@ def furniture(request: HttpRequest) -> dict[str, Any]:
     return {
         "menu": SimpleLazyObject(lambda: _menu(request)),
         "basket": SimpleLazyObject(lambda: Basket(request.session)),
+        "languages": settings.LANGUAGES,
         "sandbox_url": settings.SANDBOX_URL if settings.USES_SANDBOX else "",
     }
 

@@ -58,6 +58,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    # wagtail-smartgift: its texts are in the language of the browser or the footer.
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -105,6 +107,16 @@ CACHES = {
 }
 
 LANGUAGE_CODE = "en-gb"
+# The pages of this shop are English; the plugin speaks all of these.
+LANGUAGES = [
+    ("en-gb", "English"),
+    ("cy", "Cymraeg"),
+    ("de", "Deutsch"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("pl", "Polski"),
+]
+LANGUAGE_COOKIE_NAME = "mill_language"
 TIME_ZONE = "Europe/London"
 USE_TZ = True
 LOCALE_PATHS = [BASE_DIR.parent / "locale"]
@@ -121,7 +133,10 @@ LOGOUT_REDIRECT_URL = "/"
 SESSION_COOKIE_NAME = "mill_session"
 CSRF_COOKIE_NAME = "mill_csrf"
 CSRF_COOKIE_HTTPONLY = True
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+# Mails are files here. Not lines of a log: those with vouchers have numbers in them.
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = VAR_DIR / "mail"
+DEFAULT_FROM_EMAIL = "The Old Mill <post@old-mill.example>"
 
 WAGTAIL_SITE_NAME = "The Old Mill"
 WAGTAILADMIN_BASE_URL = f"http://localhost:{PORT}"

@@ -180,6 +180,13 @@ class Visitor:
     def reference(self):
         return next(part for part in self.address.split("/") if part.startswith("OM-"))
 
+    @property
+    def bought_number(self):
+        """The number of the gift voucher that the page shows, as it was issued."""
+        shown = self.page.select_one(".smartgift-order__number code")
+        assert shown is not None, self.text
+        return "".join(shown.text.split())
+
     def field(self, name):
         found = self.page.find(attrs={"name": name})
         assert found is not None, self.text

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from tests import inbox
 from tests.receivers import running_receiver
-from wagtail_smartgift import payments, sales
+from wagtail_smartgift import payments, printing, sales
 from wagtail_smartgift.models import (
     PaymentSession,
     Redemption,
@@ -496,3 +496,32 @@ def settings_that_are_wrong(shop: Shop) -> None:
         shop.run("smartgift_reconcile")
         shop.api("GET", "health")
         settings.WAGTAIL_SMARTGIFT = before
+
+
+# -- after buying ----------------------------------------------------------------------
+
+
+@flow
+def a_card_is_printed_and_mailed(shop: Shop) -> None:
+    """The buyer's own pages have the number, in groups; nothing else has it."""
+    shop.run("smartgift_sync")
+    shop.verb(sales.place_order, reference="order-1", **ORDER)
+    shop.know_own_numbers()
+    client = Client(raise_request_exception=False)
+    number = ("the number of item 0 in groups",)
+    shop.watch.look("repr: cards", repr(printing.cards_of(reference="order-1")))
+    shop.watch.look("repr: sale", repr(printing.purchase_of(reference="order-1")))
+    for address in (
+        printing.card_url(reference="order-1"),
+        printing.pdf_url(reference="order-1"),
+    ):
+        shop.watch.look("answer: address of a card", address)
+        shop.answered("a card", client.get(address), but=number)
+        shop.answered("another card", client.get(f"{address}x"))
+    shop.pass_time(4000)
+    shop.answered("an old card", client.get(printing.card_url(reference="nobody")))
+    mail = printing.mail_for(reference="order-1")
+    shop.watch.look("repr: mail", f"{mail!r} {mail.subject} {mail.attachments[0][0]}")
+    # Whoever opens the mail reads it; a link in it would be read by others.
+    shop.watch.look("mail: body", mail.body, but=number)
+    shop.watch.look("mail: page", str(mail.alternatives), but=number)

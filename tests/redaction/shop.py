@@ -180,6 +180,7 @@ class Shop:
         conf = get_conf()
         for item in VoucherOrderItem.objects.exclude(number_encrypted=""):
             number = codes.decrypt(item.number_encrypted, keys=conf.encryption_keys)
-            self.watch.secrets[f"the number of item {item.position}"] = hidden_part(
-                number
-            )
+            name = f"the number of item {item.position}"
+            self.watch.secrets[name] = hidden_part(number)
+            # As it stands on a card.
+            self.watch.secrets[f"{name} in groups"] = hidden_part(codes.grouped(number))

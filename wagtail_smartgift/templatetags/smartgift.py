@@ -1,5 +1,7 @@
 """``{% load smartgift %}{% voucher_field session %}``: pay with vouchers, on any page.
 
+``{% voucher_order reference %}`` tells what became of the vouchers that were bought.
+
 The field works without JavaScript; with it, ``voucher-field.js`` sends its forms in
 the background. They are forms of its own, so it stands beside the shop's form and not
 within it. ``session`` is what ``payments.open_session`` and
@@ -9,7 +11,7 @@ cached for anybody else.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,10 +19,11 @@ from django import template
 from django.http import HttpRequest
 from wagtail.models import Site
 
-from wagtail_smartgift import selectors
+from wagtail_smartgift import printing, selectors
 from wagtail_smartgift import voucher_field as field
 from wagtail_smartgift.choices import ProductType, RedemptionStatus, SessionStatus
 from wagtail_smartgift.ledger import RedemptionState, Session
+from wagtail_smartgift.printing.cards import cards_for
 
 
 register = template.Library()
@@ -86,6 +89,36 @@ def _covered(session: Session) -> Decimal | None:
     if session.status in {SessionStatus.NEEDS_ATTENTION, SessionStatus.CANCELLED}:
         return None
     return session.amount_covered
+
+
+@register.inclusion_tag("wagtail_smartgift/voucher_order.html")
+def voucher_order(
+    reference: str, shows_numbers: bool = True, valid_until: date | None = None
+) -> dict[str, Any]:
+    """Tell the buyer what became of a sale of vouchers; nothing where there is none.
+
+    Only for a page that knows its visitor to be the buyer, and that nobody caches: it
+    has the numbers on it, and addresses that open the cards for an hour. Without
+    ``shows_numbers`` it has neither, for staff.
+    """
+    purchase = printing.purchase_of(reference=reference)
+    if purchase is None:
+        return {"purchase": None}
+    cards = cards_for(purchase) if shows_numbers else ()
+    return {
+        "purchase": purchase,
+        "shows_numbers": shows_numbers,
+        "card_url": (
+            printing.card_url(reference=reference, valid_until=valid_until)
+            if cards
+            else ""
+        ),
+        "pdf_url": (
+            printing.pdf_url(reference=reference, valid_until=valid_until)
+            if printing.can_write_pdf(cards)
+            else ""
+        ),
+    }
 
 
 def nonce_of(context: Mapping[str, Any], request: HttpRequest | None) -> Any:

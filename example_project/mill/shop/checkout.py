@@ -19,6 +19,7 @@ from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils import translation
 
 from mill.shop import card
 from mill.shop.basket import Basket
@@ -62,6 +63,7 @@ def place(
         order = Order.objects.create(
             reference=reference,
             user=request.user if request.user.is_authenticated else None,
+            language=translation.get_language() or "",
             site=basket.site,
             customer=customer,
             delivery=delivery,

@@ -3,6 +3,8 @@ from typing import Any
 
 from django import forms
 
+from wagtail_smartgift.formats import format_price
+
 
 class CardForm(forms.Form):
     """A dummy card: real ones are typed into a payment provider's page, never here."""
@@ -46,6 +48,6 @@ class RefundForm(forms.Form):
         amount: Decimal = self.cleaned_data["amount"]
         if amount > self.refundable:
             raise forms.ValidationError(
-                f"No more than £{self.refundable} of this order can be refunded."
+                f"No more than {format_price(self.refundable)} of this order can be refunded."
             )
         return amount

@@ -100,6 +100,11 @@ class Order(models.Model):
     vouchers_total = models.DecimalField(max_digits=8, decimal_places=2, default=0)
     #: Smart Gift would not sell the gift vouchers, so their price went back.
     vouchers_refused = models.BooleanField(default=False)
+    #: Of the page on which it was placed; mails are written in it.
+    language = models.CharField(max_length=16, blank=True)
+    #: When somebody began to mail the gift vouchers, and when they were mailed.
+    mail_begun_at = models.DateTimeField(null=True)
+    mailed_at = models.DateTimeField(null=True)
     #: What gift vouchers paid.
     voucher_paid = models.DecimalField(max_digits=8, decimal_places=2, default=0)
     #: What all refunds together come to.

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from mill.shop import checkout, refunds
+from mill.shop import checkout, mailing, refunds
 from mill.shop.models import Order, OrderStatus
 from wagtail_smartgift import payments, sales, signals
 
@@ -26,6 +26,13 @@ def payment_settled(data: payments.Session, **_kwargs: Any) -> None:
     if order.status == OrderStatus.CANCELLING and not a_request_waits:
         # The card failed after the vouchers were redeemed, and it is for us to undo.
         checkout.settle(order, mine=True)
+
+
+@receiver(signals.voucher_order_placed)
+def vouchers_sold(data: sales.Order, **_kwargs: Any) -> None:
+    order = Order.objects.filter(reference=data.reference).first()
+    if order is not None:
+        mailing.send_vouchers(order)
 
 
 @receiver(signals.voucher_order_failed)

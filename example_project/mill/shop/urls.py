@@ -1,12 +1,13 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from mill.shop.views import account, catalogue, checkout, headless
+from mill.shop.views import account, catalogue, checkout, headless, language
 
 
 urlpatterns = [
     path("shop/", catalogue.products, name="products"),
     path("shop/<slug:slug>/", catalogue.product, name="product"),
+    path("language/<str:code>/", language.choose, name="language"),
     path("basket/", catalogue.basket, name="basket"),
     path("checkout/", checkout.details, name="checkout"),
     path("checkout/<str:reference>/pay/", checkout.pay, name="pay"),

@@ -17,6 +17,7 @@ from mill.shop.forms import RefundForm
 from mill.shop.models import Order, OrderStatus
 from wagtail_smartgift import payments
 from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.formats import format_price
 
 
 ORDERS = "orders"
@@ -84,7 +85,8 @@ def refund(request: HttpRequest, reference: str) -> HttpResponse:
         messages.error(request, str(error.message))
     else:
         if done:
-            messages.success(request, f"£{form.cleaned_data['amount']} is refunded.")
+            amount = format_price(form.cleaned_data["amount"])
+            messages.success(request, f"{amount} is refunded.")
         else:
             messages.warning(
                 request, "This order has changed meanwhile. Please look again."

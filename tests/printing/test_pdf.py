@@ -1,0 +1,174 @@
+"""The PDF: its text is read back, its code is scanned."""
+
+import io
+
+import pytest
+import zxingcpp
+from django.utils import translation
+from PIL import Image, ImageDraw
+from pypdf import PdfReader
+
+from tests.printing.conftest import make_card
+from wagtail_smartgift import printing
+from wagtail_smartgift.printing import pdf, qr
+
+
+#: What a hostile or a happy customer types.
+TEXTS = {
+    "long": "W" * 255,
+    "lines": "\n".join("a" for _line in range(500)),
+    "markup": "<script>alert(1)</script> **bold** __under__ &amp; {{ x }} %(y)s",
+    "hebrew": "מזל טוב, with love (50)",
+    "arabic": "كل عام وأنتم بخير",
+    "mixed": "abc \u202e\u2066evil\u2069 \u200f\u200d\ufeff",
+    "emoji": "👩‍👩‍👧‍👦❤️🎁1️⃣",
+    "control": "a\x00b\x07c\td\r\ne\x0bf\u2028g",
+    "surrogate": "\ud83d alone",
+    "accents": "Z\u0351\u0343\u0346\u0352alg\u0301o " + "e" + "\u0301" * 60,
+    "spaces": " \u00a0\u3000 ",
+}
+
+
+def text_of(card):
+    reader = PdfReader(io.BytesIO(printing.pdf_of([card])))
+    return " ".join(" ".join(page.extract_text() for page in reader.pages).split())
+
+
+def test_the_text_is_on_it():
+    text = text_of(make_card())
+
+    for part in (
+        "The Old Mill",
+        "Gift voucher",
+        "Afternoon tea",
+        "£50.00",
+        "Jane",
+        "John",
+        "Happy birthday! Tea is on me.",
+        "ACDE FGHJ KMNP QRTV",
+        "Valid until 29 Nov 2028.",
+        "https://mill.example.org/smartgift/balance/",
+    ):
+        assert part in text
+
+
+def test_a_date_that_nobody_knows_is_not_on_it():
+    assert "Valid until" not in text_of(make_card(valid_until=None))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Żaneta Łęczyńska-Gżegżółka",
+        "Siân Ŵyn ŷ ẃ ẁ",
+        "Jürgen Weiß",
+        "Íñigo Núñez",
+        "Œdipe À",
+    ],
+)
+def test_the_letters_of_our_languages_are_on_it(name):
+    assert name in text_of(make_card(to=name))
+
+
+def test_it_is_written_in_the_readers_language():
+    with translation.override("de"):
+        text = text_of(make_card())
+
+    assert "29. November 2028" in text
+
+
+def test_each_card_has_a_page_of_its_own():
+    cards = [make_card(), make_card(number="XXXXYYYYXXXXYYYY")]
+
+    reader = PdfReader(io.BytesIO(printing.pdf_of(cards)))
+
+    assert [
+        ("ACDE FGHJ" in page.extract_text(), "XXXX YYYY" in page.extract_text())
+        for page in reader.pages
+    ] == [(True, False), (False, True)]
+
+
+def test_the_fonts_are_in_it_and_the_number_is_in_no_name_of_it():
+    reader = PdfReader(io.BytesIO(printing.pdf_of([make_card()])))
+
+    fonts = reader.pages[0]["/Resources"]["/Font"]
+    for font in (one.get_object() for one in fonts.values()):
+        [below] = font["/DescendantFonts"]
+        assert "/FontFile2" in below.get_object()["/FontDescriptor"].get_object()
+    assert "ACDE" not in str(reader.metadata) + str(reader.outline)
+    assert "/Annots" not in reader.pages[0]
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_nothing_that_is_typed_breaks_it(text):
+    # As long as the forms let it be.
+    line = text[:255]
+    card = make_card(venue=line, title=line, to=line, sender=line, message=text[:1000])
+
+    assert printing.can_write_pdf([card])
+    # The number is there, whatever stands above it.
+    assert "ACDE FGHJ KMNP QRTV" in text_of(card)
+
+
+def test_everything_at_once_does_not_break_it():
+    everything = "\n".join(reversed(TEXTS.values()))[:1000]
+    line = everything[:255]
+    card = make_card(title=line, to=line, sender=line, message=everything)
+
+    assert "ACDE FGHJ KMNP QRTV" in text_of(card)
+
+
+def test_markup_stays_what_was_typed():
+    assert "<b>Jane</b> & **co**" in text_of(make_card(to="<b>Jane</b> & **co**"))
+
+
+def test_emoji_are_left_out_and_words_are_not():
+    assert "Dear Jane, love" in text_of(make_card(message="Dear 👩‍👧 Jane, ❤️ love"))
+
+
+def test_a_number_of_any_length_stays_in_one_line_of_the_card():
+    reader = PdfReader(io.BytesIO(printing.pdf_of([make_card(number="W" * 64)])))
+
+    assert len(reader.pages) == 1
+
+
+@pytest.mark.parametrize("name", ["李明", "สมชาย", "நிலா", "Հայ", "ᎣᏏᏲ"])
+def test_a_script_without_a_font_is_not_written_as_boxes(name):
+    card = make_card(to=name)
+
+    assert not printing.can_write_pdf([make_card(), card])
+    with pytest.raises(printing.PrintingUnavailable, match="letters"):
+        printing.pdf_of([card])
+
+
+def test_no_cards_are_no_pdf():
+    assert not printing.can_write_pdf([])
+    with pytest.raises(printing.PrintingUnavailable, match="no card"):
+        printing.pdf_of([])
+
+
+@pytest.mark.parametrize("module", [pdf, qr])
+def test_without_the_extra_it_says_what_to_install(monkeypatch, module):
+    monkeypatch.setattr(module, "_INSTALLED", False)
+
+    assert not printing.can_write_pdf([make_card()])
+    with pytest.raises(
+        printing.PrintingUnavailable, match=r"wagtail-smartgift\[cards\]"
+    ):
+        printing.pdf_of([make_card()])
+
+
+@pytest.mark.parametrize("number", ["ACDEFGHJKMNPQRTV", "A/B #ü", "W" * 64])
+def test_the_code_leads_to_the_balance_with_the_number(number):
+    card = make_card(number=number)
+    modules, runs = qr.runs_of(card.link)
+    side, edge = 8, qr.QUIET_ZONE
+    picture = Image.new("L", ((modules + 2 * edge) * side,) * 2, 255)
+    draw = ImageDraw.Draw(picture)
+    for column, row, length in runs:
+        left, top = (column + edge) * side, (row + edge) * side
+        draw.rectangle([left, top, left + length * side - 1, top + side - 1], fill=0)
+
+    [read] = zxingcpp.read_barcodes(picture)
+
+    assert read.text == card.link
