@@ -327,9 +327,11 @@ class Fuzz:
     def _no_json(self, operation: Any, name: str) -> None:
         """Send bodies that no JSON library would write."""
         known = {int(status) for status in operation.definition.raw["responses"]}
-        reference = self.world.reference("confirmed")
         address = self.world.url(
-            operation.path.removeprefix(PREFIX).format(reference=reference)
+            operation.path.removeprefix(PREFIX).format(
+                reference=self.world.reference("confirmed"),
+                redemption_id=self.world.redemption(),
+            )
         )
         bodies = st.one_of(
             st.binary(max_size=200),
