@@ -11,7 +11,11 @@ STATIC = PACKAGE / "static/wagtail_smartgift"
 TEMPLATES = PACKAGE / "templates/wagtail_smartgift"
 REFERENCE = Path(__file__).parents[1] / "docs/reference/templates.md"
 #: What customers load; the desk's is Wagtail's admin.
-SHEETS = sorted(set(STATIC.glob("*.css")) - set(STATIC.glob("desk*.css")))
+SHEETS = sorted(
+    path
+    for path in STATIC.rglob("*.css")
+    if not path.relative_to(STATIC).as_posix().startswith("desk")
+)
 
 #: Names of sides: what they mean is another side where people write to the left.
 PHYSICAL = re.compile(
@@ -47,7 +51,7 @@ def declarations_of(text):
     return re.findall(r"(?<=[{;])\s*(--[\w-]+|[a-z-]+)\s*:\s*([^;{}]+)(?=;)", text)
 
 
-@pytest.fixture(params=SHEETS, ids=lambda sheet: sheet.name)
+@pytest.fixture(params=SHEETS, ids=lambda sheet: sheet.stem)
 def sheet(request):
     return text_of(request.param)
 
@@ -72,7 +76,7 @@ def test_what_reads_the_stylesheets_sees_what_is_wrong():
 def test_nothing_of_the_site_is_styled(sheet):
     selectors = selectors_of(sheet)
 
-    assert len(selectors) > 20
+    assert len(selectors) > 3
     assert [one for one in selectors if not is_ours(one)] == []
     assert "@import" not in sheet
     assert "!important" not in sheet
@@ -81,7 +85,7 @@ def test_nothing_of_the_site_is_styled(sheet):
 def test_sides_are_those_of_the_writing(sheet):
     declared = declarations_of(sheet)
 
-    assert len(declared) > 50
+    assert len(declared) > 10
     assert [name for name, _value in declared if PHYSICAL.search(name)] == []
     assert not re.search(r"text-align:\s*(?:left|right)\b", sheet)
     # Four values that are not the same twice are sides, too.
@@ -116,11 +120,13 @@ def test_each_property_is_documented_with_its_defaults():
 
 
 def test_a_property_has_the_same_defaults_wherever_it_is_used():
-    first, *others = map(defaults_of, SHEETS)
-
-    for other in others:
-        for name in first.keys() & other.keys():
-            assert first[name] == other[name], name
+    known = {}
+    # What is only ever printed needs no dark ones.
+    on_screens = [sheet for sheet in SHEETS if "light-dark(" in text_of(sheet)]
+    assert len(on_screens) >= 2
+    for sheet in on_screens:
+        for name, defaults in defaults_of(sheet).items():
+            assert known.setdefault(name, defaults) == defaults, (sheet, name)
 
 
 def test_light_and_dark_and_paper_are_thought_of():

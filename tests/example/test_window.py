@@ -281,11 +281,6 @@ EVERY_WAY = [
         marks=pytest.mark.slow,
     ),
     pytest.param(ZOOMED, id="zoomed", marks=pytest.mark.slow),
-    pytest.param(
-        {**PHONE, "reduced_motion": "reduce", "forced_colors": "active"},
-        id="forced colours",
-        marks=pytest.mark.slow,
-    ),
 ]
 
 
@@ -366,13 +361,37 @@ def test_a_print_has_the_words_and_no_form(windows, width):
     page = windows.open(MONETARY, viewport={"width": width, "height": 900})
     page.emulate_media(media="print")
 
-    expect(page.get_by_text("£10.00 to £1,000.00")).to_be_visible()
+    expect(page.get_by_text("£10.00 to £1,000.00", exact=True)).to_be_visible()
     expect(page.get_by_text("How it works")).to_be_visible()
     expect(button(page)).to_be_hidden()
     page.goto("/gift-vouchers/")
     page.emulate_media(media="print")
     expect(page.get_by_text("Afternoon tea", exact=True)).to_be_visible()
     expect(page.get_by_role("navigation", name="Kinds of vouchers")).to_be_hidden()
+
+
+@pytest.mark.slow
+def test_what_is_chosen_shows_without_colours(windows):
+    """Where the system's colours take the place of ours, axe sees neither."""
+    page = windows.open(MONETARY, forced_colors="active", **PHONE)
+    page.get_by_label("£50", exact=True).check()
+
+    widths = page.locator(".smartgift-chip__face").evaluate_all(
+        "(all) => all.map((it) => getComputedStyle(it).borderTopWidth)"
+    )
+
+    assert widths == ["1px", "1px", "3px", "1px", "1px", "1px", "1px"]
+
+
+@pytest.mark.slow
+def test_nothing_moves_for_those_who_want_it_still(windows):
+    moves = """() => getComputedStyle(
+      document.querySelector(".smartgift-card img")).transitionDuration"""
+
+    calm = windows.open("/gift-vouchers/", reduced_motion="reduce")
+    usual = windows.open("/gift-vouchers/")
+
+    assert (calm.evaluate(moves), usual.evaluate(moves)) == ("0s", "0.2s")
 
 
 @pytest.mark.slow

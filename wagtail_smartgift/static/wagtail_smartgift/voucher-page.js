@@ -50,7 +50,7 @@ class Purchase {
   #show() {
     const { dataset } = this.#form;
     for (const part of this.#form.querySelectorAll("[data-smartgift-reveal]")) {
-      const chosen = this.#form.querySelector(`[value="${part.dataset.smartgiftReveal}"]`).checked;
+      const chosen = this.#form.querySelector(`[value="${part.dataset.smartgiftReveal}"]`)?.checked ?? true;
       // What is hidden is not sent: nobody means it any more.
       for (const input of part.querySelectorAll("input")) input.disabled = !chosen;
     }
@@ -86,7 +86,7 @@ class Purchase {
     const part = this.#form.querySelector(`[data-smartgift-part="${name}"]`);
     if (!part) return;
     part.textContent = text;
-    part.closest("p").hidden = !text;
+    (part.closest("p") ?? part).hidden = !text;
   }
 }
 
