@@ -90,7 +90,7 @@ def make(number, other, third):
         http_status=410,
         settled_at=now,
     )
-    delivery.log.create(operation="attempt", outcome="failed", http_status=410)
+    delivery.log.create(operation="send", outcome="failed", http_status=410)
     message = InboxMessage(
         webhook_id="msg-everywhere",
         type="order.confirmed",

@@ -138,6 +138,7 @@ class DeliveryIndexView(DeskIndexView):
                 "event",
                 label=_("Event"),
                 accessor="event.type",
+                width="18%",
                 get_url=lambda row: reverse(self.inspect_url_name, args=[row.pk]),
             ),
             LinkColumn(
@@ -146,7 +147,12 @@ class DeliveryIndexView(DeskIndexView):
                 accessor=lambda row: about(row.event),
                 get_url=lambda row: to_what(row.event, user=self.request.user),
             ),
-            Column("endpoint", label=_("Endpoint"), sort_key="endpoint"),
+            Column(
+                "endpoint",
+                label=_("Endpoint"),
+                sort_key="endpoint",
+                classname="smartgift-breaks",
+            ),
             StatusColumn(
                 "status",
                 label=_("Status"),

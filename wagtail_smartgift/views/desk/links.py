@@ -10,7 +10,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from wagtail.admin.ui.tables import Column
-from wagtail.admin.widgets.button import HeaderButton
+from wagtail.admin.widgets.button import Button, HeaderButton
 from wagtail.permission_policies import ModelPermissionPolicy
 from wagtail.permissions import page_permission_policy
 
@@ -71,16 +71,19 @@ def way(label: str, url: str, *, icon: str) -> list[HeaderButton]:
 
 
 def ways_from_payment(session: PaymentSession, *, user: Any) -> list[HeaderButton]:
-    """Return buttons to where something can be done about a payment."""
-    ways = []
-    if session.status == SessionStatus.NEEDS_ATTENTION and (
-        payment_policy.user_has_permission(user, "settle")
-    ):
-        ways.append(_settle("smartgift_attention:payment", session.pk))
-    if desk_policy.user_has_any_permission(user, ("desk", "move")):
-        url = reverse("smartgift_counter:payment", args=[session.pk])
-        ways.append(HeaderButton(_("Voucher desk"), url=url, icon_name="tag"))
-    return ways
+    """Return a button to where a payment is settled, if it needs that."""
+    may_settle = payment_policy.user_has_permission(user, "settle")
+    if session.status == SessionStatus.NEEDS_ATTENTION and may_settle:
+        return [_settle("smartgift_attention:payment", session.pk)]
+    return []
+
+
+def desk_from_payment(session: PaymentSession, *, user: Any) -> list[Button]:
+    """Return the way to a payment at the voucher desk, for the three dots."""
+    if not desk_policy.user_has_any_permission(user, ("desk", "move")):
+        return []
+    url = reverse("smartgift_counter:payment", args=[session.pk])
+    return [Button(_("Voucher desk"), url=url, icon_name="tag", priority=10)]
 
 
 def ways_from_order(order: VoucherOrder, *, user: Any) -> list[HeaderButton]:

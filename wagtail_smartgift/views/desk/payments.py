@@ -40,6 +40,7 @@ from wagtail_smartgift.views.desk.detail import (
 )
 from wagtail_smartgift.views.desk.links import (
     LinkColumn,
+    desk_from_payment,
     payment_policy,
     to_order,
     to_payment,
@@ -213,6 +214,10 @@ class PaymentDetailView(DeskDetailView):
     @cached_property
     def header_buttons(self) -> list[Any]:
         return ways_from_payment(self.object, user=self.request.user)
+
+    @cached_property
+    def header_more_buttons(self) -> list[Any]:
+        return desk_from_payment(self.object, user=self.request.user)
 
     @cached_property
     def redemptions(self) -> list[Redemption]:
