@@ -148,7 +148,10 @@ class OwnWordsBlock(blocks.StructBlock):
         max_length=300,
         rows=2,
         label=_("Beside the voucher number"),
-        help_text=_("Usually “As it is printed on the voucher. Spaces do not matter.”"),
+        help_text=_(
+            "Usually “As it is printed on the voucher, or the link of its QR code. "
+            "Spaces do not matter.”"
+        ),
     )
     confirmed = blocks.TextBlock(
         required=False,

@@ -166,7 +166,9 @@ def test_a_double_click_adds_it_once(visitor):
     assert covered() == Decimal("25.00")
 
 
-@pytest.mark.parametrize("typed", ["10", "10.00", " £10,00 "])
+@pytest.mark.parametrize(
+    "typed", ["10", "10.00", " £10,00 ", "10 €", "10,00 zł", "GBP 10", "10 GBP"]
+)
 def test_only_a_part_of_a_voucher_is_used(visitor, typed):
     visitor.add(GOOD, amount=typed)
 

@@ -28,6 +28,7 @@ from django.views.decorators.debug import (
 from django.views.decorators.http import require_POST
 
 from wagtail_smartgift import payments, voucher_field
+from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.redaction import Secret
 
@@ -36,6 +37,8 @@ from wagtail_smartgift.redaction import Secret
 #: is another one than the form's own.
 Step = Callable[[HttpRequest, str], str | None]
 View = Callable[[HttpRequest], HttpResponse]
+#: What people put before or after an amount, besides the letters of the currency.
+_MARKS = ("£", "€", "$", "zł")
 
 
 class AlwaysActive(SafeExceptionReporterFilter):
@@ -135,9 +138,11 @@ def remove_voucher(request: HttpRequest, reference: str) -> None:
 
 
 def _amount(request: HttpRequest) -> str | None:
-    """Read what people type for an amount: ``£ 12,50`` is 12.50."""
+    """Read what people type for an amount: ``£ 12,50`` and ``12,50 zł`` are 12.50."""
     # Somebody may have typed the voucher's number here.
-    typed = Secret("".join(request.POST.get("amount", "").split()).lstrip("£€$"))
+    typed = Secret("".join(request.POST.get("amount", "").split()))
+    for mark in (*_MARKS, get_conf().currency):
+        typed = Secret(typed.removeprefix(mark).removesuffix(mark))
     return Secret(typed.replace(",", ".")) or None
 
 
