@@ -101,7 +101,7 @@ def gallery(windows, shop, pages):
 
 def test_no_state_keeps_anybody_out(gallery):
     for state, page in gallery("telephone", viewport={"width": 360, "height": 740}):
-        look(page)
+        look(page, within=FIELD)
         if state not in {"last-minute", "lapsed", "taken"}:
             # Shown where it is needed, and nowhere else.
             buttons = page.locator(".smartgift-vouchers__keep button")
@@ -131,7 +131,7 @@ def test_no_state_keeps_anybody_out(gallery):
 def test_every_state_in_every_light_and_size(gallery, name, options):
     for _state, page in gallery(name, **options):
         if options.get("java_script_enabled", True):
-            look(page)
+            look(page, within=FIELD)
 
 
 @pytest.mark.slow
@@ -140,7 +140,7 @@ def test_every_state_from_right_to_left(gallery, width):
     scripts = "document.addEventListener('DOMContentLoaded', () => (document.documentElement.dir = 'rtl'))"
     options = {"scripts": scripts, "viewport": {"width": width, "height": 740}}
     for _state, page in gallery(f"from-right-{width}", **options):
-        look(page)
+        look(page, within=FIELD)
         field = page.locator(FIELD).bounding_box()
         for part in page.locator(f"{FIELD} :is(h2, p, li, label, input, button)").all():
             if part.is_visible() and (box := part.bounding_box()):
