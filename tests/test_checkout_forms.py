@@ -1,5 +1,6 @@
 """The checkout step: what is asked, and what ``place_order`` gets of it."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -181,3 +182,22 @@ def test_the_step_has_no_summary_before_anything_was_sent():
 
     assert 'role="alert"' not in html
     assert html.count("checked") == 2
+
+
+@pytest.mark.parametrize(
+    ("methods", "marked"), [((EMAIL, POST), ["2"]), ((EMAIL,), []), ((POST,), ["2"])]
+)
+def test_the_stylesheet_knows_when_an_address_is_needed(methods, marked):
+    html = render_to_string(
+        "wagtail_smartgift/checkout_step.html",
+        {
+            "customer_form": VoucherCustomerForm(),
+            "delivery_form": VoucherDeliveryForm(methods=methods),
+        },
+    )
+
+    choices = re.findall(r'<p class="smartgift-choice"( data-smartgift-posted)?>', html)
+    values = re.findall(r'data-smartgift-posted><input [^>]*value="(\w+)"', html)
+    assert len(choices) == len(methods) + bool(marked)
+    assert values == marked
+    assert ("smartgift-checkout__elsewhere" in html) is bool(marked)

@@ -1,12 +1,15 @@
 """The purchase form offers what Smart Gift would accept, and accepts nothing else."""
 
+import re
 from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 import time_machine
-from django.utils import timezone
+from django.template import Context, Template
+from django.utils import timezone, translation
 
+from wagtail_smartgift.amounts import read_amount
 from wagtail_smartgift.conf import DeliveryMethod
 from wagtail_smartgift.forms import PurchaseForm, VoucherChoice
 from wagtail_smartgift.models import VoucherProduct
@@ -176,6 +179,30 @@ def test_persons_are_offered_with_their_price():
 
     assert "1 person – £29.50" in html
     assert "2 people – £59.00" in html
+
+
+@pytest.mark.parametrize(
+    ("language", "group", "point"),
+    [
+        ("en-gb", ",", "."),
+        ("cy", ",", "."),
+        ("de", ".", ","),
+        ("fr", "\N{NO-BREAK SPACE}", ","),
+        ("es", "\N{NO-BREAK SPACE}", ","),
+        ("pl", "\N{NO-BREAK SPACE}", ","),
+    ],
+)
+def test_a_script_sees_how_prices_are_written(language, group, point):
+    with translation.override(language):
+        page = Template("{% load smartgift_catalogue %}{% money_sample %}")
+        sample = page.render(Context())
+
+    # As voucher-page.js takes it apart; the symbol may stand at either end.
+    signs = re.fullmatch(r"(\D*)1(\D*)234(\D+)56(\D*)", sample).groups()
+    assert signs[1:3] == (group, point)
+    assert "£" in signs[0] + signs[3]
+    # And what somebody there would type is read.
+    assert read_amount(sample) == Decimal("1234.56")
 
 
 def test_many_numbers_of_persons_are_a_list():

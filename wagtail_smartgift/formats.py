@@ -25,9 +25,12 @@ def format_short(amount: Decimal) -> str:
     return _write(amount, 2 if amount % 1 else 0, None)
 
 
-def price_pattern() -> str:
-    """Return how the shop's prices are written here, for scripts: ``£{number}``."""
-    return _join(currency_symbol(), "{number}")
+def price_sample() -> str:
+    """Return an amount with every sign that prices have here, for scripts: £1,234.56.
+
+    A browser has rules of its own for a language, and they are not always Django's.
+    """
+    return format_price(Decimal("1234.56"))
 
 
 def currency_symbol(currency: str | None = None) -> str:

@@ -320,7 +320,8 @@ def test_the_balance_is_told_refused_and_throttled(windows, shop, new_voucher, w
 
     def ask(number):
         page.get_by_label("Voucher number").fill(number)
-        page.get_by_role("button", name="Check the balance").click()
+        with page.expect_navigation():
+            page.get_by_role("button", name="Check the balance").click()
         assert number not in page.url
         look(page)
 

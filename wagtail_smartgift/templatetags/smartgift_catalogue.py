@@ -12,7 +12,7 @@ from wagtail.images.shortcuts import get_renditions_or_not_found
 
 from wagtail_smartgift import cards, metadata
 from wagtail_smartgift.choices import ProductType
-from wagtail_smartgift.formats import format_price, price_pattern
+from wagtail_smartgift.formats import format_price, price_sample
 from wagtail_smartgift.models import (
     AbstractVoucherIndexPage,
     AbstractVoucherPage,
@@ -70,9 +70,9 @@ def _experience_text(product: VoucherProduct) -> str:
 
 
 @register.simple_tag
-def money_pattern() -> str:
-    """Write how prices are written here, for a script: ``£{number}``."""
-    return price_pattern()
+def money_sample() -> str:
+    """Write an amount that shows a script how prices are written here: £1,234.56."""
+    return price_sample()
 
 
 @register.simple_tag(takes_context=True)

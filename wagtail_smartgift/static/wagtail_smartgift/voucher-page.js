@@ -7,6 +7,9 @@ const TWIN = 5000;
 /** Digits, in groups of three if the writer likes that, and pennies; as amounts.py. */
 const WRITTEN = /^(\d{1,3}(?:[.,]\d{3})+|\d+)(?:[.,](\d{1,2}))?$/;
 
+/** What the server writes for 1234.56, and the signs in it. */
+const SAMPLE = /^(\D*)1(\D*)234(\D+)56(\D*)$/;
+
 /** Return the pennies of an amount as the server writes it: `25.00`. */
 const pennies = (text) => Math.round(Number(text) * 100);
 
@@ -18,16 +21,12 @@ function read(text) {
 
 class Purchase {
   #form;
-  #number;
+  #signs;
   #sentAt = -TWIN;
 
   constructor(form) {
     this.#form = form;
-    this.#number = new Intl.NumberFormat(form.dataset.language || undefined, {
-      minimumFractionDigits: 2,
-      maximumFractionDigits: 2,
-      useGrouping: "always",
-    });
+    this.#signs = form.dataset.money.match(SAMPLE).slice(1);
     form.addEventListener("input", () => {
       // What stands there when the page opens is no news to be read out.
       for (const output of form.querySelectorAll("output")) output.removeAttribute("aria-live");
@@ -79,7 +78,9 @@ class Purchase {
   }
 
   #money(amount) {
-    return this.#form.dataset.money.replace("{number}", this.#number.format(amount / 100));
+    const [before, group, point, after] = this.#signs;
+    const [whole, part] = (amount / 100).toFixed(2).split(".");
+    return before + whole.replace(/\B(?=(\d{3})+$)/g, group) + point + part + after;
   }
 
   #print(name, text) {
