@@ -75,9 +75,9 @@ def download_cards(request: HttpRequest, cards: Cards, token: str) -> HttpRespon
         raise Http404("These cards cannot be a PDF here.") from None
     response = HttpResponse(pdf, content_type="application/pdf")
     name = pgettext("name of a file, without its ending", "gift-voucher")
-    response.headers["Content-Disposition"] = content_disposition_header(
-        as_attachment=False, filename=f"{name}.pdf"
-    )
+    # Encodes a name that is not ASCII, as a translation of it may be.
+    named = content_disposition_header(as_attachment=False, filename=f"{name}.pdf")
+    response.headers["Content-Disposition"] = named or "inline"
     return response
 
 
