@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.http import content_disposition_header
 from django.utils.translation import pgettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
@@ -74,7 +75,9 @@ def download_cards(request: HttpRequest, cards: Cards, token: str) -> HttpRespon
         raise Http404("These cards cannot be a PDF here.") from None
     response = HttpResponse(pdf, content_type="application/pdf")
     name = pgettext("name of a file, without its ending", "gift-voucher")
-    response.headers["Content-Disposition"] = f'inline; filename="{name}.pdf"'
+    # Encodes a name that is not ASCII, as a translation of it may be.
+    named = content_disposition_header(as_attachment=False, filename=f"{name}.pdf")
+    response.headers["Content-Disposition"] = named or "inline"
     return response
 
 
