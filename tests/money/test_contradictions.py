@@ -147,7 +147,8 @@ def test_a_hold_that_went_and_is_not_to_be_had_again_is_no_case(
     assert (row().hold_token_encrypted, row().attention_code) == ("", "")
     assert (state().status, books(HUNDRED)) == ("open", 0)
     # And once it can be had, it pays.
-    sandbox.release_by_till(HUNDRED)
+    if how == "a till holds it":
+        sandbox.release_by_till(HUNDRED)
     sandbox.faults.clear()
     world.pass_time(400)
     assert payments.confirm(reference=REF).status == "confirmed"

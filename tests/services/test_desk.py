@@ -12,6 +12,7 @@ from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
 from tests.factories import make_site
+from tests.interleaving import RunAfter, RunBefore
 from wagtail_smartgift import ledger, payments
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
@@ -24,6 +25,7 @@ from wagtail_smartgift.models import (
     RedemptionEvent,
     SmartGiftSettings,
 )
+from wagtail_smartgift.references import is_of_desk
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import desk, looking_up, staff_words, vault
 
@@ -94,30 +96,6 @@ def redeemed(held, instruct):
     held.refresh_from_db()
     assert held.status == "confirmed"
     return held
-
-
-class RunBefore:
-    """Does something once, right before a statement of the database."""
-
-    def __init__(self, statement, do):
-        self.statement, self.do, self.has_run = statement, do, False
-
-    def __call__(self, execute, sql, *rest):
-        if not self.has_run and sql.startswith(self.statement):
-            self.has_run = True
-            self.do()
-        return execute(sql, *rest)
-
-
-class RunAfter(RunBefore):
-    """Does something once, right after a statement of the database."""
-
-    def __call__(self, execute, sql, *rest):
-        answer = execute(sql, *rest)
-        if not self.has_run and self.statement in sql:
-            self.has_run = True
-            self.do()
-        return answer
 
 
 class Killed(BaseException):
@@ -409,7 +387,7 @@ def test_only_experiences_of_the_sites_classifications_are_offered(clerk, sandbo
 
 
 def test_held_redeemed_refunded_and_reversed(held, instruct, books, sandbox):
-    assert held.reference.startswith(looking_up.PREFIX)
+    assert is_of_desk(held.reference)
     assert (held.status, books(HUNDRED)) == ("open", 0)
 
     assert desk.redeem(instruct(), held, plan=plan_of(held)).status == "confirmed"
@@ -884,7 +862,7 @@ def test_what_the_shop_says_at_that_moment_is_not_overwritten(sandbox, carry, in
     """Between the clerk's look and the clerk's opening."""
     made = carry()
     shop = RunAfter(
-        f'FROM "{PaymentSession._meta.db_table}"',
+        f'SELECT "{PaymentSession._meta.db_table}".',
         lambda: payments.open_session(reference="order-9", amount_due="80.00"),
     )
 

@@ -27,6 +27,7 @@ from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import DeskLookUp
 from wagtail_smartgift.redaction import Secret, hidden_object
+from wagtail_smartgift.references import DESK_PREFIX
 from wagtail_smartgift.selectors import shop_for
 from wagtail_smartgift.services import enquiry, guessing, keys, vault
 
@@ -35,8 +36,6 @@ logger = logging.getLogger(__name__)
 
 #: The name in Wagtail's log, on a payment that the number was used for.
 LOOK_UP_ACTION = "wagtail_smartgift.desk_look_up"
-#: Before the id in the reference of a payment that no order of the shop is behind.
-PREFIX = "desk-"
 #: Seconds for which a number that was looked up can be carried to the next step.
 CARRY_SECONDS = 900
 #: The outcome of a look-up that Smart Gift has answered; others are why it has not.
@@ -80,7 +79,7 @@ class Carried:
     @property
     def reference(self) -> str:
         """Return the reference of a payment for this number alone."""
-        return f"{PREFIX}{self.id}"
+        return f"{DESK_PREFIX}{self.id}"
 
 
 @dataclass(frozen=True)

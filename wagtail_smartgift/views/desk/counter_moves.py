@@ -13,7 +13,8 @@ from wagtail_smartgift.choices import (
 )
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession
-from wagtail_smartgift.services import desk, looking_up
+from wagtail_smartgift.references import is_of_desk
+from wagtail_smartgift.services import desk
 from wagtail_smartgift.services.looking_up import Experience
 from wagtail_smartgift.views.desk.counter_forms import (
     InstructionForm,
@@ -176,7 +177,7 @@ class Redeem(Move):
                 % {"amount": money(state.amount_remaining)}
             )
         said += _used_up(state, money)
-        if not state.reference.startswith(looking_up.PREFIX):
+        if not is_of_desk(state.reference):
             said.append(
                 _("The payment of this order is confirmed by it, and the shop is told.")
             )
