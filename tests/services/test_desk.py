@@ -210,6 +210,19 @@ def test_smart_gift_away_is_said_and_no_failure(find, sandbox, configure):
     assert find().answer.state is not None
 
 
+def test_a_site_number_that_smart_gift_does_not_know_keeps_no_clerk_waiting(
+    clerk, sandbox, configure
+):
+    """It is the shop's setting that is wrong, whatever number is asked about."""
+    configure(THROTTLES={"SESSION_FAILURES": 1})
+    site = make_site()
+    SmartGiftSettings.objects.create(site=site, smartgift_site_id="99")
+
+    for _turn in range(3):
+        found = looking_up.look_up(voucher_no=HUNDRED, site=site, user=clerk)
+        assert found.answer.reason == "invalid_site"
+
+
 def test_nothing_is_no_number(find):
     for typed in ("", "   ", "X" * 100):
         refused("invalid", find, typed)

@@ -18,6 +18,7 @@ from wagtail.log_actions import log
 from wagtail.models import Site
 
 from wagtail_smartgift.choices import ProductType
+from wagtail_smartgift.client import RefusalReason
 from wagtail_smartgift.codes import (
     MAX_VOUCHER_NUMBER_LENGTH,
     UndecryptableError,
@@ -133,8 +134,10 @@ def look_up(*, voucher_no: str, site: Site | None, user: Any) -> Found:
             voucher_no=number,
             classifications=shop.classifications,
         )
-        # A number that this shop has dealt with is no guess.
-        made.failed = answer.refused and not answer.is_known
+        # A number that this shop has dealt with is no guess; nor is any, where our own
+        # settings are refused.
+        ours = answer.is_known or answer.reason == RefusalReason.INVALID_SITE.value
+        made.failed = answer.refused and not ours
     DeskLookUp.objects.filter(pk=noted.pk).update(outcome=answer.reason or TOLD)
     if answer.uses:
         log(
