@@ -15,7 +15,7 @@ from tests.services.test_sales import make_body
 from wagtail_smartgift import payments, reporting, sales
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError, SaleError
-from wagtail_smartgift.models import VoucherOrder
+from wagtail_smartgift.models import PaymentSession, VoucherOrder
 from wagtail_smartgift.reporting import Figures, Grouping, Line, Period, Scope
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import catalogue, reconciliation
@@ -255,6 +255,18 @@ def test_a_hold_that_was_taken_again_is_not_lost_until_it_lapses_again():
     assert by(Grouping.MONTH) == {
         date(2026, 4, 1): Figures(lost_count=1, lost=Decimal("15.00"))
     }
+
+
+@pytest.mark.parametrize(
+    ("reference", "is_lost"),
+    [("desk-6f1f3f5e-6c4a-4c57-9d6e-0a4a2f0f6f0b", False), ("desk-1001", True)],
+)
+def test_what_the_desk_held_without_an_order_is_no_lost_sale(reference, is_lost):
+    """A shop may have a desk of its own, whose orders are sales."""
+    row = rows.lapsed("15.00")
+    PaymentSession.objects.filter(pk=row.session_id).update(reference=reference)
+
+    assert figures().lost_count == is_lost
 
 
 def test_a_voucher_that_was_taken_off_or_never_was_held_is_not_lost():

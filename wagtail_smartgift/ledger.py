@@ -4,6 +4,8 @@ Reads only. Amounts are folded from the redemptions: ``amount_redeemed`` is what
 confirmation took, ``amount_refunded`` what has really gone back since.
 """
 
+import hashlib
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -157,6 +159,21 @@ def describe_redemption(row: Redemption) -> RedemptionState:
             (item["bit_value"], item["name"]) for item in row.experiences_available
         ),
     )
+
+
+def plan(state: Session) -> str:
+    """Digest what a confirmation would take: from which vouchers, how much, of what due.
+
+    Whoever has shown a payment to a person hands it to ``payments.confirm``, which then
+    takes this and nothing else. Two digests are compared, and nothing is read from one.
+    """
+    shares = [
+        [str(row.id), str(row.amount), sorted(row.experiences)]
+        for row in state.redemptions
+        if row.status in COUNTED_REDEMPTION_STATUSES and row.amount
+    ]
+    content = json.dumps([str(state.amount_due), shares])
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def journal(session_id: UUID) -> QuerySet[RedemptionEvent]:

@@ -126,6 +126,35 @@ def test_a_hold_that_somebody_else_ended_is_taken_anew(world, session, sandbox, 
     assert list(looks) == [100, 100, 100]
 
 
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [("a till holds it", "hold_lost"), ("no answer", "smartgift_unavailable")],
+)
+def test_a_hold_that_went_and_is_not_to_be_had_again_is_no_case(
+    world, session, sandbox, books, how, told
+):
+    """What was given back for a fence that nobody gets is not looked for any more."""
+    add(HUNDRED, amount="30.00")
+    sandbox.release_by_till(HUNDRED)
+    if how == "a till holds it":
+        sandbox.hold_by_till(HUNDRED)
+    else:
+        sandbox.faults.add(Fault(operation="hold", mode="status", status=503, times=9))
+
+    answered = attempt(payments.confirm, reference=REF)
+
+    assert answered == told
+    assert (row().hold_token_encrypted, row().attention_code) == ("", "")
+    assert (state().status, books(HUNDRED)) == ("open", 0)
+    # And once it can be had, it pays.
+    if how == "a till holds it":
+        sandbox.release_by_till(HUNDRED)
+    sandbox.faults.clear()
+    world.pass_time(400)
+    assert payments.confirm(reference=REF).status == "confirmed"
+    assert finish(world, sandbox).amount_redeemed == books(HUNDRED) == 30
+
+
 @pytest.mark.parametrize("spent", ["30.00", "20.00"])
 def test_a_till_in_the_gap_is_not_taken_for_our_own_redeem(
     world, session, sandbox, books, spent

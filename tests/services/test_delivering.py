@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from tests import receivers
 from tests.factories import make_product
+from tests.interleaving import RunAfter
 from wagtail_smartgift import payments, sales, signals
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import (
@@ -785,6 +786,35 @@ def test_what_is_not_told_yet_is_kept(time_machine_now, told, endpoint, configur
     delivery_rounds.prune()
 
     assert OutboxEvent.objects.count() == 1
+
+
+def test_what_is_sent_again_while_it_is_forgotten_stays(
+    time_machine_now, told, endpoint
+):
+    """Somebody presses the button between the sweep's look and its deleting."""
+    sweep()
+    WebhookDelivery.objects.update(status="failed")
+    time_machine_now.shift(91 * 86400)
+    pressed = RunAfter(
+        f'SELECT "{OutboxEvent._meta.db_table}".', lambda: delivering.replay(told)
+    )
+
+    with connection.execute_wrapper(pressed):
+        delivery_rounds.prune()
+
+    assert pressed.has_run
+    assert WebhookDelivery.objects.get().status == "pending"
+    assert log(told)[-1][0] == "replay"
+
+
+def test_what_was_forgotten_meanwhile_is_not_sent_again(told):
+    row = WebhookDelivery.objects.select_related("event").get(pk=told.pk)
+    OutboxEvent.objects.all().delete()
+
+    with pytest.raises(delivering.NotReplayable):
+        delivering.replay(row)
+
+    assert not WebhookAttempt.objects.exists()
 
 
 def test_an_event_without_endpoints_is_forgotten_too(time_machine_now, session):

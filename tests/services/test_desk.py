@@ -12,7 +12,8 @@ from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
 from tests.factories import make_site
-from wagtail_smartgift import payments
+from tests.interleaving import RunAfter, RunBefore
+from wagtail_smartgift import ledger, payments
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import (
@@ -24,8 +25,9 @@ from wagtail_smartgift.models import (
     RedemptionEvent,
     SmartGiftSettings,
 )
+from wagtail_smartgift.references import is_of_desk
 from wagtail_smartgift.sandbox import Fault
-from wagtail_smartgift.services import desk, looking_up, vault
+from wagtail_smartgift.services import desk, looking_up, staff_words, vault
 
 
 pytestmark = pytest.mark.django_db
@@ -90,23 +92,26 @@ def held(carry, instruct):
 
 @pytest.fixture
 def redeemed(held, instruct):
-    desk.redeem(instruct(), held, remaining=Decimal("0.00"))
+    desk.redeem(instruct(), held, plan=plan_of(held))
     held.refresh_from_db()
     assert held.status == "confirmed"
     return held
 
 
-class RunBefore:
-    """Does something once, right before a statement of the database."""
+class Killed(BaseException):
+    """What happens to a process; no code of ours catches it."""
 
-    def __init__(self, statement, do):
-        self.statement, self.do, self.has_run = statement, do, False
 
-    def __call__(self, execute, sql, *rest):
-        if not self.has_run and sql.startswith(self.statement):
-            self.has_run = True
-            self.do()
+def killed(do):
+    """Be killed once the form's work is done, before its outcome is written."""
+
+    def die(execute, sql, *rest):
+        if sql.startswith(f'UPDATE "{DeskAction._meta.db_table}" SET "outcome"'):
+            raise Killed
         return execute(sql, *rest)
+
+    with connection.execute_wrapper(die), pytest.raises(Killed):
+        do()
 
 
 def refused(code, do, *args, **values):
@@ -114,6 +119,11 @@ def refused(code, do, *args, **values):
         do(*args, **values)
     assert error.value.code == code
     return error.value
+
+
+def plan_of(session):
+    """Return what a page that shows the payment now takes along to redeem it."""
+    return ledger.plan(payments.get_session(reference=session.reference))
 
 
 # -- looking up ----------------------------------------------------------------------
@@ -198,6 +208,19 @@ def test_smart_gift_away_is_said_and_no_failure(find, sandbox, configure):
 
     assert find().answer.reason == "smartgift_unavailable"
     assert find().answer.state is not None
+
+
+def test_a_site_number_that_smart_gift_does_not_know_keeps_no_clerk_waiting(
+    clerk, sandbox, configure
+):
+    """It is the shop's setting that is wrong, whatever number is asked about."""
+    configure(THROTTLES={"SESSION_FAILURES": 1})
+    site = make_site()
+    SmartGiftSettings.objects.create(site=site, smartgift_site_id="99")
+
+    for _turn in range(3):
+        found = looking_up.look_up(voucher_no=HUNDRED, site=site, user=clerk)
+        assert found.answer.reason == "invalid_site"
 
 
 def test_nothing_is_no_number(find):
@@ -331,7 +354,7 @@ def test_what_was_chosen_of_an_experience_voucher_is_used_and_no_more(
 
     state = desk.hold(instruct("10.00", experiences=(8,)), carried)
     session = PaymentSession.objects.get(pk=state.id)
-    desk.redeem(instruct(), session, remaining=Decimal(0))
+    desk.redeem(instruct(), session, plan=plan_of(session))
 
     assert used(sandbox) == [8]
     kept = DeskAction.objects.get(verb="hold").experiences
@@ -377,10 +400,10 @@ def test_only_experiences_of_the_sites_classifications_are_offered(clerk, sandbo
 
 
 def test_held_redeemed_refunded_and_reversed(held, instruct, books, sandbox):
-    assert held.reference.startswith(looking_up.PREFIX)
+    assert is_of_desk(held.reference)
     assert (held.status, books(HUNDRED)) == ("open", 0)
 
-    assert desk.redeem(instruct(), held, remaining=Decimal(0)).status == "confirmed"
+    assert desk.redeem(instruct(), held, plan=plan_of(held)).status == "confirmed"
     assert books(HUNDRED) == 30
 
     desk.refund(instruct("10.00"), held, refunded_before=Decimal(0))
@@ -466,6 +489,91 @@ def test_a_refund_that_began_before_a_crash_is_not_begun_again(
     assert books(HUNDRED) == 20
 
 
+@pytest.mark.parametrize("amount", ["10.00", "30.00", None])
+def test_both_clicks_of_a_double_click_on_refund_are_told_that_it_is_done(
+    redeemed, instruct, books, amount
+):
+    """The browser shows what the second is told, whatever the first has changed."""
+    made = instruct(amount)
+
+    def refund():
+        return desk.refund(made, redeemed, refunded_before=Decimal(0))
+
+    # The one has its form's row, and has read nothing of the payment yet.
+    first = RunBefore(f'SELECT "{PaymentSession._meta.db_table}".', refund)
+    with connection.execute_wrapper(first):
+        told = refund()
+
+    assert first.has_run
+    back = Decimal(amount or 30)
+    assert (told.status, told.amount_refunded) == ("confirmed", back)
+    assert books(HUNDRED) == 30 - back
+    assert DeskAction.objects.get(verb="refund").outcome == "done"
+
+
+def test_a_refused_form_is_over(held, instruct, sandbox, books):
+    """Loaded anew in a browser an hour later it redeems nothing: another form does."""
+    made, plan = instruct(), plan_of(held)
+    sandbox.release_by_till(HUNDRED)
+    sandbox.hold_by_till(HUNDRED)
+    refused("hold_lost", desk.redeem, made, held, plan=plan)
+    sandbox.release_by_till(HUNDRED)
+    asked = len(sandbox.log())
+
+    refused("hold_lost", desk.redeem, made, held, plan=plan)
+
+    assert (books(HUNDRED), len(sandbox.log())) == (0, asked)
+    desk.redeem(instruct(), held, plan=plan)
+    assert books(HUNDRED) == 30
+
+
+def test_a_form_whose_redemption_was_undone_is_over(held, instruct, sandbox, books):
+    """Whoever sent it never learnt that: it was killed before anything was written."""
+    made, plan = instruct(), plan_of(held)
+    sandbox.release_by_till(HUNDRED)
+    sandbox.hold_by_till(HUNDRED)
+    killed(lambda: desk.redeem(made, held, plan=plan))
+    assert PaymentSession.objects.get().status == "open"
+    assert DeskAction.objects.get(verb="redeem").outcome == ""
+    sandbox.release_by_till(HUNDRED)
+
+    refused("hold_lost", desk.redeem, made, held, plan=plan)
+
+    assert books(HUNDRED) == 0
+    assert DeskAction.objects.get(verb="redeem").outcome == "hold_lost"
+
+
+def test_a_form_that_was_killed_before_it_began_is_done_when_it_comes_again(
+    held, instruct, books
+):
+    made, plan = instruct(), plan_of(held)
+    table = PaymentSession._meta.db_table
+
+    def die(execute, sql, *rest):
+        if sql.startswith(f'UPDATE "{table}"'):
+            raise Killed
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(die), pytest.raises(Killed):
+        desk.redeem(made, held, plan=plan)
+    assert books(HUNDRED) == 0
+
+    desk.redeem(made, held, plan=plan)
+
+    assert books(HUNDRED) == 30
+
+
+def test_a_form_whose_reason_was_forgotten_is_still_known(redeemed, instruct, books):
+    """Its customer was erased; the browser sends it once more."""
+    made = instruct("10.00")
+    desk.refund(made, redeemed, refunded_before=Decimal(0))
+    staff_words.forget_payments([redeemed.pk])
+
+    assert desk.refund(made, redeemed, refunded_before=Decimal(0)).amount_refunded == 10
+
+    assert books(HUNDRED) == 20
+
+
 def test_two_people_who_refund_what_they_both_saw_refund_it_once(
     redeemed, instruct, books
 ):
@@ -545,14 +653,74 @@ def test_redeeming_what_has_changed_since_redeems_nothing(
 ):
     desk.apply(instruct(), carry(), reference="order-1")
     shown = PaymentSession.objects.get()
+    plan = plan_of(shown)
     payments.open_session(reference="order-1", amount_due="120.00")
 
-    refused("amount_changed", desk.redeem, instruct(), shown, remaining=Decimal(0))
+    refused("amount_changed", desk.redeem, instruct(), shown, plan=plan)
 
     assert (books(HUNDRED), payments.get_session(reference="order-1").status) == (
         0,
         "open",
     )
+
+
+def put_more_in_the_basket():
+    """Leave as much to be paid another way as before, and take more of the voucher."""
+    payments.open_session(reference="order-1", amount_due="120.00")
+    payments.add_voucher(reference="order-1", voucher_no=HUNDRED, amount="70.00")
+
+
+def use_another_voucher():
+    row = Redemption.objects.get()
+    payments.remove_voucher(reference="order-1", redemption_id=row.pk)
+    payments.add_voucher(reference="order-1", voucher_no=FIFTY, amount="30.00")
+
+
+@pytest.mark.parametrize("change", [put_more_in_the_basket, use_another_voucher])
+def test_nothing_is_redeemed_but_what_was_shown(
+    session, instruct, books, sandbox, change
+):
+    """What remains to be paid another way is the same; what is taken is not."""
+    payments.add_voucher(reference="order-1", voucher_no=HUNDRED, amount="30.00")
+    row = PaymentSession.objects.get()
+    shown = payments.get_session(reference="order-1")
+    change()
+    now = payments.get_session(reference="order-1")
+    assert now.amount_remaining == shown.amount_remaining == 50
+
+    refused("amount_changed", desk.redeem, instruct(), row, plan=ledger.plan(shown))
+
+    assert (books(HUNDRED), books(FIFTY)) == (0, 0)
+    assert "redeem" not in [line.operation for line in sandbox.log()]
+    assert PaymentSession.objects.get().status == "open"
+    desk.redeem(instruct(), row, plan=plan_of(row))
+    assert books(HUNDRED) + books(FIFTY) == now.amount_covered
+
+
+def test_other_experiences_are_not_redeemed_than_were_shown(
+    worth, carry, instruct, sandbox
+):
+    """One was shown; the customer has chosen the other one meanwhile."""
+    state = desk.hold(instruct("10.00", experiences=(8,)), carry(TEA))
+    session = PaymentSession.objects.get(pk=state.id)
+    plan = plan_of(session)
+    [held] = state.redemptions
+    payments.change_voucher(
+        reference=session.reference, redemption_id=held.id, experiences=[2]
+    )
+
+    refused("amount_changed", desk.redeem, instruct(), session, plan=plan)
+
+    assert used(sandbox) == []
+
+
+def test_a_hold_that_was_only_renewed_is_redeemed_as_shown(held, instruct, books):
+    plan = plan_of(held)
+    payments.prepare(reference=held.reference)
+
+    desk.redeem(instruct(), held, plan=plan)
+
+    assert books(HUNDRED) == 30
 
 
 def test_what_was_confirmed_meanwhile_is_not_given_back_unseen(held, instruct, books):
@@ -581,7 +749,7 @@ def test_what_the_shop_confirms_at_that_moment_is_not_given_back(held, instruct,
 def test_a_lost_answer_is_said_to_be_pending(held, instruct, sandbox, books):
     sandbox.faults.add(Fault(operation="redeem", mode="lost_after"))
 
-    state = desk.redeem(instruct(), held, remaining=Decimal(0))
+    state = desk.redeem(instruct(), held, plan=plan_of(held))
 
     assert state.pending
     assert DeskAction.objects.get(verb="redeem").outcome == "pending"
@@ -624,6 +792,110 @@ def test_the_shop_knows_best_what_its_order_comes_to(session, carry, instruct):
     assert not Redemption.objects.exists()
 
 
+def test_what_the_desk_said_of_an_order_can_be_corrected(
+    sandbox, carry, instruct, books
+):
+    """The payment is there before anything has worked: a slip must not stay in it."""
+    sandbox.faults.add(Fault(operation="hold", mode="status", status=503, times=9))
+    slip = instruct()
+    refused(
+        "smartgift_unavailable",
+        desk.apply,
+        slip,
+        carry(),
+        reference="order-9",
+        amount_due=Decimal("500.00"),
+    )
+    sandbox.faults.clear()
+
+    state = desk.apply(instruct(), carry(), reference="order-9", amount_due=Decimal(50))
+
+    assert (state.amount_due, state.amount_eligible, state.amount_covered) == (
+        50,
+        50,
+        50,
+    )
+    # The form with the slip, loaded anew, does not bring it back.
+    refused(
+        "smartgift_unavailable",
+        desk.apply,
+        slip,
+        carry(),
+        reference="order-9",
+        amount_due=Decimal("500.00"),
+    )
+    assert PaymentSession.objects.get().amount_due == 50
+
+
+def test_what_a_held_voucher_pays_for_is_not_corrected(sandbox, carry, instruct):
+    desk.apply(instruct(), carry(), reference="order-9", amount_due=Decimal(50))
+
+    error = refused(
+        "invalid",
+        desk.apply,
+        instruct(),
+        carry(FIFTY),
+        reference="order-9",
+        amount_due=Decimal(80),
+    )
+
+    assert "Release it" in str(error.fields["amount_due"])
+    [row] = Redemption.objects.all()
+    assert (row.session.amount_due, row.amount) == (50, 50)
+    session = PaymentSession.objects.get()
+    desk.release(instruct(), session, row.pk)
+    state = desk.apply(
+        instruct(), carry(FIFTY), reference="order-9", amount_due=Decimal(80)
+    )
+    assert (state.amount_due, state.amount_covered) == (80, 50)
+
+
+def test_once_the_shop_has_said_what_an_order_comes_to_nobody_corrects_it(
+    sandbox, carry, instruct
+):
+    state = desk.apply(instruct(), carry(), reference="order-9", amount_due=Decimal(50))
+    payments.open_session(reference="order-9", amount_due="60.00")
+    [row] = state.redemptions
+    payments.remove_voucher(reference="order-9", redemption_id=row.id)
+
+    error = refused(
+        "invalid",
+        desk.apply,
+        instruct(),
+        carry(),
+        reference="order-9",
+        amount_due=Decimal(50),
+    )
+
+    assert "The shop has told another amount" in str(error.fields["amount_due"])
+    assert PaymentSession.objects.get().amount_due == 60
+
+
+def test_what_the_shop_says_at_that_moment_is_not_overwritten(sandbox, carry, instruct):
+    """Between the clerk's look and the clerk's opening."""
+    made = carry()
+    shop = RunAfter(
+        f'SELECT "{PaymentSession._meta.db_table}".',
+        lambda: payments.open_session(reference="order-9", amount_due="80.00"),
+    )
+
+    with connection.execute_wrapper(shop):
+        error = refused(
+            "invalid",
+            desk.apply,
+            instruct(),
+            made,
+            reference="order-9",
+            amount_due=Decimal(8),
+        )
+
+    assert shop.has_run
+    assert set(error.fields) == {"amount_due"}
+    session = PaymentSession.objects.get()
+    assert (session.amount_due, session.due_by_desk) == (80, False)
+    assert not Redemption.objects.exists()
+
+
 def test_a_closed_order_takes_no_voucher(session, carry, instruct):
     payments.cancel(reference="order-1")
 
@@ -644,6 +916,6 @@ def test_a_reason_with_the_number_in_it_is_refused(carry, instruct, held):
         desk.redeem,
         instruct(reason="good-0100-0001"),
         held,
-        remaining=Decimal(0),
+        plan=plan_of(held),
     )
     assert PaymentSession.objects.get().status == "open"

@@ -8,6 +8,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.utils import timezone
 from wagtail.models import Site
 
@@ -748,6 +749,50 @@ def test_only_failed_messages_are_replayed(shop, held, books):
     with pytest.raises(replaying.NotReplayable):
         replaying.replay(message())
     assert timeline()[-1] == "processed"
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3, 4])
+def test_a_message_that_is_replayed_while_it_is_forgotten_stays(shop, nth):
+    """After each statement of the sweep, up to its deleting, somebody replays it.
+
+    Once it has been emptied that is refused, so that nobody waits for what is gone.
+    """
+    shop.tell("order.refunded", REFERENCE)
+    InboxMessage.objects.update(finished_at=timezone.now() - timedelta(days=91))
+    table, seen, refusals = InboxMessage._meta.db_table, [], []
+
+    def somebody(execute, sql, *rest):
+        answer = execute(sql, *rest)
+        # What is in a transaction of its own is not seen before its commit.
+        if table in sql and not connection.in_atomic_block and len(seen) < nth:
+            seen.append(sql)
+            if len(seen) == nth:
+                try:
+                    replaying._start_anew(message(), None, even_outdated=False)
+                except replaying.NotReplayable:
+                    refusals.append(sql)
+        return answer
+
+    with connection.execute_wrapper(somebody):
+        inbox.prune()
+
+    assert len(seen) == nth
+    kept = InboxMessage.objects.filter(status="received").count()
+    assert (kept, len(refusals)) == ((1, 0) if nth < 3 else (0, 1))
+
+
+def test_an_old_confirmation_is_replayed_only_by_whoever_has_looked(shop, held, books):
+    shop.tell("order.confirmed", {"reference": "late"})
+    InboxMessage.objects.update(received_at=timezone.now() - timedelta(seconds=901))
+    payments.open_session(reference="late", amount_due="0.00")
+
+    with pytest.raises(replaying.NotReplayable):
+        replaying.replay(message())
+    assert message().status == "failed"
+    assert "replayed" not in timeline()
+
+    replaying.replay(message(), even_outdated=True)
+    assert message().status == "processed"
 
 
 def test_a_replay_is_in_the_timeline(shop, django_user_model):

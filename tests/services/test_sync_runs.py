@@ -3,9 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
+from tests.interleaving import RunBefore
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import SyncRun, VoucherProduct
 from wagtail_smartgift.services import catalogue, sync_failures, sync_runs
@@ -113,6 +115,23 @@ def test_an_account_that_is_gone_meanwhile_fails(queued, configure):
     assert queued.status == "failed"
     assert queued.failure == "no_account"
     assert "“gone”" in sync_failures.in_words(queued.failure, account="gone")
+
+
+def test_who_asks_is_never_answered_with_a_run_that_is_over(queued, account):
+    """It ends between our being told that one is open and our looking for it."""
+
+    def ends():
+        SyncRun.objects.filter(pk=queued.pk).update(
+            status="done", finished_at=timezone.now(), due_at=None
+        )
+
+    it_ends = RunBefore("SELECT", ends, has='syncrun"."account" = ')
+    with connection.execute_wrapper(it_ends):
+        found = sync_runs.ask(account)
+
+    assert it_ends.has_run
+    assert found.pk != queued.pk
+    assert SyncRun.objects.get(pk=found.pk).status == "queued"
 
 
 def test_old_runs_are_forgotten(account):

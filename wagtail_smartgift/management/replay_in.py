@@ -62,7 +62,9 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
     failed = len(missing)
     for row in rows:
         ok, outcome = (
-            (True, "would be replayed") if options["dry_run"] else _replay(row)
+            (True, "would be replayed")
+            if options["dry_run"]
+            else _replay(row, is_named=bool(options["id"]))
         )
         (command.stdout if ok else command.stderr).write(f"{row}: {outcome}")
         failed += not ok
@@ -70,9 +72,9 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
         raise CommandError(f"Not done: {failed}.")
 
 
-def _replay(message: InboxMessage) -> tuple[bool, str]:
+def _replay(message: InboxMessage, *, is_named: bool) -> tuple[bool, str]:
     try:
-        replaying.replay_now(message)
+        replaying.replay_now(message, even_outdated=is_named)
     except replaying.NotReplayable:
         return False, "cannot be replayed (any more)"
     outcome = f"{message.status} ({message.code})" if message.code else message.status

@@ -56,6 +56,8 @@ class PaymentSession(AccountBound, Claimable, Forgettable, Swept, Timestamped):
     amount_eligible = models.DecimalField(
         _("amount eligible"), max_digits=10, decimal_places=2
     )
+    #: What is due was said at the voucher desk, and the shop has not spoken yet.
+    due_by_desk = models.BooleanField(default=False, editable=False)
     status = models.CharField(
         _("status"),
         max_length=16,

@@ -24,6 +24,7 @@ from wagtail_smartgift.models import (
     VoucherProduct,
 )
 from wagtail_smartgift.money import PENNY
+from wagtail_smartgift.references import OF_DESK
 from wagtail_smartgift.reporting.terms import (
     ZERO,
     Figures,
@@ -155,7 +156,8 @@ def _lost(
     """Holds that ran out while their customer was paying, and were not taken again.
 
     Those of payments that came to nothing: still open, or cancelled. A voucher that the
-    customer has taken off since covers nothing, so it has no amount.
+    customer has taken off since covers nothing, so it has no amount. What was held at the
+    voucher desk without an order is nobody's sale.
     """
     later = RedemptionEvent.objects.filter(
         Q(operation=Operation.LAPSE)
@@ -165,6 +167,7 @@ def _lost(
     )
     events = RedemptionEvent.objects.filter(
         ~Exists(later),
+        ~Q(redemption__session__reference__regex=OF_DESK),
         _within(periods),
         scope.rows("redemption__session__"),
         operation=Operation.LAPSE,

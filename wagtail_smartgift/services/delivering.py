@@ -15,6 +15,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -290,6 +291,15 @@ def give_up(delivery_ids: Collection[int], problem: DeliveryProblem) -> int:
     return count
 
 
+def lock_events(pks: Collection[UUID]) -> int:
+    """Lock events until the commit, so that none is sent again and forgotten at once.
+
+    By an UPDATE that changes nothing: on SQLite it takes the write lock, on PostgreSQL
+    the rows'. Returns how many there still are.
+    """
+    return OutboxEvent.objects.filter(pk__in=pks).update(created_at=F("created_at"))
+
+
 def check_replayable(row: WebhookDelivery) -> None:
     """See whether this host may send a delivery.
 
@@ -320,6 +330,8 @@ def replay(row: WebhookDelivery, *, user: Any = None) -> None:
     check_replayable(row)
     now = timezone.now()
     with transaction.atomic():
+        if not lock_events([row.event_id]):
+            raise NotReplayable(_("Its days are over, and it was forgotten."))
         WebhookDelivery.objects.filter(pk=row.pk).update(
             status=DeliveryStatus.PENDING,
             problem="",

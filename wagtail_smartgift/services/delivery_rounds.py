@@ -10,6 +10,7 @@ import time
 from collections import deque
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -84,8 +85,12 @@ def _give_up_waiting() -> None:
 def prune() -> int:
     """Forget events that are over and past their days, with their deliveries."""
     old = past_their_days().order_by("created_at")
-    ids = list(old.values_list("pk", flat=True)[:BATCH])
-    OutboxEvent.objects.filter(pk__in=ids).delete()
+    batch = list(old.values_list("pk", flat=True)[:BATCH])
+    with transaction.atomic(durable=True):
+        # Locked as by whoever has one sent again; then looked at once more.
+        delivering.lock_events(batch)
+        ids = list(past_their_days().filter(pk__in=batch).values_list("pk", flat=True))
+        OutboxEvent.objects.filter(pk__in=ids).delete()
     return len(ids)
 
 

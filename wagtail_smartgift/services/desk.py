@@ -4,7 +4,8 @@ Nothing moves here but through the verbs of ``payments`` and the protocol behind
 voucher that is redeemed without an order of the shop gets a payment of its own. Each form
 is stored before anything is done for it, under an id that it brings along: sent twice, by
 a double click or after a crash, it is done once. What it asks for is safe to ask again;
-but for a refund of an amount, whose row keeps what it has begun.
+but for a refund of an amount, whose row keeps what it has begun. One that was refused, or
+whose redemption was undone, is over: it is told so again, and only another form tries anew.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 from wagtail.log_actions import log
 
-from wagtail_smartgift import ledger
+from wagtail_smartgift import clock, ledger
 from wagtail_smartgift.choices import DeskVerb, SessionStatus
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import DeskAction, PaymentSession
@@ -69,7 +70,12 @@ class _RefundKey:
 
     @property
     def refund_target(self) -> Decimal | None:
-        return self.action.refund_target
+        # As it is now: the first of two clicks may have begun it since we read the row.
+        return (
+            DeskAction.objects.values_list("refund_target", flat=True)
+            .filter(pk=self.action.pk)
+            .get()
+        )
 
     def note_refund(self, target: Decimal) -> None:
         """Remember what this form begins, in the transaction that begins it.
@@ -111,10 +117,12 @@ def apply(
 ) -> ledger.Session:
     """Let a voucher pay for an order of the shop, known by its reference.
 
-    ``amount_due`` is what the order comes to, for one whose payment nobody has opened;
-    ``instruction.amount`` the most to take from the voucher.
+    ``amount_due`` is what the order comes to, for one whose payment nobody has opened,
+    or the desk alone: what was mistyped there is corrected while nothing pays for it.
+    ``instruction.amount`` is the most to take from the voucher.
 
     Raises:
+        Conflict: this form has asked for something else before.
         PaymentError: as ``payments.add_voucher``; ``invalid`` with ``amount_due`` where
             that is needed, or is not what the shop has said.
     """
@@ -122,6 +130,11 @@ def apply(
         raise PaymentError("invalid", fields={"reference": WRONG_REFERENCE})
     _check(instruction, carried)
     known = PaymentSession.objects.filter(reference=reference).first()
+    if DeskAction.objects.filter(pk=instruction.form_id).exists():
+        # Sent again: it has opened or corrected what it wanted, and others may since.
+        if known is None:
+            raise Conflict
+        return _add(instruction, DeskVerb.APPLY, known.pk, carried)
     if known is None:
         if amount_due is None:
             raise PaymentError(
@@ -132,18 +145,11 @@ def apply(
                     )
                 },
             )
-        opened, _created = opening.open_session(
+        known = opening.open_for_desk(
             reference=reference, amount_due=amount_due, site=carried.site
-        )
-        return _add(instruction, DeskVerb.APPLY, opened.id, carried)
+        ) or PaymentSession.objects.get(reference=reference)
     if amount_due is not None and amount_due != known.amount_due:
-        # The shop knows better what its order comes to.
-        raise PaymentError(
-            "invalid",
-            fields={
-                "amount_due": _("The shop has told another amount for this order.")
-            },
-        )
+        opening.correct_for_desk(known, amount_due=amount_due)
     return _add(instruction, DeskVerb.APPLY, known.pk, carried)
 
 
@@ -205,20 +211,19 @@ def release(
 
 
 def redeem(
-    instruction: Instruction, session: PaymentSession, *, remaining: Decimal
+    instruction: Instruction, session: PaymentSession, *, plan: str
 ) -> ledger.Session:
-    """Redeem every voucher of the payment, if they leave what was shown.
+    """Redeem every voucher of the payment, if it is what was shown (``ledger.plan``).
 
     Raises:
-        PaymentError: as ``payments.confirm``.
+        PaymentError: as ``payments.confirm``; ``amount_changed``: another voucher, more
+            or less of one, or towards another amount.
     """
     return _once(
         instruction,
         DeskVerb.REDEEM,
         session,
-        lambda _action: payments.confirm(
-            reference=session.reference, amount_remaining=remaining
-        ),
+        lambda _action: payments.confirm(reference=session.reference, plan=plan),
     )
 
 
@@ -260,13 +265,15 @@ def refund(
             wanted = ledger.taken(rows) - refunded_before
             if not wanted:
                 return payments.refund(reference=session.reference)
+        key = _RefundKey(action, refunded_before, wanted)
         try:
             return payments.refund(
-                reference=session.reference,
-                amount=wanted,
-                claim=_RefundKey(action, refunded_before, wanted),
+                reference=session.reference, amount=wanted, claim=key
             )
         except PaymentError as error:
+            if error.code != "needs_attention" and key.refund_target is not None:
+                # What this form asks for has begun; the other click was refused for that.
+                return payments.get_session(reference=session.reference)
             if instruction.amount is None and error.code == "amount_too_large":
                 raise PaymentError("amount_changed") from None
             raise
@@ -288,9 +295,12 @@ def _once(
         Conflict: this form has asked for something else before.
         PaymentError: it was refused.
     """
-    action = _store(instruction, verb, session, list(experiences))
+    action, is_new = _store(instruction, verb, session, list(experiences))
     if action.outcome == "done":
         return payments.get_session(reference=session.reference)
+    if not is_new and (refusal := _refusal_of(action)):
+        _note(action, refusal)
+        raise PaymentError(refusal)
     try:
         with (
             journal.asked_by(instruction.actor),
@@ -304,12 +314,29 @@ def _once(
     return state
 
 
+def _refusal_of(action: DeskAction) -> str:
+    """Return why a form is over without having done anything; empty: it is not.
+
+    A page that was refused has another form in it. The same one again is a browser that
+    loads an old page anew, and what it asked for may have been settled otherwise since.
+    """
+    if action.refund_target is None and action.outcome not in {"", "done", "pending"}:
+        return action.outcome
+    if action.verb != DeskVerb.REDEEM:
+        return ""
+    undone = payments.undone_since(
+        reference=action.session.reference, moment=action.created_at
+    )
+    return undone or ""
+
+
 def _store(
     instruction: Instruction,
     verb: DeskVerb,
     session: PaymentSession,
     experiences: list[Mapping[str, object]],
-) -> DeskAction:
+) -> tuple[DeskAction, bool]:
+    """Return the row of a form, and whether it is new."""
     rows = session.redemptions.order_by("position")[:_MOST_NUMBERS]
     if any(vault.mentions(instruction.reason, row) for row in rows):
         raise PaymentError("invalid", fields={"reason": NUMBER_IN_REASON})
@@ -323,6 +350,8 @@ def _store(
                 experiences=experiences,
                 reason=str(instruction.reason),
                 actor=instruction.actor[:150],
+                # By the clock that confirmations begin by.
+                created_at=clock.now(),
             )
             amount = None if instruction.amount is None else str(instruction.amount)
             data = {
@@ -335,10 +364,13 @@ def _store(
         action = DeskAction.objects.get(pk=instruction.form_id)
         was = (action.session_id, action.verb, action.amount, action.actor)
         asked = (session.pk, verb, instruction.amount, instruction.actor[:150])
+        # A reason that is gone was forgotten with its customer, not changed.
+        reason = action.reason or str(instruction.reason)
         said = (str(instruction.reason), experiences)
-        if was != asked or (action.reason, action.experiences) != said:
+        if was != asked or (reason, action.experiences) != said:
             raise Conflict from None
-    return action
+        return action, False
+    return action, True
 
 
 #: What is said of a reason with the number in it.
@@ -348,7 +380,9 @@ CHOOSE = _("Choose what is to be used of this voucher.")
 
 
 def _note(action: DeskAction, outcome: str) -> None:
-    DeskAction.objects.filter(pk=action.pk).update(outcome=outcome)
+    rows = DeskAction.objects.filter(pk=action.pk)
+    # What was done stays done, whatever another click of the same is told.
+    rows.exclude(outcome="done").update(outcome=outcome)
 
 
 def _note_refusal(action: DeskAction, code: str) -> None:

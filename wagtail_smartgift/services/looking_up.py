@@ -18,6 +18,7 @@ from wagtail.log_actions import log
 from wagtail.models import Site
 
 from wagtail_smartgift.choices import ProductType
+from wagtail_smartgift.client import RefusalReason
 from wagtail_smartgift.codes import (
     MAX_VOUCHER_NUMBER_LENGTH,
     UndecryptableError,
@@ -27,6 +28,7 @@ from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import DeskLookUp
 from wagtail_smartgift.redaction import Secret, hidden_object
+from wagtail_smartgift.references import DESK_PREFIX
 from wagtail_smartgift.selectors import shop_for
 from wagtail_smartgift.services import enquiry, guessing, keys, vault
 
@@ -35,8 +37,6 @@ logger = logging.getLogger(__name__)
 
 #: The name in Wagtail's log, on a payment that the number was used for.
 LOOK_UP_ACTION = "wagtail_smartgift.desk_look_up"
-#: Before the id in the reference of a payment that no order of the shop is behind.
-PREFIX = "desk-"
 #: Seconds for which a number that was looked up can be carried to the next step.
 CARRY_SECONDS = 900
 #: The outcome of a look-up that Smart Gift has answered; others are why it has not.
@@ -80,7 +80,7 @@ class Carried:
     @property
     def reference(self) -> str:
         """Return the reference of a payment for this number alone."""
-        return f"{PREFIX}{self.id}"
+        return f"{DESK_PREFIX}{self.id}"
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,10 @@ def look_up(*, voucher_no: str, site: Site | None, user: Any) -> Found:
             voucher_no=number,
             classifications=shop.classifications,
         )
-        # A number that this shop has dealt with is no guess.
-        made.failed = answer.refused and not answer.is_known
+        # A number that this shop has dealt with is no guess; nor is any, where our own
+        # settings are refused.
+        ours = answer.is_known or answer.reason == RefusalReason.INVALID_SITE.value
+        made.failed = answer.refused and not ours
     DeskLookUp.objects.filter(pk=noted.pk).update(outcome=answer.reason or TOLD)
     if answer.uses:
         log(

@@ -14,7 +14,11 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
 
 from wagtail_smartgift import ledger
-from wagtail_smartgift.choices import SessionStatus
+from wagtail_smartgift.choices import (
+    COUNTED_REDEMPTION_STATUSES,
+    LIVE_REDEMPTION_STATUSES,
+    SessionStatus,
+)
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.emails import email_digest, emails_in
 from wagtail_smartgift.exceptions import PaymentError
@@ -31,6 +35,7 @@ from wagtail_smartgift.services.worker import ForeignRow, account_of
 METADATA_LIMIT = 16_384
 #: Levels of objects and lists in it: deeper, and reading it back may fail somewhere.
 METADATA_DEPTH = 32
+_PAYING = frozenset({*LIVE_REDEMPTION_STATUSES, *COUNTED_REDEMPTION_STATUSES})
 
 
 def open_session(
@@ -70,7 +75,11 @@ def open_session(
             fields={"currency": _("This is not the currency of the vouchers.")},
         )
     _check_metadata(metadata)
-    values: dict[str, Any] = {"amount_due": due, "amount_eligible": eligible}
+    values: dict[str, Any] = {
+        "amount_due": due,
+        "amount_eligible": eligible,
+        "due_by_desk": False,
+    }
     if metadata is not None:
         # Whoever was taken out of it before may be in it again.
         values |= {
@@ -90,6 +99,68 @@ def open_session(
     if not created:
         session = _update(session, values)
     return ledger.describe(session, client_secret=issue_secret(session)), created
+
+
+def open_for_desk(
+    *, reference: str, amount_due: Decimal, site: Site | None
+) -> PaymentSession | None:
+    """Open a payment for what somebody at the desk says that an order comes to.
+
+    Never in place of what the shop has said: returns None where there is a payment with
+    this reference. No browser gets into it before the shop has opened it as well.
+    """
+    values = {
+        "amount_due": amount_due,
+        "amount_eligible": amount_due,
+        "due_by_desk": True,
+    }
+    try:
+        return _create(reference, site, values)
+    except IntegrityError:
+        return None
+
+
+def correct_for_desk(session: PaymentSession, *, amount_due: Decimal) -> None:
+    """Change what the desk itself has said of an order, before anything pays for it.
+
+    Raises:
+        PaymentError: ``invalid`` with ``amount_due``: the shop has said what it comes
+            to, or a voucher is held for it; ``session_not_open``,
+            ``smartgift_unavailable``: as for ``open_session``.
+    """
+    try:
+        account_of(session)
+    except ForeignRow:
+        raise PaymentError("smartgift_unavailable") from None
+    try:
+        with transaction.atomic(durable=True):
+            fresh = sessions.lock(
+                session.pk,
+                expected={SessionStatus.OPEN},
+                amount_due=amount_due,
+                amount_eligible=amount_due,
+            )
+            # Looked at under the lock; a refusal undoes what was written for it.
+            _refuse_to_correct(fresh)
+    except journal.Stale:
+        raise PaymentError("session_not_open") from None
+
+
+def _refuse_to_correct(session: PaymentSession) -> None:
+    if not session.due_by_desk:
+        why = _("The shop has told another amount for this order.")
+    elif any(
+        # One whose first hold was never answered pays nothing yet.
+        row.amount and row.status in _PAYING
+        for row in sessions.rows(session)
+    ):
+        why = _(
+            "A voucher is held for this order already. Release it before you correct "
+            "what the order comes to."
+        )
+    else:
+        return
+    raise PaymentError("invalid", fields={"amount_due": why})
 
 
 def _create(

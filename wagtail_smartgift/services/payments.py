@@ -240,8 +240,18 @@ def _reallocate(session: PaymentSession) -> None:
 # -- confirming ---------------------------------------------------------------
 
 
-def confirm(*, reference: str, amount_remaining: object = None) -> ledger.Session:
-    """Redeem every voucher of the session, all or none."""
+def confirm(
+    *, reference: str, amount_remaining: object = None, plan: str | None = None
+) -> ledger.Session:
+    """Redeem every voucher of the session, all or none.
+
+    ``plan`` is ``ledger.plan`` of what a person was shown. It is held against what is
+    shared out under the session's lock, so nothing fits in between.
+
+    Raises:
+        PaymentError: ``amount_changed``: what remains, or the plan, is another by now,
+            and nothing was redeemed.
+    """
     expected = (
         None
         if amount_remaining is None
@@ -264,6 +274,8 @@ def confirm(*, reference: str, amount_remaining: object = None) -> ledger.Sessio
             )
             remaining = sessions.reallocate(fresh)
             if expected is not None and expected != remaining:
+                raise PaymentError("amount_changed")
+            if plan is not None and plan != ledger.plan(ledger.describe(fresh)):
                 raise PaymentError("amount_changed")
         _drive_confirmation(worker, fresh)
         session = worker.session()

@@ -23,7 +23,10 @@ REPLAY_ACTION = "wagtail_smartgift.replay"
 
 
 class NotReplayable(Exception):
-    """It is not (or no longer) failed, or was the business of another key."""
+    """It is not (or no longer) failed, or was the business of another key.
+
+    Or it is a confirmation that nobody waits for any more, and nobody has looked.
+    """
 
 
 def failed(
@@ -73,6 +76,11 @@ def is_replayable(message: InboxMessage) -> bool:
     return _replayable().filter(pk=message.pk).exists()
 
 
+def is_outdated(message: InboxMessage) -> bool:
+    """Tell whether somebody has to look at its order before it is replayed."""
+    return InboxMessage.objects.filter(_outdated(), pk=message.pk).exists()
+
+
 def _replayable() -> "QuerySet[InboxMessage]":
     # One without content was emptied when its time was over.
     return InboxMessage.objects.filter(inbox.ours(), status=InboxStatus.FAILED).exclude(
@@ -80,44 +88,49 @@ def _replayable() -> "QuerySet[InboxMessage]":
     )
 
 
-def replay(message: InboxMessage, *, user: Any = None) -> None:
+def replay(
+    message: InboxMessage, *, user: Any = None, even_outdated: bool = False
+) -> None:
     """Have a failed message worked on again, by the host's queue if it has one.
 
-    ``user`` is whoever asks for it, for the timeline and Wagtail's log.
+    ``user`` is whoever asks for it, for the timeline and Wagtail's log. Only with
+    ``even_outdated`` that may be a confirmation that nobody waits for any more: somebody
+    has looked whether its order was paid another way.
 
     Raises:
         NotReplayable: it is not failed, or was for another key than is configured.
     """
-    _start_anew(message, user)
+    _start_anew(message, user, even_outdated=even_outdated)
     nudges.nudge("process_inbox_message", message.pk)
     message.refresh_from_db()
 
 
-def replay_now(message: InboxMessage, *, user: Any = None) -> None:
+def replay_now(
+    message: InboxMessage, *, user: Any = None, even_outdated: bool = False
+) -> None:
     """Work on a failed message again, here; ``message`` then says what came of it.
 
     Raises:
         NotReplayable: as for ``replay``.
     """
-    _start_anew(message, user)
+    _start_anew(message, user, even_outdated=even_outdated)
     inbox.process(message.pk)
     message.refresh_from_db()
 
 
-def _start_anew(message: InboxMessage, user: Any) -> None:
+def _start_anew(message: InboxMessage, user: Any, *, even_outdated: bool) -> None:
     now = timezone.now()
+    rows = _replayable().filter(pk=message.pk)
+    if not even_outdated:
+        rows = rows.exclude(_outdated())
     with transaction.atomic(durable=True):
-        taken = (
-            _replayable()
-            .filter(pk=message.pk)
-            .update(
-                status=InboxStatus.RECEIVED,
-                code="",
-                asked_at=now,
-                next_attempt_at=now,
-                finished_at=None,
-                attempts=0,
-            )
+        taken = rows.update(
+            status=InboxStatus.RECEIVED,
+            code="",
+            asked_at=now,
+            next_attempt_at=now,
+            finished_at=None,
+            attempts=0,
         )
         if not taken:
             raise NotReplayable

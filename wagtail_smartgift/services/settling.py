@@ -296,6 +296,8 @@ def _write_refused(
         if is_fenced(row) and holds.seconds_left(row) > 0:
             _settle_by_balance(worker, row, known)
             return
+        # The old hold went for the sake of a fence that was not to be had.
+        held = holds.seconds_left(row) > 0
     if held and is_fenced(row):
         redeeming.fail(row, S.HELD, why, baseline=None if fallen else row.baseline)
     else:

@@ -9,7 +9,7 @@ import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -37,6 +37,8 @@ HEAD_START = 60
 #: Seconds without a sign of progress after which whoever reads is taken for dead: a
 #: worker may wait for its place in the quota, then for the answer.
 CLAIM = 300
+#: How often runs may begin and end between two looks, before that is a fault.
+_ATTEMPTS = 5
 #: How long runs are kept.
 KEEP = timedelta(days=90)
 #: The columns of what a run came to.
@@ -50,9 +52,21 @@ def ask(account: Account, *, user: Any = None) -> SyncRun:
     """
     now = timezone.now()
     SyncRun.objects.filter(finished_at__lt=now - KEEP).delete()
+    run = _begin(account, user, now)
+    if run is None:
+        run = _join(account, user, now)
+        if not _takeable(now).filter(pk=run.pk, due_at__lte=now).exists():
+            return run
+    nudges.nudge("sync_catalogue", run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def _begin(account: Account, user: Any, now: datetime) -> SyncRun | None:
+    """Write a run down; None where one is open."""
     try:
         with transaction.atomic(durable=True):
-            run = SyncRun.objects.create(
+            return SyncRun.objects.create(
                 account=account.alias,
                 user=user,
                 actor=user.get_username()[:150] if user else "",
@@ -60,15 +74,25 @@ def ask(account: Account, *, user: Any = None) -> SyncRun:
                 due_at=now + timedelta(seconds=HEAD_START),
             )
     except IntegrityError:
-        joined = SyncRun.objects.filter(account=account.alias).order_by("-pk").first()
-        if joined is None:
-            raise
-        run = joined
-        if not _takeable(now).filter(pk=run.pk, due_at__lte=now).exists():
+        return None
+
+
+def _join(account: Account, user: Any, now: datetime) -> SyncRun:
+    """Return the run that is open; or begin one, where it has ended this very moment.
+
+    What a run has read that was over is older than the wish for another.
+
+    Raises:
+        IntegrityError: none is open, and none can be begun: another fault than that.
+    """
+    open_runs = SyncRun.objects.filter(
+        account=account.alias, status__in=OPEN_SYNC_STATUSES
+    )
+    for _attempt in range(_ATTEMPTS):
+        run = open_runs.first() or _begin(account, user, now)
+        if run is not None:
             return run
-    nudges.nudge("sync_catalogue", run.pk)
-    run.refresh_from_db()
-    return run
+    raise IntegrityError(f"No sync of {account.alias} can be begun or joined.")
 
 
 def work(run_id: int) -> bool:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.services.test_sales import CUSTOMER
-from wagtail_smartgift import payments, sales
+from wagtail_smartgift import ledger, payments, sales
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import ERROR_CODES
 from wagtail_smartgift.models import (
@@ -79,7 +79,7 @@ def filled(session, verb, **values):
     return {
         "form_id": str(uuid.uuid4()),
         "reason": "On the telephone.",
-        "remaining": state.amount_remaining,
+        "plan": ledger.plan(state),
         "refunded_before": state.amount_refunded,
         "seen_status": state.status,
         **values,
@@ -542,6 +542,41 @@ def test_what_somebody_else_has_moved_is_not_moved_again(staff, redeemed, books)
 
     assert "Somebody has changed this payment meanwhile" in text(answer)
     assert books(HUNDRED) == 25
+
+
+def test_what_the_page_says_is_what_is_redeemed(staff, sandbox, books):
+    """The page takes along what it has shown: nothing else is redeemed with its form."""
+    payments.open_session(reference="order-1", amount_due="80.00")
+    payments.add_voucher(reference="order-1", voucher_no=HUNDRED, amount="30.00")
+    row = PaymentSession.objects.get()
+    client = staff(MOVE)
+    page = text(client.get(move(row, "redeem")))
+    assert "£30.00 are taken" in page
+    assert "£50.00 remain" in page
+    payments.open_session(reference="order-1", amount_due="120.00")
+    payments.add_voucher(reference="order-1", voucher_no=HUNDRED, amount="70.00")
+    form = {**hidden_in(page), "reason": "On the telephone."}
+
+    answer = client.post(move(row, "redeem"), form, follow=True)
+
+    assert "Somebody has changed this payment meanwhile" in text(answer)
+    assert books(HUNDRED) == 0
+    anew = {**hidden_in(text(client.get(move(row, "redeem")))), "reason": "Again."}
+    client.post(move(row, "redeem"), anew)
+    assert books(HUNDRED) == 70
+
+
+@pytest.mark.parametrize(
+    "number", ["1e999999999", "1e-999999", "NaN", "-1", "0.001", "\x00"]
+)
+def test_a_forged_hidden_number_is_refused_in_the_form(staff, redeemed, books, number):
+    form = filled(redeemed, "refund", amount="1.00", refunded_before=number)
+
+    answer = staff(MOVE).post(move(redeemed, "refund"), form)
+
+    assert answer.status_code == 200
+    assert books(HUNDRED) == 30
+    assert not DeskAction.objects.exists()
 
 
 def test_an_answer_that_was_lost_is_said_honestly(staff, held, sandbox):

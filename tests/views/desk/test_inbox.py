@@ -112,6 +112,31 @@ def test_a_replay_is_done_and_logged_with_who_did_it(failed, staff):
     assert address("replay", failed) not in answer.content.decode()
 
 
+def test_an_old_confirmation_is_replayed_after_a_look_at_its_order(
+    shop, staff, sandbox
+):
+    """Its customer may have paid by card since: their voucher is not to be charged."""
+    shop.tell("order.confirmed", {"reference": "order-1"})
+    payments.open_session(reference="order-1", amount_due="30.00")
+    payments.add_voucher(reference="order-1", voucher_no="GOOD-0100-0001")
+    client = staff(REPLAY)
+    url = address("replay", message())
+    assert "more than a quarter of an hour old" not in text(client.get(url))
+    received = dt.datetime.now(tz=dt.timezone.utc) - dt.timedelta(days=20)
+    InboxMessage.objects.update(received_at=received)
+    assert "more than a quarter of an hour old" in text(client.get(url))
+
+    page = text(client.post(url))
+
+    assert "This field is required." in page
+    assert message().status == "failed"
+    assert "replayed" not in timeline()
+    assert payments.get_session(reference="order-1").status == "open"
+    client.post(url, {"looked": "on"})
+    assert message().status == "processed"
+    assert payments.get_session(reference="order-1").amount_redeemed == 30
+
+
 def test_a_second_replay_is_refused(failed, staff):
     client = staff(LOOK, REPLAY)
     client.post(address("replay", failed))

@@ -153,7 +153,7 @@ class ApplyForm(CarryingForm):
 
 
 class RedeemForm(InstructionForm):
-    remaining = forms.DecimalField(widget=forms.HiddenInput)
+    plan = forms.CharField(widget=forms.HiddenInput, max_length=64)
 
 
 class ReverseForm(InstructionForm):
@@ -164,5 +164,8 @@ class RefundForm(InstructionForm):
     amount = _amount(
         _("Amount"), required=False, help_text=_("Empty: all that is left.")
     )
-    refunded_before = forms.DecimalField(widget=forms.HiddenInput)
+    # Bounded as what it is compared with: a number may stand for a billion digits.
+    refunded_before = forms.DecimalField(
+        widget=forms.HiddenInput, min_value=0, max_digits=10, decimal_places=2
+    )
     field_order = ("amount", "reason")

@@ -13,7 +13,8 @@ from wagtail_smartgift.choices import (
 )
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession
-from wagtail_smartgift.services import desk, looking_up
+from wagtail_smartgift.references import is_of_desk
+from wagtail_smartgift.services import desk
 from wagtail_smartgift.services.looking_up import Experience
 from wagtail_smartgift.views.desk.counter_forms import (
     InstructionForm,
@@ -80,7 +81,11 @@ def next_step(session: PaymentSession) -> str:
 
 
 class Move:
-    """One verb: its words, its form, and what it says before it is done."""
+    """One verb: its words, its form, and what it says before it is done.
+
+    What it says and what its form takes along are of one picture of the payment, so that
+    nothing is done but what was said.
+    """
 
     title: Any
     button: Any
@@ -89,10 +94,10 @@ class Move:
     is_serious = False
     needs_held = False
 
-    def initial(self, session: PaymentSession) -> dict[str, Any]:
+    def initial(self, state: ledger.Session) -> dict[str, Any]:
         return {}
 
-    def sentences(self, session: PaymentSession, money: Any) -> list[str]:
+    def sentences(self, state: ledger.Session, money: Any) -> list[str]:
         raise NotImplementedError
 
     def do(
@@ -107,7 +112,7 @@ class Prepare(Move):
     confirm = gettext_lazy("Yes, hold again")
     needs_held = True
 
-    def sentences(self, session: PaymentSession, money: Any) -> list[str]:
+    def sentences(self, state: ledger.Session, money: Any) -> list[str]:
         return [
             _("Every voucher of this payment is looked at, and held for five minutes."),
             _("Nothing is taken."),
@@ -158,11 +163,10 @@ class Redeem(Move):
     is_serious = True
     needs_held = True
 
-    def initial(self, session: PaymentSession) -> dict[str, Any]:
-        return {"remaining": ledger.describe(session).amount_remaining}
+    def initial(self, state: ledger.Session) -> dict[str, Any]:
+        return {"plan": ledger.plan(state)}
 
-    def sentences(self, session: PaymentSession, money: Any) -> list[str]:
-        state = ledger.describe(session)
+    def sentences(self, state: ledger.Session, money: Any) -> list[str]:
         said = [
             _("%(amount)s are taken from the vouchers of this payment.")
             % {"amount": money(state.amount_covered)}
@@ -173,7 +177,7 @@ class Redeem(Move):
                 % {"amount": money(state.amount_remaining)}
             )
         said += _used_up(state, money)
-        if not session.reference.startswith(looking_up.PREFIX):
+        if not is_of_desk(state.reference):
             said.append(
                 _("The payment of this order is confirmed by it, and the shop is told.")
             )
@@ -182,9 +186,7 @@ class Redeem(Move):
     def do(
         self, instruction: desk.Instruction, session: PaymentSession, form: Any
     ) -> ledger.Session:
-        return desk.redeem(
-            instruction, session, remaining=form.cleaned_data["remaining"]
-        )
+        return desk.redeem(instruction, session, plan=form.cleaned_data["plan"])
 
 
 class Refund(Move):
@@ -194,15 +196,15 @@ class Refund(Move):
     form_class = RefundForm
     is_serious = True
 
-    def initial(self, session: PaymentSession) -> dict[str, Any]:
-        return {"refunded_before": ledger.describe(session).amount_refunded}
+    def initial(self, state: ledger.Session) -> dict[str, Any]:
+        return {"refunded_before": state.amount_refunded}
 
-    def sentences(self, session: PaymentSession, money: Any) -> list[str]:
+    def sentences(self, state: ledger.Session, money: Any) -> list[str]:
         return [
             _(
                 "Up to %(amount)s can be given back onto the vouchers, the last one first."
             )
-            % {"amount": money(ledger.describe(session).amount_covered)},
+            % {"amount": money(state.amount_covered)},
             _("The payment stays confirmed, and the shop is told of the refund."),
         ]
 
@@ -221,11 +223,10 @@ class Reverse(Move):
     form_class = ReverseForm
     is_serious = True
 
-    def initial(self, session: PaymentSession) -> dict[str, Any]:
-        return {"seen_status": session.status}
+    def initial(self, state: ledger.Session) -> dict[str, Any]:
+        return {"seen_status": state.status}
 
-    def sentences(self, session: PaymentSession, money: Any) -> list[str]:
-        state = ledger.describe(session)
+    def sentences(self, state: ledger.Session, money: Any) -> list[str]:
         back = state.amount_redeemed - state.amount_refunded
         return [
             _("%(amount)s are given back onto the vouchers, and holds end.")

@@ -231,6 +231,11 @@ class MoveView(ConfirmPage):
         except (ValueError, KeyError):
             raise Http404 from None
 
+    @cached_property
+    def state(self) -> ledger.Session:
+        """The one picture of the payment that the whole page is made from."""
+        return ledger.describe(self.session)
+
     def get_page_title(self) -> str:
         return str(self.move.title)
 
@@ -238,12 +243,12 @@ class MoveView(ConfirmPage):
         return self.move.form_class
 
     def get_initial(self) -> dict[str, Any]:
-        return self.move.initial(self.session)
+        return self.move.initial(self.state)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
             **kwargs,
-            sentences=self.move.sentences(self.session, self.money),
+            sentences=self.move.sentences(self.state, self.money),
             submit_label=self.move.confirm,
             is_serious=self.move.is_serious,
         )

@@ -7,6 +7,7 @@ order's reference and the steps that were taken are enough to decide.
 from collections.abc import Sequence
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.db import transaction
 from django.db.models import QuerySet
@@ -249,6 +250,19 @@ class InboxDetailView(_Checked, DeskDetailView):
         return context
 
 
+class ReplayForm(forms.Form):
+    """Has whoever replays an old confirmation look at its order first."""
+
+    looked = forms.BooleanField(
+        label=gettext_lazy("I have looked: this order was not paid another way.")
+    )
+
+    def __init__(self, *args: Any, is_outdated: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not is_outdated:
+            del self.fields["looked"]
+
+
 class InboxReplayView(_Checked, WagtailAdminTemplateMixin, TemplateView):
     """Asks once more, then has it done."""
 
@@ -276,7 +290,11 @@ class InboxReplayView(_Checked, WagtailAdminTemplateMixin, TemplateView):
             {"url": "", "label": self.get_page_title()},
         ]
 
+    def _form(self, *data: Any) -> ReplayForm:
+        return ReplayForm(*data, is_outdated=replaying.is_outdated(self.message))
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        kwargs.setdefault("form", self._form())
         return super().get_context_data(
             **kwargs,
             message=self.message,
@@ -288,8 +306,15 @@ class InboxReplayView(_Checked, WagtailAdminTemplateMixin, TemplateView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         message = self.message
+        form = self._form(request.POST)
+        if not form.is_valid():
+            return self.render_to_response(self.get_context_data(form=form))
         try:
-            replaying.replay(message, user=request.user)
+            replaying.replay(
+                message,
+                user=request.user,
+                even_outdated=form.cleaned_data.get("looked", False),
+            )
         except replaying.NotReplayable:
             messages.error(request, _("This message cannot be replayed (any more)."))
         else:
