@@ -99,6 +99,8 @@ def make(number, other, third):
         payload_encrypted=vault.seal('{"reference": "nobodys"}'),
         status="failed",
         code="not_found",
+        # So old that whoever replays it is asked to look at its order first.
+        received_at=now - timedelta(days=20),
         finished_at=now - timedelta(minutes=1),
     )
     message.bind_to(account)

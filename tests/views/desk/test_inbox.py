@@ -128,7 +128,7 @@ def test_an_old_confirmation_is_replayed_after_a_look_at_its_order(
 
     page = text(client.post(url))
 
-    assert "This field is required." in page
+    assert "Look at the order first, and tick this box." in page
     assert message().status == "failed"
     assert "replayed" not in timeline()
     assert payments.get_session(reference="order-1").status == "open"

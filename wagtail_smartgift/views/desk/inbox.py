@@ -254,7 +254,10 @@ class ReplayForm(forms.Form):
     """Has whoever replays an old confirmation look at its order first."""
 
     looked = forms.BooleanField(
-        label=gettext_lazy("I have looked: this order was not paid another way.")
+        label=gettext_lazy("I have looked: this order was not paid another way."),
+        error_messages={
+            "required": gettext_lazy("Look at the order first, and tick this box.")
+        },
     )
 
     def __init__(self, *args: Any, is_outdated: bool, **options: Any) -> None:
