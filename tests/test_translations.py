@@ -143,3 +143,15 @@ def test_each_plural_form_is_reached_through_django(language):
                 if found != wanted:
                     wrong.append((number, entry.msgid, found))
     assert wrong == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_translation_ends_an_attribute(language):
+    """``{% translate %}`` escapes nothing: a straight quote would end ``title="…"``."""
+    ends = [
+        form
+        for entry in catalogues.entries(language)
+        for form in catalogues.forms_of(entry)
+        if form.count('"') > max(entry.msgid.count('"'), entry.msgid_plural.count('"'))
+    ]
+    assert ends == []
