@@ -490,17 +490,21 @@ def test_a_refund_that_began_before_a_crash_is_not_begun_again(
 
 
 @pytest.mark.parametrize("amount", ["10.00", "30.00", None])
+@pytest.mark.parametrize("statement", ["SELECT", "UPDATE"])
 def test_both_clicks_of_a_double_click_on_refund_are_told_that_it_is_done(
-    redeemed, instruct, books, amount
+    redeemed, instruct, books, amount, statement
 ):
-    """The browser shows what the second is told, whatever the first has changed."""
+    """The browser shows what the second is told, whatever the first has changed.
+
+    The first is through before the second has read the payment; or after that, before
+    it may work on it.
+    """
     made = instruct(amount)
 
     def refund():
         return desk.refund(made, redeemed, refunded_before=Decimal(0))
 
-    # The one has its form's row, and has read nothing of the payment yet.
-    first = RunBefore(f'SELECT "{PaymentSession._meta.db_table}".', refund)
+    first = RunBefore(f'{statement} "{PaymentSession._meta.db_table}"', refund)
     with connection.execute_wrapper(first):
         told = refund()
 
