@@ -257,6 +257,22 @@ def test_what_staff_wrote_is_handed_out(written):
     assert "miller" not in str(document)
 
 
+def test_no_number_of_a_voucher_is_handed_out_whole(shop):
+    number = "GOOD-0100-0001"
+    payments.open_session(
+        reference="john-3",
+        amount_due="30.00",
+        metadata={"email": JOHN, number: [number], "says": "good 0100 0001?", "no": 7},
+    )
+    payments.add_voucher(reference="john-3", voucher_no=number)
+
+    document = privacy.export(JOHN)
+
+    metadata = document["payments"][-1]["metadata"]
+    assert metadata == {"email": JOHN, "…0001": ["…0001"], "says": "…0001?", "no": 7}
+    assert "0100" not in json.dumps(document["payments"])
+
+
 def test_what_staff_wrote_is_erased_but_for_the_journals(written):
     privacy.erase(JOHN)
 

@@ -43,7 +43,7 @@ from wagtail_smartgift.models import (
 )
 from wagtail_smartgift.money import format_money
 from wagtail_smartgift.redaction import Secret
-from wagtail_smartgift.services import forgetting, inbox, staff_words, vault
+from wagtail_smartgift.services import forgetting, inbox, numbers, staff_words, vault
 
 
 #: Names of the two in Wagtail's log.
@@ -168,7 +168,8 @@ def export(email: str, *, user: Any = None, actor: str = "") -> Json:
 
 
 def _order(order: VoucherOrder) -> Json:
-    items = order.items.select_related("product").order_by("position")
+    items = list(order.items.select_related("product").order_by("position"))
+    hide = numbers.Hider(items, account=order.account)
     return {
         "reference": order.reference,
         "status": order.status,
@@ -180,8 +181,8 @@ def _order(order: VoucherOrder) -> Json:
         "customer": order.customer,
         "delivery": order.delivery,
         "items": [_item(item) for item in items],
-        "refusal": order.refusal_detail or None,
-        "written_by_staff": staff_words.about_order(order),
+        "refusal": hide.part(order.refusal_detail or None),
+        "written_by_staff": hide.part(staff_words.about_order(order)),
         "told": _told(Q(order=order)),
     }
 
@@ -200,6 +201,8 @@ def _item(item: VoucherOrderItem) -> Json:
 
 
 def _payment(session: PaymentSession) -> Json:
+    rows = list(session.redemptions.order_by("position", "leg"))
+    hide = numbers.Hider(rows, account=session.account)
     return {
         "reference": session.reference,
         "status": session.status,
@@ -208,16 +211,16 @@ def _payment(session: PaymentSession) -> Json:
         "site": str(session.site) if session.site else None,
         "currency": session.currency,
         "amount_due": format_money(session.amount_due),
-        "metadata": session.metadata,
+        "metadata": hide.part(session.metadata),
         "vouchers": [
             {
                 "voucher": row.display_code,
                 "status": row.status,
                 "amount": format_money(row.amount),
             }
-            for row in session.redemptions.order_by("position", "leg")
+            for row in rows
         ],
-        "written_by_staff": staff_words.about_payment(session),
+        "written_by_staff": hide.part(staff_words.about_payment(session)),
         "told": _told(Q(session=session)),
     }
 
