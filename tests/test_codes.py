@@ -92,6 +92,33 @@ def test_never_more_than_half_of_a_number_is_shown(number, shown):
     assert codes.display_code(number) == shown
 
 
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("It is GOOD-0100.", [(6, 15)]),
+        ("good 01 00", [(0, 10)]),
+        ("\uff27OOD/0100, go\u200bod0100", [(0, 9), (11, 20)]),
+        ("https://shop.example/GOOD-0100", [(21, 30)]),
+        ("GOOD-0101", []),
+        ("", []),
+    ],
+)
+def test_a_number_is_found_in_other_words_however_it_is_spelt(text, places):
+    for number in ("GOOD-0100", "GOOD0100"):
+        assert codes.places_of(number, text) == places
+
+
+def test_a_number_of_signs_is_found_as_it_is():
+    assert codes.places_of("*#*#", "It is * # * #!") == [(6, 13)]
+    assert codes.places_of("*#*#", "Nothing of that.") == []
+    assert codes.places_of("", "It is.") == []
+
+
+def test_a_number_alone_is_told_from_one_among_others():
+    assert codes.is_same("GOOD-0100", "good 0100")
+    assert not codes.is_same("1001", "21001")
+
+
 def test_own_numbers_are_long_and_easy_to_read():
     numbers = {codes.generate_voucher_number() for _ in range(1000)}
 

@@ -174,7 +174,14 @@ def test_editors_get_the_voucher_pages_where_that_is_wanted():
         (["--role", "cook"], "cook"),
         (
             ["--reset", "--name", "editor=Staff", "--name", "finance=Staff"],
-            "exactly two roles",
+            "'Staff' would be the group of two roles, editor and finance",
+        ),
+        (["--name", "editor=Staff", "--name", "finance=staff"], "two roles"),
+        # The other role has it by its usual name, looked after this time or not.
+        (["--name", "finance=Gift vouchers: administrators"], "two roles"),
+        (
+            ["--role", "finance", "--name", "finance=Gift vouchers: administrators"],
+            "finance and administrator",
         ),
     ],
 )

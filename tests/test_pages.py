@@ -32,6 +32,7 @@ from tests.factories import (
 from wagtail_smartgift import cards
 from wagtail_smartgift.forms import VoucherChoice
 from wagtail_smartgift.models import SmartGiftSettings, VoucherPage, VoucherProduct
+from wagtail_smartgift.services import voucher_pages
 
 
 pytestmark = [
@@ -677,6 +678,33 @@ def test_a_page_is_made_in_one_step(editor_client, admin_user, index):
     listing = editor_client.get(products_url()).content.decode()
     assert create_url(product, index) not in listing
     assert response.url in listing
+
+
+def test_two_clicks_make_one_page(editor_client, admin_user, index):
+    product = make_product()
+    made = []
+
+    def the_other_click_is_faster(execute, sql, *rest):
+        if not made and sql.startswith("SAVEPOINT"):
+            made.append(None)
+            parent = index.specific_class.objects.get(pk=index.pk)
+            made[0] = voucher_pages.create_draft(
+                product, parent=parent, user=admin_user
+            )
+        return execute(sql, *rest)
+
+    parent = index.specific_class.objects.get(pk=index.pk)
+    with (
+        connection.execute_wrapper(the_other_click_is_faster),
+        pytest.raises(voucher_pages.HasPage) as caught,
+    ):
+        voucher_pages.create_draft(product, parent=parent, user=admin_user)
+
+    assert [caught.value.page] == made
+    assert VoucherPage.objects.get() == made[0]
+    # And another product still finds its place beside it.
+    voucher_pages.create_draft(make_product(7), parent=parent, user=admin_user)
+    assert parent.get_children().count() == 2
 
 
 def test_a_title_that_leaves_no_slug_gets_one(editor_client, index, settings):

@@ -102,6 +102,48 @@ def _number_in_link(link: str) -> str:
     return Secret(unquote(path.rstrip("/").rpartition("/")[2]))
 
 
+def places_of(number: str, text: str) -> list[tuple[int, int]]:
+    """Return where ``number`` stands in a text: from which character to before which.
+
+    By its letters and digits alone, whatever their case or width, and whatever stands
+    between them: a venue's dashes are for the eye, a host's own rule may have taken them
+    away, and somebody types a full stop behind the last.
+    """
+    number, text = Secret(number), Secret(text)
+    # A number of signs alone is looked for as it is.
+    signs = not any(char.isalnum() for char in number)
+    wanted, _places = _bare(number, signs=signs)
+    bare, places = _bare(text, signs=signs)
+    found: list[tuple[int, int]] = []
+    start = bare.find(wanted) if wanted else -1
+    while start >= 0:
+        end = start + len(wanted)
+        found.append((places[start], places[end - 1] + 1))
+        start = bare.find(wanted, end)
+    return found
+
+
+def is_same(number: str, text: str) -> bool:
+    """Tell whether a text is ``number`` and nothing else, however it is spelt."""
+    number, text = Secret(number), Secret(text)
+    signs = not any(char.isalnum() for char in number)
+    bare, _places = _bare(text, signs=signs)
+    wanted, _places = _bare(number, signs=signs)
+    return bare == wanted
+
+
+def _bare(text: str, *, signs: bool) -> tuple[str, list[int]]:
+    """Return what two spellings of a number share, and the place of each character."""
+    text = Secret(text)
+    kept, places = [], []
+    for place, char in enumerate(text):
+        for one in unicodedata.normalize("NFKD", char).casefold():
+            if one.isalnum() or (signs and one.isprintable() and not one.isspace()):
+                kept.append(one)
+                places.append(place)
+    return Secret("".join(kept)), places
+
+
 def display_code(number: str) -> str:
     """Return the only form of ``number`` that may be shown: its last four characters.
 

@@ -114,6 +114,26 @@ class _AddressRefused(OSError):
     """A name leads to where nobody may be called."""
 
 
+def host_of(url: str) -> str:
+    """Return the host that a call of ``url`` goes to, in lower case; empty: there is none.
+
+    Whoever allows some hosts alone asks here: other readers of addresses take another
+    host out of one with a backslash or two at signs in it.
+    """
+    try:
+        return (parse_url(url).host or "").strip("[]").lower()
+    except LocationParseError:
+        return ""
+
+
+def public_part(url: str) -> str:
+    """Return an address without what may be secret: user, password, query, fragment."""
+    try:
+        return parse_url(url)._replace(auth=None, query=None, fragment=None).url
+    except LocationParseError:
+        return ""
+
+
 def post(
     url: str,
     *,

@@ -682,6 +682,43 @@ def test_a_reason_with_the_number_in_it_is_refused(scene, say):
     assert row().status == "needs_attention"
 
 
+def test_the_number_of_another_voucher_of_the_payment_is_refused(scene, say):
+    payments.add_voucher(reference=REF, voucher_no=FIFTY, amount="5.00")
+    scene.confirm("lost_after")
+    scene.sandbox.expire_voucher(HUNDRED)
+    scene.world.until_quiet()
+
+    with pytest.raises(cases.NotSettled) as error:
+        say(V.REDEEMED, ids=scene.ids(), note=f"The other one, {FIFTY}, is fine.")
+
+    assert error.value.problem == "number_in_note"
+    assert not RedemptionEvent.objects.filter(operation="settle").exists()
+
+
+@pytest.mark.parametrize("typed", [HUNDRED, "good_0100_0001"])
+def test_a_vouchers_number_is_no_redemption_id(scene, say, typed):
+    scene.taken_beside_a_till()
+
+    with pytest.raises(cases.NotSettled) as error:
+        say(V.REDEEMED, ids=(typed,))
+
+    assert error.value.problem == "number_as_id"
+    assert row().status == "needs_attention"
+    assert not RedemptionEvent.objects.filter(operation="settle").exists()
+
+
+def test_an_id_that_has_a_short_number_in_it_is_one(scene, say, rest):
+    """A venue's numbers may be of a few digits, which many an id has in it."""
+    found = scene.taken_beside_a_till()
+    [one, *_more] = scene.ids()
+    short = vault.seal(str(one)[:1])
+    Redemption.objects.filter(pk=found.pk).update(number_encrypted=short)
+
+    say(V.REDEEMED, ids=scene.ids(), note="Seen.")
+
+    assert tuple(row().redemption_ids) == scene.ids()
+
+
 def test_a_copy_of_the_database_settles_nothing(scene, say, configure):
     scene.taken_beside_a_till()
     configure(

@@ -60,6 +60,15 @@ def test_long_titles_are_cut_and_empty_ones_named():
     assert read_product(voucher(title=" A \r\n B "))["title"] == "A B"
 
 
+def test_what_no_file_can_hold_is_left_out():
+    read = read_product(
+        voucher(title="Tea\x08 for\x0b two\ufffe", selling_description="A\x1f\tB")
+    )
+
+    assert read["title"] == "Tea for two"
+    assert read["description_html"] == "<p>A\tB</p>"
+
+
 @pytest.mark.parametrize(
     ("image", "kept"),
     [

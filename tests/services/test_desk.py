@@ -909,6 +909,41 @@ def test_a_closed_order_takes_no_voucher(session, carry, instruct):
     assert not Redemption.objects.exists()
 
 
+def test_a_vouchers_number_is_no_orders_reference(carry, instruct):
+    for typed in (HUNDRED, "good.0100.0001"):
+        error = refused(
+            "invalid",
+            desk.apply,
+            instruct(),
+            carry(),
+            reference=typed,
+            amount_due=Decimal(40),
+        )
+        assert set(error.fields) == {"reference"}
+
+    assert not PaymentSession.objects.exists()
+    assert not Redemption.objects.exists()
+
+
+def test_what_a_shop_calls_its_order_is_taken(sandbox, carry, instruct):
+    payments.open_session(reference=HUNDRED, amount_due="40.00")
+
+    assert desk.apply(instruct(), carry(), reference=HUNDRED).amount_covered == 40
+
+
+def squeezed(number):
+    """A host's own rule: its cards have dashes for the eye alone."""
+    return number.replace("-", "").upper()
+
+
+def test_a_number_is_found_as_it_stands_on_the_card(sandbox, configure):
+    configure(NORMALISE_VOUCHER_NUMBER="tests.services.test_desk.squeezed")
+    number = vault.normalise(HUNDRED)
+
+    assert vault.number_in(f"She reads {HUNDRED} from the card.", number)
+    assert not vault.number_in(f"She reads {FIFTY} from the card.", number)
+
+
 def test_a_reason_with_the_number_in_it_is_refused(carry, instruct, held):
     made = instruct("10.00", reason="It is GOOD 0050 - 0001? No: GOOD-0050-0001.")
     error = refused("invalid", desk.hold, made, carry(FIFTY))

@@ -213,6 +213,27 @@ def test_numbers_are_kept_out_of_reasons(shop, lose, say):
     assert VoucherOrder.objects.get().status == "needs_attention"
 
 
+def test_a_vouchers_number_is_no_number_of_an_order(shop, configure, lose, say):
+    order = without_codes(shop, configure, lose)
+    number = shop.sales()[0].vouchers[0]
+
+    with pytest.raises(NotSettled) as error:
+        say(order, V.SOLD, order_number=number.lower(), voucher_numbers={0: number})
+
+    assert error.value.problem == "number_as_order"
+    assert VoucherOrder.objects.get().status == "needs_attention"
+
+
+def test_what_cannot_be_seen_takes_no_numbers_place(shop, lose, say):
+    order = lose("lost_before")
+    before = order.items.values("number_encrypted", "display_code").get()
+
+    settled = say(order, V.SOLD, voucher_numbers={0: "\u200b \u2060"})
+
+    assert settled.status == "placed"
+    assert order.items.values("number_encrypted", "display_code").get() == before
+
+
 def test_a_voucher_of_another_order_is_refused(shop, configure, lose, say):
     other = sales.place_order(reference="order-0", **make_body())
     shop.faults.add(Fault(operation="pos-sale", mode="lost_before"))

@@ -4,15 +4,17 @@ import socket
 import threading
 
 import pytest
+from django import forms
 from django.contrib.auth.models import Group, Permission, User
 from django.core.files.storage import default_storage
 from django.db import connection
 from wagtail.images import get_image_model
+from wagtail.images.forms import BaseImageForm
 from wagtail.models import Collection, GroupCollectionPermission, ModelLogEntry
 
 from tests.factories import make_experience, make_product
 from tests.pictures import bomb, drawn, running_gallery, sends, sends_endlessly
-from wagtail_smartgift.models import ImportedPicture
+from wagtail_smartgift.models import ImportedPicture, VoucherProduct
 from wagtail_smartgift.services import pictures
 from wagtail_smartgift.services.pictures import PictureError
 
@@ -85,6 +87,62 @@ def test_a_picture_becomes_an_image_with_its_credit(product, gallery, admin_user
     path, headers = gallery.asked[0]
     assert path == "/37.png"
     assert "Cookie" not in headers
+
+
+class CreditForm(BaseImageForm):
+    """The form of a host whose images have a credit; kept where the test sees it."""
+
+    credit = forms.CharField(max_length=40)
+
+    def save(self, commit=True):
+        self.instance.description = self.cleaned_data["credit"]
+        return super().save(commit)
+
+
+def test_what_is_secret_in_an_address_is_neither_logged_nor_credited(
+    product, gallery, admin_user, settings
+):
+    settings.WAGTAILIMAGES_IMAGE_FORM_BASE = "tests.services.test_pictures.CreditForm"
+    path = "/a/" + "long" * 20 + ".png"
+    server = gallery.url.removeprefix("http://").removesuffix("/37.png")
+    product.image_url = f"http://me:secret1@{server}{path}?signature=secret2"
+    product.save()
+
+    image = pictures.import_picture(product=product, user=admin_user).image
+
+    assert image.description == f"Smart Gift, http://{server}{path}"[:40]
+    entry = ModelLogEntry.objects.get(action=pictures.IMPORT_ACTION)
+    assert entry.data["source"] == f"http://{server}{path}"
+    assert "secret" not in str(list(ModelLogEntry.objects.values()))
+    # It is fetched and known by all of it.
+    assert gallery.asked[0][0] == f"{path}?signature=secret2"
+    assert pictures.imported(product).image_id == image.pk
+
+
+@pytest.mark.parametrize(
+    "before", ["http://{host}\\@pictures.example", "http://{host}#@pictures.example"]
+)
+def test_the_host_that_is_allowed_is_the_one_that_is_called(
+    product, gallery, admin_user, configure, before
+):
+    """Not everybody reads an address alike; see ``fetch.host_of``."""
+    configure(IMAGE_HOSTS=["pictures.example"])
+    host = gallery.url.split("/")[2]
+    product.image_url = before.format(host=host) + "/37.png"
+
+    with pytest.raises(PictureError):
+        pictures.import_picture(product=product, user=admin_user)
+
+    assert gallery.asked == []
+    assert nothing_happened()
+
+
+def test_a_host_is_known_however_it_is_written(configure):
+    configure(IMAGE_HOSTS=["BÜCHER.example", "[::1]"])
+
+    for url in ("https://xn--bcher-kva.example/1.png", "http://[::1]:8000/1.png"):
+        assert pictures.trouble_with(make_product(7, image_url=url)) is None
+        VoucherProduct.objects.all().delete()
 
 
 def test_it_is_fetched_once(product, gallery, admin_user):

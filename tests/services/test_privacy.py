@@ -41,8 +41,10 @@ from wagtail_smartgift.services import (
     cases,
     catalogue,
     desk,
+    erasures,
     forgetting,
     inbox,
+    nudges,
     privacy,
     reconciliation,
     replaying,
@@ -187,7 +189,7 @@ def test_it_is_written_down_who_asked_and_not_for_whom(shop, django_user_model):
     assert (
         exported.email_fingerprint
         == erased.email_fingerprint
-        == privacy.fingerprint("John@example.org")
+        == erasures.fingerprint("John@example.org")
     )
     assert (erased.orders, erased.payments, erased.messages) == (1, 2, 0)
     assert [one.operation for one in privacy.find(JOHN).history] == ["erase", "export"]
@@ -257,6 +259,22 @@ def test_what_staff_wrote_is_handed_out(written):
     assert "miller" not in str(document)
 
 
+def test_no_number_of_a_voucher_is_handed_out_whole(shop):
+    number = "GOOD-0100-0001"
+    payments.open_session(
+        reference="john-3",
+        amount_due="30.00",
+        metadata={"email": JOHN, number: [number], "says": "good 0100 0001?", "no": 7},
+    )
+    payments.add_voucher(reference="john-3", voucher_no=number)
+
+    document = privacy.export(JOHN)
+
+    metadata = document["payments"][-1]["metadata"]
+    assert metadata == {"email": JOHN, "…0001": ["…0001"], "says": "…0001?", "no": 7}
+    assert "0100" not in json.dumps(document["payments"])
+
+
 def test_what_staff_wrote_is_erased_but_for_the_journals(written):
     privacy.erase(JOHN)
 
@@ -313,6 +331,107 @@ def test_a_basket_in_use_is_erased_later(sandbox):
     PaymentSession.objects.update(last_active_at=timezone.now() - timedelta(hours=1))
 
     assert privacy.erase(JOHN).payments == 1
+
+
+def test_what_is_asked_of_a_basket_in_use_is_not_forgotten_with_the_next(sandbox):
+    """The customer changes the basket, and the shop sends all of it again."""
+    for amount in ("30.00", "40.00"):
+        payments.open_session(
+            reference="order-1", amount_due=amount, metadata={"email": JOHN}
+        )
+        if amount == "30.00":
+            assert privacy.erase(JOHN).waiting == 1
+    payments.confirm(reference="order-1")
+
+    forgetting.prune()
+
+    assert PaymentSession.objects.get().metadata == {}
+
+
+def test_what_only_a_forgotten_order_led_to_still_waits(sandbox):
+    order_row("order-1", days=1)
+    session = session_row("order-1", days=1, status=SessionStatus.NEEDS_ATTENTION)
+    PaymentSession.objects.update(metadata={"name": "J. Smith"})
+    SessionEmail.objects.all().delete()
+
+    done = privacy.erase(JOHN)
+
+    assert (done.orders, done.payments, done.waiting) == (1, 0, 1)
+    session.refresh_from_db()
+    assert session.metadata == {"name": "J. Smith"}
+    assert session.erase_asked_at is not None
+
+
+@pytest.fixture
+def waiting(shop, monkeypatch):
+    """A message about John's order that the host's queue has not come to yet."""
+    monkeypatch.setattr(nudges, "nudge", lambda *args, **values: None)
+    data = {**ORDER, "reference": "john-9"}
+    shop.tell("order.paid", data, webhook_id="msg-9")
+    assert message("msg-9").status == "received"
+    return message("msg-9")
+
+
+def test_what_a_message_comes_to_is_erased_if_that_was_asked_meanwhile(waiting):
+    payments.open_session(reference="john-9", amount_due="10.00")
+    payments.confirm(reference="john-9")
+    assert privacy.erase(JOHN).waiting == 1
+
+    inbox.process(waiting.pk)
+    order = VoucherOrder.objects.get(reference="john-9")
+    assert (order.status, order.customer["email"]) == ("placed", JOHN)
+    forgetting.prune()
+
+    order.refresh_from_db()
+    assert order.customer == {}
+    assert message("msg-9").payload_encrypted == ""
+    session = PaymentSession.objects.get(reference="john-9")
+    assert session.forgotten_at is not None
+
+
+def test_a_message_that_comes_after_an_erasure_is_an_order_like_any(shop):
+    privacy.erase(JOHN)
+
+    shop.tell("order.paid", {**ORDER, "reference": "john-9"}, webhook_id="msg-9")
+    inbox.process(message("msg-9").pk)
+    forgetting.prune()
+
+    order = VoucherOrder.objects.get(reference="john-9")
+    assert (order.status, order.customer["email"]) == ("placed", JOHN)
+
+
+def test_what_a_message_comes_to_during_an_erasure_is_found(waiting, monkeypatch):
+    """It is done after the rows were listed, and before the erasure is written down."""
+    has_run = []
+
+    def work(execute, sql, *rest):
+        # The last look before the first write.
+        if not has_run and sql.startswith("SELECT") and "payload_encrypted" in sql:
+            has_run.append(sql)
+            answer = execute(sql, *rest)
+            inbox.process(waiting.pk)
+            return answer
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(work):
+        privacy.erase(JOHN)
+
+    assert has_run
+    assert VoucherOrder.objects.get(reference="john-9").customer == {}
+
+
+def test_a_message_that_fails_after_an_erasure_is_emptied(shop, monkeypatch):
+    monkeypatch.setattr(nudges, "nudge", lambda *args, **values: None)
+    items = [{"product": 999_999, "price": "50.00"}]
+    data = {**ORDER, "reference": "john-9", "items": items}
+    shop.tell("order.paid", data, webhook_id="msg-9")
+    assert privacy.erase(JOHN).waiting == 1
+
+    inbox.process(message("msg-9").pk)
+
+    assert message("msg-9").status == "failed"
+    assert message("msg-9").payload_encrypted == ""
+    assert timeline("msg-9")[-1] == "erased"
 
 
 def test_a_message_that_is_worked_on_is_left_alone(shop):

@@ -31,17 +31,17 @@ from wagtail_smartgift.choices import (
 )
 from wagtail_smartgift.ledger import PENDING
 from wagtail_smartgift.models import PaymentSession, Redemption
-from wagtail_smartgift.redaction import Secret
+from wagtail_smartgift.redaction import Secret, hidden
 from wagtail_smartgift.services import (
     attention,
     evidence,
     holds,
     journal,
+    numbers,
     outbox,
     progress,
     reversing,
     sessions,
-    vault,
 )
 from wagtail_smartgift.services.claims import Claimed
 from wagtail_smartgift.services.evidence import Case, Question
@@ -98,13 +98,12 @@ def settle(
     Raises:
         Moved: it is not what they were shown any more; nothing was written.
         NotSettled: ``not_offered``, ``ids_needed``, ``ids_of_another``, ``number_in_note``,
-            ``foreign``, ``in_use`` (another payment is using the voucher right now).
+            ``number_as_id``, ``foreign``, ``in_use`` (another payment is using the voucher right now).
     """
     note = Secret(note)
     row = _find(redemption_id)
     _require_ours(row.session)
-    if vault.mentions(note, row):
-        raise NotSettled("number_in_note")
+    _refuse_numbers_in(note, row.session, redemption_ids)
     if verdict is Verdict.REVERSED:
         # A rest claims the voucher; a hold that is long over must not be in its way.
         for rival in holds.rivals(row.fingerprint, but=row):
@@ -138,8 +137,7 @@ def go_on(*, session_id: UUID, seen: int | str, user: Any, note: str) -> Payment
     if session is None:
         raise Moved
     _require_ours(session)
-    if any(vault.mentions(note, row) for row in session.redemptions.all()):
-        raise NotSettled("number_in_note")
+    _refuse_numbers_in(note, session)
     try:
         with transaction.atomic(durable=True):
             session = _lock(session_id, str(seen))
@@ -152,6 +150,18 @@ def go_on(*, session_id: UUID, seen: int | str, user: Any, note: str) -> Payment
     except journal.Stale:
         raise Moved from None
     return _drive(session)
+
+
+def _refuse_numbers_in(
+    note: str, session: PaymentSession, ids: Sequence[int | str] = ()
+) -> None:
+    """Refuse the number of any voucher of the payment in what a person has typed."""
+    note = Secret(note)
+    known = hidden(numbers.known(session.redemptions.all()))
+    if numbers.are_in([note], known):
+        raise NotSettled("number_in_note")
+    if numbers.are_among(ids, known):
+        raise NotSettled("number_as_id")
 
 
 def _find(redemption_id: UUID) -> Redemption:

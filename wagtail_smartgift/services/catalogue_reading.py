@@ -17,7 +17,7 @@ from wagtail_smartgift.client import CatalogueVoucher
 
 #: Before every digest that is kept: raised when the reading here, or the client's,
 #: changes, so that the next sync rewrites every row.
-REVISION = 1
+REVISION = 2
 
 MAX_TITLE = 255
 #: Characters of a description before it is sanitised; the longest seen has some 2,000.
@@ -38,6 +38,10 @@ _CLEANER = nh3.Cleaner(
 )
 _TYPES, _STATUSES = frozenset(ProductType.values), frozenset(ProductStatus.values)
 _NOT_IN_URL = re.compile(r"[\s<>\"'\\]")
+#: Control characters but tab and line ends, halves of pairs, and what is no character.
+UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]"
+)
 _BLOCKS = re.compile(
     r"<\s*(p|br|div|ul|ol|li|h[1-6]|table|blockquote)\b", re.IGNORECASE
 )
@@ -45,9 +49,9 @@ _BLOCKS = re.compile(
 
 def read_product(voucher: CatalogueVoucher) -> dict[str, Any]:
     """Return the columns of a product that tell what it is."""
-    word = voucher.status.strip().lower()
+    word = _printable(voucher.status).strip().lower()
     return {
-        "title": _shorten(" ".join(voucher.title.split()), MAX_TITLE)
+        "title": _shorten(" ".join(_printable(voucher.title).split()), MAX_TITLE)
         or f"#{voucher.id}",
         "description_html": sanitise(voucher.selling_description),
         "type": _choice(_TYPES, voucher.type, unknown=ProductType.UNKNOWN),
@@ -87,10 +91,15 @@ def sanitise(text: str) -> str:
 
     Smart Gift's descriptions mix plain paragraphs with marked-up ones.
     """
-    text = text[:MAX_DESCRIPTION].replace("\r\n", "\n").replace("\r", "\n")
+    text = _printable(text[:MAX_DESCRIPTION]).replace("\r\n", "\n").replace("\r", "\n")
     parts = (part.strip() for part in re.split(r"\n\s*\n", text))
     html = "".join(_as_block(part) for part in parts if part)
     return _CLEANER.clean(html).strip()
+
+
+def _printable(text: str) -> str:
+    """Return a text without what no file of a spreadsheet, nor of XML, can hold."""
+    return UNPRINTABLE.sub("", text)
 
 
 def _as_block(part: str) -> str:

@@ -136,6 +136,8 @@ def apply(
             raise Conflict
         return _add(instruction, DeskVerb.APPLY, known.pk, carried)
     if known is None:
+        if carried.is_meant_by(reference):
+            raise PaymentError("invalid", fields={"reference": NUMBER_AS_REFERENCE})
         if amount_due is None:
             raise PaymentError(
                 "invalid",
@@ -375,6 +377,10 @@ def _store(
 
 #: What is said of a reason with the number in it.
 NUMBER_IN_REASON = _("Leave the voucher's number out of the reason.")
+#: What is said of an order's reference with the number in it.
+NUMBER_AS_REFERENCE = _("This is the voucher's number. Enter the order's reference.")
+#: What was typed in such a field is not shown again.
+NUMBERS_IN = (NUMBER_IN_REASON, NUMBER_AS_REFERENCE)
 #: What is said where nothing is chosen of an experience voucher.
 CHOOSE = _("Choose what is to be used of this voucher.")
 

@@ -125,14 +125,20 @@ def ensure(
         MissingPermissions: migrations have not been applied.
     """
     changes = []
+    in_force = names_in_force(names or {})
     with transaction.atomic():
         for role in ROLES:
             if not roles or role.name in roles:
-                name = (names or {}).get(role.name, role.group)
+                name = in_force[role.name]
                 changes.append(_ensure(role, name, reset=reset, pages=pages))
         if dry_run:
             transaction.set_rollback(True)
     return changes
+
+
+def names_in_force(names: Mapping[str, str]) -> dict[str, str]:
+    """Return what the group of each role is called, where some have other names."""
+    return {role.name: names.get(role.name, role.group) for role in ROLES}
 
 
 def _ensure(role: Role, name: str, *, reset: bool, pages: bool) -> Change:

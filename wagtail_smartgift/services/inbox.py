@@ -36,7 +36,14 @@ from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError, SmartGiftPluginError
 from wagtail_smartgift.models import InboxEvent, InboxMessage
 from wagtail_smartgift.redaction import Secret, SecretBytes
-from wagtail_smartgift.services import answers, inbox_work, journal, nudges, vault
+from wagtail_smartgift.services import (
+    answers,
+    erasures,
+    inbox_work,
+    journal,
+    nudges,
+    vault,
+)
 
 
 logger = logging.getLogger(__name__)
@@ -348,6 +355,7 @@ def _patience(message: InboxMessage, code: str) -> float:
 def _fail(message: InboxMessage, claim: Claim, code: str) -> None:
     if _finish(claim, InboxStep.FAILED, code=code, status=S.FAILED):
         logger.warning("Message %s failed: %s. It can be replayed.", message, code)
+        erasures.empty_if_asked(message)
 
 
 def _finish(claim: Claim, step: InboxStep, *, code: str = "", **changes: Any) -> bool:

@@ -27,7 +27,7 @@ from wagtail_smartgift.client import SmartGiftError
 from wagtail_smartgift.conf import Account, get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import CatalogueSync, InboxEvent, InboxMessage
-from wagtail_smartgift.services import catalogue, counters, payments, sales
+from wagtail_smartgift.services import catalogue, counters, erasures, payments, sales
 from wagtail_smartgift.services.timebox import Postponed, TimeBox
 
 
@@ -105,7 +105,11 @@ def _refund(message: InboxMessage, data: Data, attempt: Attempt) -> None:
 
 def _sell(message: InboxMessage, data: Data, attempt: Attempt) -> None:
     order = {name: value for name, value in data.items() if name != "site"}
-    sales.place_order(**order, site=_site(message, data.get("site")))
+    try:
+        sales.place_order(**order, site=_site(message, data.get("site")))
+    finally:
+        # What was refused may have been stored as well.
+        erasures.carry_over(message, data)
 
 
 def _site(message: InboxMessage, hostname: str | None) -> Site | None:

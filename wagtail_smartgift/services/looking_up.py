@@ -77,6 +77,10 @@ class Carried:
         """Tell whether somebody has typed the number into other words."""
         return vault.number_in(text, self.number)
 
+    def is_meant_by(self, text: str) -> bool:
+        """Tell whether somebody has typed the number where a name of something belongs."""
+        return vault.stands_for(text, self.number)
+
     @property
     def reference(self) -> str:
         """Return the reference of a payment for this number alone."""

@@ -81,12 +81,9 @@ def open_session(
         "due_by_desk": False,
     }
     if metadata is not None:
-        # Whoever was taken out of it before may be in it again.
-        values |= {
-            "metadata": dict(metadata),
-            "forgotten_at": None,
-            "erase_asked_at": None,
-        }
+        # Whoever was taken out of it before may be in it again; that somebody wants to
+        # be, stays until the payment is settled.
+        values |= {"metadata": dict(metadata), "forgotten_at": None}
     session = PaymentSession.objects.filter(reference=reference).first()
     created = session is None
     if session is None:

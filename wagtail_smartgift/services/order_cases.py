@@ -12,12 +12,12 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from wagtail.log_actions import log
 
-from wagtail_smartgift import clock, codes
+from wagtail_smartgift import clock
 from wagtail_smartgift.choices import AttentionReason, OrderStatus, Outcome, Verdict
 from wagtail_smartgift.codes import MAX_VOUCHER_NUMBER_LENGTH, display_code
 from wagtail_smartgift.models import VoucherOrder, VoucherOrderItem
 from wagtail_smartgift.redaction import Secret, hidden
-from wagtail_smartgift.services import attention, sales, vault
+from wagtail_smartgift.services import attention, numbers, sales, vault
 from wagtail_smartgift.services import sales_journal as journal
 from wagtail_smartgift.services.cases import SETTLE_ACTION, Moved, NotSettled
 from wagtail_smartgift.services.worker import ForeignRow, account_of
@@ -61,7 +61,7 @@ def settle(
     Raises:
         Moved: it is not what they were shown any more; nothing was written.
         NotSettled: ``not_offered``, ``foreign``, ``number_in_note``, ``number_too_long``,
-            ``number_of_another`` (a voucher of another order).
+            ``number_as_order``, ``number_of_another`` (a voucher of another order).
     """
     note, voucher_numbers = Secret(note), hidden(dict(voucher_numbers or {}))
     order = VoucherOrder.objects.filter(pk=order_id).first()
@@ -73,8 +73,8 @@ def settle(
         account_of(order)
     except ForeignRow:
         raise NotSettled("foreign") from None
-    numbers = _read_numbers(voucher_numbers)
-    _refuse_numbers_in(note, order, numbers)
+    typed = _read_numbers(voucher_numbers)
+    _refuse_numbers_in(note, order_number, order, typed)
     try:
         with transaction.atomic(durable=True):
             if not journal.update(order, **_changes(order, verdict, order_number)):
@@ -87,8 +87,8 @@ def settle(
                 actor=user.get_username(),
                 note=str(note),
             )
-            if numbers and verdict is Verdict.SOLD:
-                _keep_numbers(order, numbers)
+            if typed and verdict is Verdict.SOLD:
+                _keep_numbers(order, typed)
             journal.tell(order)
             attention.forget(order=order)
             data = {"verdict": verdict.value, "reason": str(note)}
@@ -120,32 +120,29 @@ def _changes(
 
 
 def _read_numbers(typed: Mapping[int, str]) -> dict[int, str]:
-    numbers: dict[int, str] = {
-        position: vault.normalise(text)
-        for position, text in typed.items()
-        if text.strip()
-    }
-    if any(len(one) > MAX_VOUCHER_NUMBER_LENGTH for one in numbers.values()):
+    read = hidden({place: vault.normalise(text) for place, text in typed.items()})
+    # What was pasted may be invisible, and is then no number.
+    found: dict[int, str] = {place: one for place, one in read.items() if one}
+    if any(len(one) > MAX_VOUCHER_NUMBER_LENGTH for one in found.values()):
         raise NotSettled("number_too_long")
-    return numbers
+    return found
 
 
 def _refuse_numbers_in(
-    note: str, order: VoucherOrder, numbers: Mapping[int, str]
+    note: str, order_number: str, order: VoucherOrder, typed: Mapping[int, str]
 ) -> None:
-    known = list(numbers.values())
-    for item in order.items.exclude(number_encrypted=""):
-        try:
-            known.append(vault.open_sealed(item.number_encrypted))
-        except codes.UndecryptableError:
-            continue
-    if any(vault.number_in(note, one) for one in known):
+    """Refuse the number of any voucher of the order in what a person has typed."""
+    note, order_number = Secret(note), Secret(order_number)
+    known = hidden([*typed.values(), *numbers.known(order.items.all())])
+    if numbers.are_in([note], known):
         raise NotSettled("number_in_note")
+    if numbers.are_among([order_number], known):
+        raise NotSettled("number_as_order")
 
 
-def _keep_numbers(order: VoucherOrder, numbers: Mapping[int, str]) -> None:
+def _keep_numbers(order: VoucherOrder, typed: Mapping[int, str]) -> None:
     account = account_of(order)
-    for position, number in numbers.items():
+    for position, number in typed.items():
         changed = VoucherOrderItem.objects.filter(
             order=order, position=position
         ).update(

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, transaction
@@ -117,7 +116,7 @@ def trouble_with(product: VoucherProduct) -> str | None:
     """
     if not product.image_url:
         return str(_("Smart Gift has no picture for this voucher."))
-    host = _host(product.image_url)
+    host = fetch.host_of(product.image_url)
     if host not in _allowed_hosts():
         return str(
             _(
@@ -170,7 +169,11 @@ def import_picture(*, product: VoucherProduct, user: Any) -> Imported:
                 instance=product,
                 action=IMPORT_ACTION,
                 user=user,
-                data={"image": image.pk, "title": image.title, "source": url},
+                data={
+                    "image": image.pk,
+                    "title": image.title,
+                    "source": fetch.public_part(url),
+                },
             )
     except IntegrityError:
         # Somebody pressed the button at the same time: theirs it is.
@@ -194,15 +197,12 @@ def _theirs(known: ImportedPicture, user: Any) -> Any:
     return known.image
 
 
-def _host(url: str) -> str:
-    try:
-        return (urlsplit(url).hostname or "").lower()
-    except ValueError:
-        return ""
-
-
 def _allowed_hosts() -> set[str]:
-    return {host.strip("[]").lower() for host in get_conf().image_hosts}
+    # Read as the addresses are: both write a host with foreign letters the same way.
+    return {
+        fetch.host_of(f"https://[{host}]" if ":" in host else f"https://{host}")
+        for host in (one.strip("[]") for one in get_conf().image_hosts)
+    } - {""}
 
 
 def _is_address(host: str) -> bool:
@@ -223,7 +223,7 @@ def _fetch(url: str) -> bytes:
             seconds=PATIENCE,
             # A name may come to mean another machine; an address in our own settings
             # is one that somebody here vouches for.
-            allow_private=_is_address(_host(url)),
+            allow_private=_is_address(fetch.host_of(url)),
         )
     except (fetch.FetchError, fetch.NotWanted) as error:
         raise PictureError(_REASONS[error.reason]) from None
@@ -262,7 +262,9 @@ def _form(product: VoucherProduct, content: bytes, user: Any) -> Any:
     data["tags"] = f'"{TAG}"'
     for name in CREDIT_FIELDS:
         if name in made.base_fields:
-            data[name] = f"{CREDIT}, {product.image_url}"
+            credit = f"{CREDIT}, {fetch.public_part(product.image_url)}"
+            longest = getattr(made.base_fields[name], "max_length", None)
+            data[name] = credit[:longest]
             break
     collections = permission_policy().collections_user_has_permission_for(user, "add")
     first = collections.order_by("path").first()

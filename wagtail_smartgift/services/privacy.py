@@ -11,8 +11,6 @@ settled is then forgotten at once, and the rest by ``forgetting.prune`` when it 
 process that is killed leaves nothing undone for long.
 """
 
-import hashlib
-import hmac
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,14 +21,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from wagtail.log_actions import log
 
-from wagtail_smartgift.choices import (
-    InboxStatus,
-    InboxStep,
-    PrivacyOperation,
-    ShopEvent,
-)
+from wagtail_smartgift.choices import InboxStatus, PrivacyOperation, ShopEvent
 from wagtail_smartgift.codes import UndecryptableError
-from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.emails import email_digest, emails_in, normalise_email
 from wagtail_smartgift.models import (
     InboxMessage,
@@ -43,7 +35,7 @@ from wagtail_smartgift.models import (
 )
 from wagtail_smartgift.money import format_money
 from wagtail_smartgift.redaction import Secret
-from wagtail_smartgift.services import forgetting, inbox, staff_words, vault
+from wagtail_smartgift.services import erasures, forgetting, numbers, staff_words, vault
 
 
 #: Names of the two in Wagtail's log.
@@ -120,18 +112,11 @@ def find(email: str) -> Found:
         messages_unsettled=len(messages) - failed,
         unreadable=unreadable,
         history=tuple(
-            PrivacyEvent.objects.filter(email_fingerprint=fingerprint(email))[:20]
+            PrivacyEvent.objects.filter(email_fingerprint=erasures.fingerprint(email))[
+                :20
+            ]
         ),
     )
-
-
-def fingerprint(email: str) -> str:
-    """Return what an address is known by once it is erased (hex)."""
-    email = Secret(normalise_email(email))
-    message = Secret(f"e-mail\0{email}")
-    return hmac.new(
-        get_conf().fingerprint_key, message.encode(), hashlib.sha256
-    ).hexdigest()
 
 
 # -- handing out --------------------------------------------------------------
@@ -168,7 +153,8 @@ def export(email: str, *, user: Any = None, actor: str = "") -> Json:
 
 
 def _order(order: VoucherOrder) -> Json:
-    items = order.items.select_related("product").order_by("position")
+    items = list(order.items.select_related("product").order_by("position"))
+    hide = numbers.Hider(items, account=order.account)
     return {
         "reference": order.reference,
         "status": order.status,
@@ -180,8 +166,8 @@ def _order(order: VoucherOrder) -> Json:
         "customer": order.customer,
         "delivery": order.delivery,
         "items": [_item(item) for item in items],
-        "refusal": order.refusal_detail or None,
-        "written_by_staff": staff_words.about_order(order),
+        "refusal": hide.part(order.refusal_detail or None),
+        "written_by_staff": hide.part(staff_words.about_order(order)),
         "told": _told(Q(order=order)),
     }
 
@@ -200,6 +186,8 @@ def _item(item: VoucherOrderItem) -> Json:
 
 
 def _payment(session: PaymentSession) -> Json:
+    rows = list(session.redemptions.order_by("position", "leg"))
+    hide = numbers.Hider(rows, account=session.account)
     return {
         "reference": session.reference,
         "status": session.status,
@@ -208,16 +196,16 @@ def _payment(session: PaymentSession) -> Json:
         "site": str(session.site) if session.site else None,
         "currency": session.currency,
         "amount_due": format_money(session.amount_due),
-        "metadata": session.metadata,
+        "metadata": hide.part(session.metadata),
         "vouchers": [
             {
                 "voucher": row.display_code,
                 "status": row.status,
                 "amount": format_money(row.amount),
             }
-            for row in session.redemptions.order_by("position", "leg")
+            for row in rows
         ],
-        "written_by_staff": staff_words.about_payment(session),
+        "written_by_staff": hide.part(staff_words.about_payment(session)),
         "told": _told(Q(session=session)),
     }
 
@@ -254,8 +242,8 @@ def erase(email: str, *, user: Any = None, actor: str = "") -> Erased:
     """Take a customer out of everything that is settled, and note it for the rest.
 
     Amounts, dates and references stay for the books, and so do the notes in the
-    journals. A message of the shop that failed
-    is emptied, and can then not be replayed.
+    journals. A message of the shop that failed is emptied, and can then not be replayed;
+    one that is worked on is done first, and then forgotten with what it came to.
 
     Must not run inside a transaction.
 
@@ -263,51 +251,98 @@ def erase(email: str, *, user: Any = None, actor: str = "") -> Erased:
         NoAddress
     """
     email = _read(email)
-    orders, payments = _orders(email), _payments(email)
-    messages, _unreadable = _messages(email)
-    order_ids = list(orders.values_list("pk", flat=True))
-    payment_ids = list(payments.values_list("pk", flat=True))
+    found = _Rows.of(email)
     with transaction.atomic(durable=True):
-        asked = {"erase_asked_at": timezone.now()}
-        for some in _batches(order_ids):
-            _unforgotten(VoucherOrder).filter(pk__in=some).update(**asked)
-        for some in _batches(payment_ids):
-            _unforgotten(PaymentSession).filter(pk__in=some).update(**asked)
-        emptied = sum(_empty(message, user, actor) for message, _data in messages)
+        found.mark()
+        emptied = sum(
+            erasures.empty(message, actor=_name(user, actor))
+            for message in found.messages
+        )
         _write_down(
             PrivacyOperation.ERASE,
             email,
             user=user,
             actor=actor,
-            orders=len(order_ids),
-            payments=len(payment_ids),
-            messages=len(messages),
+            orders=len(found.orders),
+            payments=len(found.payments),
+            messages=len(found.messages),
         )
+    # What has come of a message meanwhile; whatever comes of one from now on, its
+    # worker finds the erasure written down.
+    late = _Rows.of(email)
+    late.mark()
+    emptied += sum(
+        erasures.empty(message, actor=_name(user, actor)) for message in late.messages
+    )
+    rows = found | late
     return Erased(
         orders=sum(
             forgetting.forget_order(order)
-            for some in _batches(order_ids)
+            for some in _batches(rows.orders)
             for order in VoucherOrder.objects.filter(pk__in=some)
         ),
         payments=sum(
             forgetting.forget_payments(PaymentSession.objects.filter(pk__in=some))
-            for some in _batches(payment_ids)
+            for some in _batches(rows.payments)
         ),
         messages=emptied,
-        waiting=find(email).unsettled,
+        # By what was found before: what leads to a payment may be forgotten by now.
+        waiting=rows.count_unforgotten(),
     )
 
 
-def _empty(message: InboxMessage, user: Any, actor: str) -> bool:
-    """Empty a failed message; False if it is worked on (again)."""
-    emptied = InboxMessage.objects.filter(
-        pk=message.pk,
-        status=InboxStatus.FAILED,
-        payload_encrypted=message.payload_encrypted,
-    ).update(payload_encrypted="")
-    if emptied:
-        inbox.note(message.pk, InboxStep.ERASED, actor=_name(user, actor))
-    return bool(emptied)
+@dataclass(frozen=True)
+class _Rows:
+    """What an erasure is about, as it was found."""
+
+    orders: list[Any]
+    payments: list[Any]
+    messages: list[InboxMessage] = field(repr=False)
+
+    @classmethod
+    def of(cls, email: str) -> "_Rows":
+        email = Secret(email)
+        messages, _unreadable = _messages(email)
+        return cls(
+            orders=list(_orders(email).values_list("pk", flat=True)),
+            payments=list(_payments(email).values_list("pk", flat=True)),
+            messages=[message for message, _data in messages],
+        )
+
+    def __or__(self, other: "_Rows") -> "_Rows":
+        known = {message.pk for message in self.messages}
+        return _Rows(
+            orders=list({*self.orders, *other.orders}),
+            payments=list({*self.payments, *other.payments}),
+            messages=[
+                *self.messages,
+                *(one for one in other.messages if one.pk not in known),
+            ],
+        )
+
+    def mark(self) -> None:
+        """Note for ``forgetting.prune`` that it is to be forgotten once it is settled."""
+        for model, pks in (
+            (VoucherOrder, self.orders),
+            (PaymentSession, self.payments),
+        ):
+            for some in _batches(pks):
+                _unforgotten(model).filter(pk__in=some, erase_asked_at=None).update(
+                    erase_asked_at=timezone.now()
+                )
+
+    def count_unforgotten(self) -> int:
+        """Count what keeps what it needs, until it is settled."""
+        kept = InboxMessage.objects.exclude(payload_encrypted="")
+        return sum(
+            rows.filter(pk__in=some).count()
+            for rows, pks in (
+                (_unforgotten(VoucherOrder), self.orders),
+                (_unforgotten(PaymentSession), self.payments),
+                (kept, [message.pk for message in self.messages]),
+            )
+            for some in _batches(pks)
+        )
 
 
 def _unforgotten(model: Any) -> Any:
@@ -386,7 +421,7 @@ def _write_down(
     """Write who did what, here and in Wagtail's log; neither holds the address."""
     event = PrivacyEvent(
         operation=operation,
-        email_fingerprint=fingerprint(email),
+        email_fingerprint=erasures.fingerprint(email),
         actor=_name(user, actor),
         **counts,
     )

@@ -3,10 +3,12 @@
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils.text import slugify
 from wagtail.log_actions import log
 
 from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
+from wagtail_smartgift.models.pages import voucher_page_models
 
 
 def page_model_under(parent: Any) -> type[AbstractVoucherPage] | None:
@@ -18,14 +20,34 @@ def page_model_under(parent: Any) -> type[AbstractVoucherPage] | None:
     return None
 
 
+class HasPage(Exception):
+    """There is a page about this product already: ``page``."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        super().__init__(f"Page {page.pk} is about it.")
+
+
+def page_under(parent: Any, product: VoucherProduct) -> AbstractVoucherPage | None:
+    """Return the page about a product somewhere below ``parent``, if there is one."""
+    for model in voucher_page_models():
+        found: AbstractVoucherPage | None = (
+            model.objects.descendant_of(parent).filter(product=product).first()
+        )
+        if found is not None:
+            return found
+    return None
+
+
 def create_draft(
     product: VoucherProduct, *, parent: Any, user: Any
 ) -> AbstractVoucherPage:
-    """Put an unpublished page about ``product`` under ``parent``.
+    """Put an unpublished page about ``product`` under ``parent``, once.
 
     Whether ``user`` may do that is for the caller to ask.
 
     Raises:
+        HasPage: somebody else, or a second click, has made one.
         ValidationError: the page model of this host needs more than a title.
         ValueError: no voucher page may stand there.
     """
@@ -44,10 +66,26 @@ def create_draft(
         **slug,
     )
     with transaction.atomic():
+        _lock(parent)
+        existing = page_under(parent, product)
+        if existing is not None:
+            raise HasPage(existing)
         parent.add_child(instance=page)
         page.save_revision(user=user, log_action=False)
         log(instance=page, action="wagtail.create", user=user, content_changed=True)
     return page
+
+
+def _lock(parent: Any) -> None:
+    """Let nobody else put a page there until the transaction ends.
+
+    By an UPDATE that changes nothing: SQLite has no other lock, and turns away whoever
+    reads first and writes then.
+    """
+    tree: Any = parent._meta.get_field("numchild").model
+    tree._base_manager.filter(pk=parent.pk).update(numchild=F("numchild"))
+    # It may have got a child meanwhile.
+    parent.refresh_from_db(fields=["path", "depth", "numchild"])
 
 
 def set_picture(page: AbstractVoucherPage, *, image: Any, user: Any) -> None:

@@ -443,6 +443,20 @@ def test_a_number_in_the_reason_is_refused(staff, stuck, books):
     assert books(HUNDRED) == 30
 
 
+def test_a_number_among_the_ids_is_refused_and_not_shown_again(staff, stuck, books):
+    form = {
+        "seen": seen(stuck),
+        "reason": "Seen.",
+        "redemption_ids": f"1, {HUNDRED}",
+    }
+
+    page = text(staff(SETTLE).post(settling(stuck, "ids_are"), form))
+
+    assert "This is a voucher&#x27;s number. Enter the redemption ids." in page
+    assert HUNDRED not in page
+    assert books(HUNDRED) == 30
+
+
 def test_what_speaks_against_a_verdict_is_said(staff, sandbox):
     payments.open_session(reference="order-1", amount_due="30.00")
     payments.add_voucher(reference="order-1", voucher_no=HUNDRED)

@@ -405,6 +405,24 @@ def test_another_vouchers_number_in_the_reason_is_not_shown_again(staff, held):
     assert not DeskAction.objects.exists()
 
 
+def test_a_number_typed_as_the_orders_reference_is_not_shown_again(staff, sandbox):
+    client = staff(MOVE)
+    form = {
+        "carried": carried_in(look_up(client)),
+        "form_id": str(uuid.uuid4()),
+        "reference": HUNDRED,
+        "amount_due": "40.00",
+        "reason": "Phone order.",
+    }
+
+    for confirmed in ({}, {"confirmed": "1"}):
+        page = text(client.post(APPLY, form | confirmed))
+        assert "This is the voucher&#x27;s number." in page
+        assert HUNDRED not in page
+
+    assert not PaymentSession.objects.exists()
+
+
 # -- experiences -------------------------------------------------------------------------
 
 TEA = "TEA-0002-0001"

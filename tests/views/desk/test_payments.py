@@ -422,6 +422,48 @@ def test_the_shops_notes_are_shown_safely(sandbox, staff):
         assert secret not in page
 
 
+@pytest.mark.parametrize(
+    ("note", "shown"),
+    [
+        ("Paid with GOOD-0050-0001.", "Paid with …0001."),
+        ("voucher=GOOD-0050-0001", "voucher=…0001"),
+        ("good 0050 / 0001", "…0001"),
+        ("https://shop.example/r/GOOD%2D0050-0001", "https://shop.example/r/…0001"),
+        (
+            {"parts": ["GOOD", "0050", "0001"]},
+            "{&quot;parts&quot;: [&quot;…0001&quot;]}",
+        ),
+    ],
+)
+def test_a_number_is_shown_by_its_end_wherever_it_stands(sandbox, staff, note, shown):
+    payments.open_session(
+        reference="order-1", amount_due="80.00", metadata={"remark": note}
+    )
+    payments.add_voucher(reference="order-1", voucher_no="GOOD-0050-0001")
+
+    page = text(staff(LOOK).get(detail()))
+
+    assert shown in page
+    assert "0050" not in page
+
+
+def test_a_number_that_no_key_opens_is_known_by_its_fingerprint(
+    sandbox, staff, configure
+):
+    payments.open_session(
+        reference="order-1",
+        amount_due="80.00",
+        metadata={"remark": "It is GOOD-0050-0001, twice", "figure": 12},
+    )
+    payments.add_voucher(reference="order-1", voucher_no="GOOD-0050-0001")
+    configure(ENCRYPTION_KEYS=["another one, and long enough to be a key as well"])
+
+    page = text(staff(LOOK).get(detail()))
+
+    assert "It is …0001, twice" in page
+    assert "0050" not in page
+
+
 def test_a_payment_leads_to_where_something_can_be_done_about_it(paid, staff):
     session = PaymentSession.objects.get(reference="order-1")
     page = reverse("smartgift_payments:detail", args=[session.pk])

@@ -69,8 +69,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         names = dict(options["name"])
-        if options["reset"] and len(set(names.values())) < len(names):
-            raise CommandError("--reset cannot make one group exactly two roles.")
+        self._refuse_two_roles(names)
         try:
             changes = groups.ensure(
                 roles=options["role"],
@@ -91,6 +90,20 @@ class Command(BaseCommand):
             self._say(change)
         if options["dry_run"]:
             self.stdout.write("Nothing was changed.")
+
+    def _refuse_two_roles(self, names: dict[str, str]) -> None:
+        """Refuse one group for two roles: whoever is in it could do what is parted.
+
+        The usual names count, also of roles that are not looked after this time.
+        """
+        taken: dict[str, str] = {}
+        for role, name in groups.names_in_force(names).items():
+            other = taken.setdefault(name.casefold(), role)
+            if other != role:
+                raise CommandError(
+                    f"{name!r} would be the group of two roles, {other} and {role}. "
+                    "Give one of them another with --name."
+                )
 
     def _say(self, change: groups.Change) -> None:
         if change.is_nothing:

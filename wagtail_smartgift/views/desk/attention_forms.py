@@ -25,12 +25,12 @@ class ReasonForm(forms.Form):
     def clean_reason(self) -> str:
         return Secret(self.cleaned_data["reason"])
 
-    def refuse_number(self, message: Any) -> None:
-        """Say that a number was in the reason, and do not show it again."""
+    def refuse_number(self, message: Any, name: str = "reason") -> None:
+        """Say that a voucher's number was in a field, and do not show it again."""
         # No name for the copy: a crash would show it, with what else was typed.
         self.data = cast("QueryDict", self.data).copy()
-        self.data["reason"] = ""
-        self.add_error("reason", message)
+        self.data[name] = ""
+        self.add_error(name, message)
 
     reason = forms.CharField(
         label=_("Reason"),

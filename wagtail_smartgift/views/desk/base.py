@@ -5,6 +5,7 @@ an action ``settle`` on payments is the permission ``settle_paymentsession``.
 """
 
 import datetime
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -22,9 +23,13 @@ from wagtail.admin.viewsets.base import ViewSet
 from wagtail.admin.widgets.button import HeaderButton
 from wagtail.permission_policies import ModelPermissionPolicy
 
+from wagtail_smartgift.services.catalogue_reading import UNPRINTABLE
+
 
 #: With one of these in front, a spreadsheet takes a text for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = (*"=+-@\uff1d\uff0b\uff0d\uff20", "\t", "\r", "\n")
+#: Where a reader may see a cell begin within a text, with one of these in front.
+_CELL_WITHIN = re.compile('([;,|\t\r\n][\\s"]*)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])')
 
 
 class GuardedMenuItem(MenuItem):
@@ -89,20 +94,29 @@ def leads_to(
 
 
 def plain(value: Any) -> str:
-    """Return a text that no spreadsheet takes for a formula.
+    """Return a text that no spreadsheet takes for a formula, and that any can hold.
 
     A buyer's "to" or a shop's reference is written by strangers, and Wagtail's export
     writes it as it is.
     """
-    text = force_str(value)
+    text = UNPRINTABLE.sub("", force_str(value))
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _in_words(value: Any) -> str:
-    return "" if value is None else plain(value)
+def plain_in_csv(value: Any) -> str:
+    """Return such a text for a file whose cells a reader may part elsewhere.
+
+    A spreadsheet parts them as its language does, at semicolons for example: what
+    stands behind one is then the beginning of a cell.
+    """
+    return _CELL_WITHIN.sub(r"\1'", plain(value))
 
 
-_PLAIN: dict[str, Callable[[Any], Any]] = {"csv": plain, "xlsx": plain}
+def _none(_value: Any) -> str:
+    return ""
+
+
+_PLAIN: dict[str, Callable[[Any], Any]] = {"csv": plain_in_csv, "xlsx": plain}
 
 
 class SafeExport(SpreadsheetExportMixin):
@@ -114,7 +128,7 @@ class SafeExport(SpreadsheetExportMixin):
     custom_value_preprocess: ClassVar[dict[Any, Any]] = {
         **SpreadsheetExportMixin.custom_value_preprocess,
         (str, Promise): _PLAIN,
-        type(None): {"csv": _in_words, "xlsx": _in_words},
+        type(None): {"csv": _none, "xlsx": _none},
     }
 
     def get_filename(self) -> str:

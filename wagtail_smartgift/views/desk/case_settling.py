@@ -32,6 +32,12 @@ from wagtail_smartgift.views.desk.attention_forms import (
 
 
 #: Problems that the person can mend in the form.
+#: In which field a voucher's number was typed that does not belong there.
+_NUMBER_IN = {
+    "number_in_note": "reason",
+    "number_as_id": "redemption_ids",
+    "number_as_order": "order_number",
+}
 _IN_FORM = {
     "ids_needed": "redemption_ids",
     "ids_of_another": "redemption_ids",
@@ -98,8 +104,10 @@ class ConfirmView(PermissionCheckedMixin, WagtailAdminTemplateMixin, FormView):
         except cases.Moved:
             return self.moved()
         except cases.NotSettled as error:
-            if error.problem == "number_in_note":
-                form.refuse_number(case_words.PROBLEMS[error.problem])
+            if error.problem in _NUMBER_IN:
+                form.refuse_number(
+                    case_words.PROBLEMS[error.problem], _NUMBER_IN[error.problem]
+                )
                 return self.form_invalid(form)
             field = _IN_FORM.get(error.problem)
             where = field if field in form.fields else None

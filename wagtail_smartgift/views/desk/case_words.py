@@ -118,6 +118,12 @@ PROBLEMS: Mapping[str, str | Promise] = {
         "One of these ids is that of another payment with this voucher."
     ),
     "number_in_note": gettext_lazy("Leave the voucher's number out of the reason."),
+    "number_as_id": gettext_lazy(
+        "This is a voucher's number. Enter the redemption ids."
+    ),
+    "number_as_order": gettext_lazy(
+        "This is a voucher's number. Enter the number of the order."
+    ),
     "number_too_long": gettext_lazy("No voucher number is as long as that."),
     "number_of_another": gettext_lazy(
         "One of these vouchers was sold in another order."

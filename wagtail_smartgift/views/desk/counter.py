@@ -167,6 +167,8 @@ class StartView(CounterPage):
         form.ask_for(carried.experiences)
         if form.is_valid() and carried.is_in(form.cleaned_data["reason"]):
             form.refuse_number(desk.NUMBER_IN_REASON)
+        elif form.is_valid() and self.names_number(form, carried):
+            form.refuse_number(desk.NUMBER_AS_REFERENCE, "reference")
         if not form.is_valid() or "confirmed" not in request.POST:
             return self._ask(form, carried)
         instruction = desk.Instruction(
@@ -205,6 +207,10 @@ class StartView(CounterPage):
 
     def summary(self, form: Any, carried: looking_up.Carried) -> Summary:
         raise NotImplementedError
+
+    def names_number(self, form: Any, carried: looking_up.Carried) -> bool:
+        """Tell whether the number was typed where another name belongs."""
+        return False
 
     def do(
         self, instruction: desk.Instruction, carried: looking_up.Carried, form: Any
@@ -255,6 +261,14 @@ class HoldView(StartView):
 class ApplyView(StartView):
     form_class = ApplyForm
     page_title = gettext_lazy("Apply a voucher to an order")
+
+    def names_number(self, form: Any, carried: looking_up.Carried) -> bool:
+        reference = form.cleaned_data["reference"]
+        # What a shop calls its order is known already.
+        return (
+            carried.is_meant_by(reference)
+            and not PaymentSession.objects.filter(reference=reference).exists()
+        )
 
     def summary(self, form: Any, carried: looking_up.Carried) -> Summary:
         values = {

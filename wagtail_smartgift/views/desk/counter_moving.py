@@ -53,8 +53,8 @@ def say_in(form: Any, error: PaymentError) -> None:
     """Say in a form why what it asked for was refused, ready to be corrected and sent."""
     form.begin_anew()
     for name, text in error.fields.items():
-        if name == "reason":
-            form.refuse_number(str(text))
+        if text in desk.NUMBERS_IN:
+            form.refuse_number(str(text), name)
         else:
             form.add_error(name if name in form.fields else None, str(text))
     if not error.fields:

@@ -6,6 +6,7 @@ that the filters leave, and is read in portions, so that it fits into memory.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -27,6 +28,9 @@ from wagtail_smartgift.views.desk.base import SafeExport
 
 #: Rows that an export reads at a time.
 PORTION = 500
+
+#: Days that are asked for beyond these are as good as these.
+EARLIEST, LATEST = date(1970, 1, 1), date(9998, 12, 31)
 
 _ALL = gettext_lazy("All")
 
@@ -141,15 +145,25 @@ def account_filter(field: str = "account") -> django_filters.ChoiceFilter:
     return choice_filter(field, gettext_lazy("Account"), known_accounts)
 
 
-def created_filter() -> django_filters.DateFromToRangeFilter:
-    return date_filter("created_at", gettext_lazy("Created"))
+class _DaysField(django_filters.fields.DateRangeField):
+    """Two days, brought to where there can be something, and every time zone has them."""
+
+    def compress(self, data_list: Any) -> Any:
+        days = [one and min(max(one, EARLIEST), LATEST) for one in data_list or ()]
+        return super().compress(days)
 
 
-def date_filter(field: str, label: Any) -> django_filters.DateFromToRangeFilter:
+class DaysFilter(django_filters.DateFromToRangeFilter):
+    field_class = _DaysField
+
+
+def date_filter(field: str, label: Any) -> DaysFilter:
     """Return a filter for what happened between two days."""
-    return django_filters.DateFromToRangeFilter(
-        field_name=field, label=label, widget=DateRangePickerWidget
-    )
+    return DaysFilter(field_name=field, label=label, widget=DateRangePickerWidget)
+
+
+def created_filter() -> DaysFilter:
+    return date_filter("created_at", gettext_lazy("Created"))
 
 
 def site_filter(

@@ -34,7 +34,7 @@ from wagtail_smartgift import drift, selectors
 from wagtail_smartgift.choices import Availability, ProductStatus, ProductType
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
-from wagtail_smartgift.models.pages import index_page_models, voucher_page_models
+from wagtail_smartgift.models.pages import index_page_models
 from wagtail_smartgift.services import voucher_pages
 from wagtail_smartgift.templatetags.smartgift_catalogue import price_text
 from wagtail_smartgift.views.desk.base import GuardedViewSet
@@ -284,15 +284,13 @@ def create_page(request: HttpRequest, product_pk: int, parent_pk: int) -> HttpRe
     )
     if parent is None:
         raise PermissionDenied
-    for model in voucher_page_models():
-        existing = model.objects.descendant_of(parent).filter(product=product).first()
-        if existing is not None:
-            messages.info(request, _("This voucher has a page already."))
-            return redirect("wagtailadmin_pages:edit", existing.pk)
     try:
         page: Any = voucher_pages.create_draft(
             product, parent=parent, user=request.user
         )
+    except voucher_pages.HasPage as other:
+        messages.info(request, _("This voucher has a page already."))
+        return redirect("wagtailadmin_pages:edit", other.page.pk)
     except ValidationError:
         messages.error(
             request,
