@@ -17,7 +17,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -282,57 +281,40 @@ class Report:
 
 
 class Aside:
-    """Runs of pytest, one after another, beside whatever comes next.
+    """A run of pytest beside whatever comes next.
 
-    Much of the suite waits, for processes and for time to pass, so two halves of it take
-    little longer than one. ``end`` waits for them and shows what they said.
+    A browser's tests wait most of the time, so that they take little from the others.
+    ``end`` waits for it and shows what it said.
     """
 
-    def __init__(self, report: Report, python: Path) -> None:
-        self._report, self._python = report, python
-        self._runs: list[tuple[str, list[str], Mapping[str, str]]] = []
+    def __init__(
+        self, report: Report, name: str, python: Path, arguments: Sequence[str]
+    ) -> None:
+        self._report, self._name = report, name
         self._directory = tempfile.TemporaryDirectory()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-
-    def add(self, name: str, marks: str, env: Mapping[str, str] | None = None) -> None:
-        self._runs.append((name, ["-m", marks], env or {}))
-
-    def begin(self) -> None:
-        for _name, arguments, _env in self._runs:
-            say(f"\n$ python -m pytest {' '.join(arguments)} (beside the next step)")
-        self._thread.start()
-
-    def _folder(self, name: str) -> Path:
-        folder = Path(self._directory.name) / name.replace(" ", "-")
-        folder.mkdir(exist_ok=True)
-        return folder
-
-    def _work(self) -> None:
-        for name, arguments, env in self._runs:
-            folder, began = self._folder(name), time.monotonic()
-            sqlite = {"SMARTGIFT_TEST_SQLITE": str(folder / "tests.sqlite3")}
-            with (folder / "said").open("wb") as said:
-                code = subprocess.call(
-                    [str(self._python), "-m", "pytest", *arguments]
-                    + [f"--junit-xml={folder / 'results.xml'}"]
-                    + [f"--basetemp={folder / 'tmp'}"],
-                    cwd=ROOT,
-                    env={**os.environ, **sqlite, **env},
-                    stdout=said,
-                    stderr=subprocess.STDOUT,
-                )
-            self._report.steps.append((name, code, time.monotonic() - began))
+        folder = Path(self._directory.name)
+        self._results, self._said = folder / "results.xml", folder / "said"
+        self._began = time.monotonic()
+        say(f"\n$ python -m pytest {' '.join(arguments)} (beside the next step)")
+        sqlite = {"SMARTGIFT_TEST_SQLITE": str(folder / "tests.sqlite3")}
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(
+                [str(python), "-m", "pytest", *arguments]
+                + [f"--junit-xml={self._results}", f"--basetemp={folder / 'tmp'}"],
+                cwd=ROOT,
+                env={**os.environ, **sqlite, POSTGRES: ""},
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
 
     def end(self) -> None:
-        self._thread.join()
-        for name, _arguments, _env in self._runs:
-            said, results = (
-                self._folder(name) / one for one in ("said", "results.xml")
-            )
-            say(f"\n{name}:")
-            say(said.read_text("utf-8", errors="replace"))
-            if results.exists():
-                self._report.skipped.update(skips(results))
+        code = self._process.wait()
+        seconds = time.monotonic() - self._began
+        say(f"\n{self._name}:")
+        say(self._said.read_text("utf-8", errors="replace"))
+        if self._results.exists():
+            self._report.skipped.update(skips(self._results))
+        self._report.steps.append((self._name, code, seconds))
         self._directory.cleanup()
 
 
@@ -358,12 +340,16 @@ def test(arguments: Sequence[str]) -> int:
     check_code(report)
     postgres = bool(os.environ.get(POSTGRES))
     quick = "not slow and not postgres" if postgres else "not slow"
-    aside = Aside(report, python)
-    if postgres:
-        aside.add("pytest on PostgreSQL", "(postgres or every_database) and not slow")
-    aside.add("pytest, in the browser", f"browser and {quick}", {POSTGRES: ""})
-    aside.begin()
+    aside = Aside(
+        report, "pytest, in the browser", python, ["-m", f"browser and {quick}"]
+    )
     report.tests("pytest", python, ["-m", f"not browser and {quick}"], {POSTGRES: ""})
+    if postgres:
+        report.tests(
+            "pytest on PostgreSQL",
+            python,
+            ["-m", "(postgres or every_database) and not slow"],
+        )
     aside.end()
     report.left_out.append("slow tests and other versions (python tasks.py full)")
     return report.close()

@@ -20,7 +20,7 @@ def paid(visitor, new_voucher):
     visitor.pay()
 
 
-@pytest.fixture(params=["light", "dark"])
+@pytest.fixture(params=["light", pytest.param("dark", marks=pytest.mark.slow)])
 def page(request, chromium, shop):
     """The administrator's window, in Wagtail's light and dark theme."""
     context = chromium.new_context(
