@@ -303,7 +303,7 @@ def field(site, *, reference="order-1"):
 def test_the_field_speaks_in_the_site_s_words(admin_client, site, sandbox):
     payments.open_session(reference="order-1", amount_due="50.00", site=site)
     assert "Pay with gift vouchers" in field(site)
-    assert "As it is printed on the voucher." in field(site)
+    assert "As it is printed on the voucher" in field(site)
 
     said, _saved = save(
         admin_client,
@@ -316,7 +316,7 @@ def test_the_field_speaks_in_the_site_s_words(admin_client, site, sandbox):
 
     assert said == ""
     assert "Mill &lt;b&gt;money&lt;/b&gt;" in field(site)
-    assert "As it is printed on the voucher." in field(site)
+    assert "As it is printed on the voucher" in field(site)
     with translation.override("cy"):
         # Each word by itself: what a language lacks is said in the words for all.
         assert "Mill &lt;b&gt;money" in field(site)

@@ -252,7 +252,7 @@ def _fill(start: int, end: int) -> None:
     product = models.VoucherProduct.objects.filter(type="monetary")[0]
     sessions, rows, events, orders, items = [], [], [], [], []
     for number in range(start, end):
-        at = now - timedelta(minutes=10, seconds=10 * number)
+        at = now - timedelta(hours=1, seconds=10 * number)
         status = chance.choice(ENDS)
         session = models.PaymentSession(
             reference=f"former-{number}",
