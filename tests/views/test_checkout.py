@@ -428,6 +428,38 @@ def test_somebody_who_was_faster_is_told_of(visitor, sandbox, later):
     assert covered() == Decimal("25.00")
 
 
+def test_our_own_hold_whose_answer_was_lost_is_nobody_elses(visitor, sandbox, later):
+    visitor.add(GOOD)
+    later(200)
+    sandbox.faults.add(Fault("hold", "lost_after", times=1))
+
+    visitor.open().send(RENEW)
+
+    ends = Redemption.objects.get().held_until
+    until = timezone.localtime(ends).strftime("%H:%M")
+    told = re.fullmatch(
+        r"We got no answer, so this voucher is most likely kept for you until "
+        r"(\d\d:\d\d)\. Try again then; nothing was taken\.",
+        visitor.notice,
+    )
+    # The whole minute after it, so that nobody comes back too early.
+    assert told[1] >= until or told[1] == "00:00"
+    assert f"is most likely kept for you until {until}. Try again then." in visitor.text
+    assert "is being checked" not in visitor.text
+    assert "omebody else" not in visitor.text
+    assert Redemption.objects.get().status == "holding"
+    assert sandbox.voucher(GOOD).hold is not None
+
+    # Who pays in the meantime is told the same, and it pays when that is over.
+    with pytest.raises(PaymentError) as error:
+        payments.prepare(reference="order-1")
+    assert (error.value.code, error.value.is_ours) == ("voucher_held", True)
+    assert error.value.retry_after > 290
+    assert "most likely kept for you" in error.value.advice
+    later(310)
+    assert payments.prepare(reference="order-1").redemptions[0].status == "held"
+
+
 def test_what_was_spent_meanwhile_is_told(visitor, sandbox, later):
     visitor.add(GOOD)
     later(400)

@@ -130,8 +130,15 @@ def _take_again(worker: Worker, row: Redemption) -> None:
     if holds.seconds_left(row):
         # Our own old hold could not be given back, so a new one would be refused.
         raise Postponed("smartgift_unavailable", retry_after=holds.seconds_left(row))
+    # An earlier hold of ours whose answer was lost, and when it is over.
+    lost = row.held_until if row.status == S.HOLDING else None
     holds.claim_again(row, holds.RETAKING)
-    holds.take(worker, row, holds.RETAKING, lane=Lane.MONEY)
+    try:
+        holds.take(worker, row, holds.RETAKING, lane=Lane.MONEY)
+    except holds.VoucherHeld as error:
+        if error.is_ours or lost is None:
+            raise
+        raise holds.VoucherHeld(lost, is_ours=True) from None
 
 
 def reappraise(

@@ -59,10 +59,14 @@ _GOES_ON = frozenset({S.REDEEMING, S.REVERSING})
 
 
 class VoucherHeld(Exception):
-    """Somebody else holds the voucher; ``until`` is when that ends, if known."""
+    """Somebody else holds the voucher; ``until`` is when that ends, if known.
 
-    def __init__(self, until: datetime | None = None) -> None:
+    With ``is_ours`` it is most likely we: a hold for this payment whose answer was lost.
+    """
+
+    def __init__(self, until: datetime | None = None, *, is_ours: bool = False) -> None:
         self.until = until
+        self.is_ours = is_ours
         super().__init__()
 
     @property
@@ -231,7 +235,7 @@ def take(worker: Worker, row: Redemption, stay: Stay, *, lane: Lane) -> None:
             if error.reason is RefusalReason.ALREADY_HELD:
                 if lost:
                     # Most likely ours, and its token is lost: wait it out.
-                    raise VoucherHeld(row.held_until) from None
+                    raise VoucherHeld(row.held_until, is_ours=True) from None
                 _write_failure(row, stay.failed, "held")
                 raise VoucherHeld from None
             _write_failure(row, stay.unusable, "unusable")
