@@ -14,6 +14,7 @@ from wagtail_smartgift.amounts import (
     read_amount,
 )
 from wagtail_smartgift.models import VoucherProduct
+from wagtail_smartgift.money import parse_amount
 
 
 def terms(lowest, highest, step):
@@ -92,6 +93,11 @@ def test_enough_are_shown_of_usual_terms():
         ("1’000.00", "1000"),
         ("1000000", "1000000"),
         ("0.01", "0.01"),
+        ("50 zł", "50"),
+        ("1 250,00 zł", "1250"),
+        ("1'250.00", "1250"),
+        ("50 GBP", "50"),
+        ("gbp 1,250.00", "1250"),
     ],
 )
 def test_amounts_are_read_as_they_are_written(text, amount):
@@ -103,8 +109,30 @@ def test_amounts_are_read_as_they_are_written(text, amount):
     [
         *("", " ", "£", "ten", "-50", "+50", "1e3", "NaN", "Infinity", "50.", ".50"),
         *("50.0000", "1,00,000", "0", "0.00", "1,0000", "12.34.56", "٥٠", "9" * 9),
+        *("50 EUR", "GBP", "5GBP0", "50 GB", "zł"),
     ],
 )
 def test_nothing_else_is_an_amount(text):
     with pytest.raises(ValueError, match=r"."):
         read_amount(text)
+
+
+@given(st.from_regex(r"[0-9]{1,8}(\.[0-9]{1,2})?", fullmatch=True))
+def test_what_a_program_writes_is_read_as_the_same(text):
+    try:
+        amount = parse_amount(text)
+    except ValueError:
+        # Nothing.
+        assert not Decimal(text)
+    else:
+        assert read_amount(text) == amount
+
+
+def test_a_number_in_the_wrong_field_is_in_no_traceback():
+    with pytest.raises(ValueError, match=r"amount") as error:
+        read_amount("GOOD-0050-0001")
+
+    seen = [frame.locals for frame in error.traceback[1:]]
+    assert seen
+    assert "0050-0001" not in repr(seen)
+    assert "0050-0001" not in str(error.value)

@@ -39,6 +39,11 @@ LINK = "https://gifts.example.org"
         (f"{LINK}/v/GIFT-1234/", "GIFT-1234"),
         (f"{LINK}/v/GIFT-1234?lang=en&utm_source=card#top", "GIFT-1234"),
         (f"{LINK}/redeem?code=GIFT-1234", "GIFT-1234"),
+        # What is on our own cards: behind the address, where no server sees it.
+        (f"{LINK}/en/balance/#voucher=GIFT-1234", "GIFT-1234"),
+        (f"{LINK}/balance/?lang=en&no=2#voucher=AB%2F12%20%23%26%3D%2B", "AB/12#&=+"),
+        (f"{LINK}/v/GIFT-1234#voucher=", "GIFT-1234"),
+        (f"{LINK}/?code=GIFT-1234#top=1", "GIFT-1234"),
         (f"{LINK}/redeem/?lang=en&voucher_no=gift%2F12%2034", "gift/1234"),
         (f"{LINK}/redeem?voucher=A+1", "A1"),
         (f"{LINK}/redeem?voucher=A%2B1", "A+1"),
@@ -68,7 +73,9 @@ def test_a_scanned_link_is_read_and_nothing_else_is_touched(scanned, number):
 
 @given(
     st.lists(
-        st.sampled_from(["https://", "a", "/", "?code=", "%2F", "%25", "#", "[", " "])
+        st.sampled_from(
+            ["https://", "a", "/", "?code=", "#code=", "%2F", "%25", "#", "[", " "]
+        )
         | st.text(max_size=3),
         max_size=20,
     ).map("".join)

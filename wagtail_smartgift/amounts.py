@@ -8,8 +8,10 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import VoucherProduct
 from wagtail_smartgift.money import PENNY, parse_amount
+from wagtail_smartgift.redaction import Secret, hidden
 
 
 #: So few amounts are all shown, and none is typed.
@@ -31,6 +33,8 @@ _WRITTEN = re.compile(
 )
 #: What may stand around and between the digits: symbols, spaces, an apostrophe.
 _AROUND = re.compile(r"[\s£€$'’]+")
+#: Letters before or after them, besides those of the currency (``GBP``).
+_LETTERS = ("zł",)
 
 
 @dataclass(frozen=True)
@@ -92,16 +96,29 @@ class AmountTerms:
 
 
 def read_amount(text: str) -> Decimal:
-    """Read an amount as somebody types it: ``50``, ``£50.00``, ``1 000,00``.
+    """Read an amount as somebody types it: ``50``, ``£50.00``, ``1 000,00 GBP``.
 
     Three digits after a point or a comma are thousands, since no amount has three
-    places; so the writer's language need not be known.
+    places; so the writer's language need not be known. Of letters, those of the shop's
+    currency may stand before or after it.
 
     Raises:
         ValueError: it is none.
     """
-    written = _WRITTEN.fullmatch(_AROUND.sub("", text))
-    if written is None:
+    # Somebody may have typed a voucher's number here.
+    text = Secret(text)
+    bare = Secret(_AROUND.sub("", text).casefold())
+    for letters in (*_LETTERS, get_conf().currency.casefold()):
+        if bare.startswith(letters) or bare.endswith(letters):
+            bare = Secret(bare.removeprefix(letters).removesuffix(letters))
+            break
+    whole, pennies = _parts(bare)
+    if not whole:
         raise ValueError("This is no amount of money.")
-    whole = re.sub(r"[.,]", "", written["whole"])
-    return parse_amount(f"{whole}.{written['pennies'] or '0'}")
+    return parse_amount(Secret(f"{re.sub(r'[.,]', '', whole)}.{pennies or '0'}"))
+
+
+def _parts(bare: str) -> list[str]:
+    """Return the digits before the pennies and the pennies; empty where it is none."""
+    written = _WRITTEN.fullmatch(bare)
+    return ["", ""] if written is None else hidden(written.groups(""))

@@ -72,9 +72,10 @@ def read_voucher_number(typed: str) -> str:
     """Return the number in what somebody typed, pasted or scanned, normalised.
 
     A number is taken as it is. Of a link, which is what a camera reads from a printed
-    QR code, the number is one of its query (``?code=``), else the last part of its path;
-    words in front of the link are left out. Whose link it is does not matter: it is never
-    opened, and what is read from it may be typed by anybody.
+    QR code, the number is one of its fragment (``#voucher=``, as on our own cards) or of
+    its query (``?code=``), else the last part of its path; words in front of the link are
+    left out. Whose link it is does not matter: it is never opened, and what is read from
+    it may be typed by anybody.
 
     Doing it twice changes nothing.
     """
@@ -92,13 +93,15 @@ def _number_in_link(link: str) -> str:
     """Return the number that a link is about; empty where there is none in it."""
     link = Secret(link)
     try:
-        _scheme, _host, path, query, _fragment = hidden(urlsplit(link))
+        _scheme, _host, path, query, fragment = hidden(urlsplit(link))
     except ValueError:
         return ""
-    named = hidden_members(parse_qsl(query))
-    for name in _IN_LINKS:
-        if name in named:
-            return Secret(named[name])
+    # The fragment first: it names a number on purpose, and never by a page's address.
+    for part in (fragment, query):
+        named = hidden_members(parse_qsl(part))
+        for name in _IN_LINKS:
+            if name in named:
+                return Secret(named[name])
     return Secret(unquote(path.rstrip("/").rpartition("/")[2]))
 
 

@@ -110,6 +110,11 @@ _ADVICE: Mapping[str, str | Promise] = {
         "a few minutes, or pay another way."
     ),
 }
+#: The same where the voucher is most likely held by ourselves.
+_ADVICE_OURS = _(
+    "We got no answer, so this voucher is most likely kept for you until %(time)s. Try "
+    "again then; nothing was taken."
+)
 #: Seconds to wait where nobody said how long.
 _WAIT = 60
 
@@ -119,7 +124,9 @@ class SmartGiftPluginError(Exception):
 
     ``message`` says what happened and ``advice`` what the customer can do next. Both are
     safe to show to a customer in their language: they never hold a voucher number, a key
-    or the provider's words. ``retry_after`` is in seconds.
+    or the provider's words. ``retry_after`` is in seconds. ``is_ours`` goes with
+    ``voucher_held``: what has the voucher is most likely a hold of our own for this very
+    payment, whose answer was lost, and nobody else.
     """
 
     def __init__(
@@ -129,6 +136,7 @@ class SmartGiftPluginError(Exception):
         *,
         retry_after: float | None = None,
         fields: Mapping[str, str | Promise] | None = None,
+        is_ours: bool = False,
     ) -> None:
         self.status, title = ERROR_CODES[code]
         self.code = code
@@ -136,6 +144,7 @@ class SmartGiftPluginError(Exception):
         self.message = message if message is not None else title
         self.retry_after = retry_after
         self.fields = dict(fields or {})
+        self.is_ours = is_ours
         super().__init__(code)
 
     @property
@@ -147,7 +156,8 @@ class SmartGiftPluginError(Exception):
         """
         if self.fields or self.code not in _ADVICE:
             return str(next(iter(self.fields.values()), self.message))
-        return str(_ADVICE[self.code]) % {"time": minute_after(self.retry_after)}
+        words = _ADVICE_OURS if self.is_ours else _ADVICE[self.code]
+        return str(words) % {"time": minute_after(self.retry_after)}
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"

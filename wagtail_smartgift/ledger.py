@@ -62,6 +62,10 @@ class RedemptionState:
     held_until: datetime | None
     #: ``(bit_value, name)`` of what could be chosen.
     experiences_available: tuple[tuple[int, str], ...] = ()
+    #: When a hold whose answer was lost is over: until then it is most likely ours.
+    lost_until: datetime | None = None
+    #: The most that its customer wants it to cover; None: whatever it holds.
+    amount_limit: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,8 @@ def describe_redemption(row: Redemption) -> RedemptionState:
         experiences_available=tuple(
             (item["bit_value"], item["name"]) for item in row.experiences_available
         ),
+        lost_until=row.held_until if row.status == RedemptionStatus.HOLDING else None,
+        amount_limit=row.amount_limit,
     )
 
 

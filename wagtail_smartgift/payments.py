@@ -156,7 +156,8 @@ def renew_hold(*, reference: str, redemption_id: UUID) -> Session:
 
     Raises:
         PaymentError: ``voucher_held`` with ``retry_after`` seconds (the voucher stays
-            in the payment), ``voucher_not_usable`` (it is out of it), ``throttled``,
+            in the payment; with ``is_ours`` it was not somebody else, but our own hold
+            whose answer was lost), ``voucher_not_usable`` (it is out of it), ``throttled``,
             ``session_not_open``, ``session_busy``, ``busy``, ``smartgift_unavailable``,
             ``not_found``.
     """

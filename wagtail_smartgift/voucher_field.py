@@ -169,8 +169,8 @@ def leave_refusal(
     ``wanted`` is the notice that it would have come to.
     """
     words = _REFUSALS.get((wanted, error.code)) or _REFUSALS.get(error.code)
-    if error.fields or words is None:
-        # Our own words about a field: they never hold what was typed into it.
+    if error.fields or error.is_ours or words is None:
+        # Of a field they are our own words: they never hold what was typed into it.
         message = error.advice
     else:
         message = str(words) % {"time": minute_after(error.retry_after)}

@@ -74,6 +74,20 @@ def test_what_is_no_letter_is_encoded_in_the_link():
 
 
 @pytest.mark.parametrize(
+    "number", ["ACDEFGHJKMNPQRTV", "GOOD-0050-0001", "AB/12 #ü&=+?", "%2F#code=1"]
+)
+@pytest.mark.parametrize("prefix", ["", "de/"])
+def test_what_is_scanned_from_a_card_is_its_number(number, prefix):
+    address = f"https://mill.example.org/{prefix}smartgift/balance/"
+    card = make_card(number=number, balance_url=address)
+
+    read = codes.read_voucher_number(card.link)
+
+    assert read == codes.normalise_voucher_number(number)
+    assert repr(read) == "<secret>"
+
+
+@pytest.mark.parametrize(
     ("number", "shown"),
     [
         ("ACDEFGHJKMNPQRTV", "ACDE FGHJ KMNP QRTV"),

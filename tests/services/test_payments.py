@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.printing.conftest import make_card
 from wagtail_smartgift import payments
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession, Redemption, RedemptionEvent
@@ -53,6 +54,14 @@ def test_a_voucher_is_held_and_covers_what_it_can(session, sandbox, books):
     assert books(FIFTY) == 0
     assert operations(sandbox) == ["hold", "check"]
     assert_journal_agrees()
+
+
+def test_the_link_on_our_own_card_pays_as_its_number_does(session, sandbox):
+    state = add(make_card(number=FIFTY).link)
+
+    assert state.amount_covered == 50
+    assert sandbox.voucher(FIFTY).hold is not None
+    assert operations(sandbox) == ["hold", "check"]
 
 
 def test_vouchers_cover_in_the_order_of_adding(session):

@@ -16,8 +16,10 @@ from tests.services.test_payments import (
     statuses,
 )
 from wagtail_smartgift import payments
+from wagtail_smartgift.budget import store
+from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
-from wagtail_smartgift.models import PaymentSession, Redemption
+from wagtail_smartgift.models import CallBudget, PaymentSession, Redemption
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import reconciliation
 
@@ -187,20 +189,85 @@ def test_a_look_that_is_not_answered_keeps_the_new_hold(session, sandbox, later)
     assert_journal_agrees()
 
 
-def test_without_a_place_in_the_quota_it_says_so(session, sandbox, later):
+@pytest.mark.parametrize("places", [0, 1, 2])
+def test_a_standing_hold_is_not_given_away_without_room_for_another(
+    session, sandbox, later, configure, places
+):
+    configure(RATE_LIMIT=60)
+    sandbox.behaviour.rate_limit = 60
     add(FIFTY)
     later(200)
-    sandbox.faults.add(Fault("*", "rate_limited", seconds=60, times=None))
+    before = Redemption.objects.get()
+    calls = len(sandbox.log())
+    leave_places(places)
 
     error = refused()
 
-    assert error.code in {"busy", "smartgift_unavailable"}
-    assert error.retry_after
-    sandbox.faults.clear()
-    # It stands at Smart Gift still: nobody was let in between.
+    # Nothing was asked, and nothing has changed.
+    assert error.code == "busy"
+    assert 50 < error.retry_after <= 60
+    assert len(sandbox.log()) == calls
     assert sandbox.voucher(FIFTY).hold is not None
-    assert payments.get_session(reference=REF).amount_covered == 50
+    row = Redemption.objects.get()
+    assert (row.status, row.held_until) == ("held", before.held_until)
+    assert row.version == before.version
     assert_journal_agrees()
+
+
+@pytest.mark.parametrize("places", [3, 60])
+def test_with_room_for_another_it_is_exchanged(
+    session, sandbox, later, configure, places
+):
+    configure(RATE_LIMIT=60)
+    sandbox.behaviour.rate_limit = 60
+    add(FIFTY)
+    later(200)
+    leave_places(places)
+
+    renew()
+
+    assert operations(sandbox)[2:] == ["release", "hold", "check"]
+    assert statuses() == ["held"]
+
+
+def leave_places(places):
+    """Have others take all but so many places of a window that has just begun."""
+    snapshot = store.peek(store.key_of(get_conf().account("default")))
+    CallBudget.objects.update(
+        limit=60, used=60 - places, began=snapshot.now, ends_at=snapshot.now + 60
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (Fault("release", "rate_limited", seconds=60, times=None), "busy"),
+        (Fault("release", "unauthorised", times=None), "smartgift_unavailable"),
+    ],
+)
+def test_one_that_could_not_be_given_back_is_still_held(
+    session, sandbox, later, fault, code
+):
+    add(FIFTY)
+    later(200)
+    before = Redemption.objects.get().held_until
+    sandbox.faults.add(fault)
+
+    error = refused()
+
+    assert error.code == code
+    assert error.retry_after
+    # It stands at Smart Gift still, and is told so: nobody was let in between.
+    assert sandbox.voucher(FIFTY).hold is not None
+    assert statuses() == ["held"]
+    state = payments.get_session(reference=REF)
+    assert state.redemptions[0].held_until == before
+    assert state.amount_covered == 50
+    assert_journal_agrees()
+    # Its token was kept: it pays without another hold.
+    sandbox.faults.clear()
+    later(61)
+    assert payments.confirm(reference=REF).amount_redeemed == 50
 
 
 def test_it_costs_calls_so_it_is_bounded(session, sandbox, later, configure):

@@ -12,10 +12,12 @@ import pytest
 import time_machine
 from django.core import signing
 from django.template import engines
+from django.template.defaultfilters import floatformat
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from wagtail_smartgift import payments, voucher_field
+from wagtail_smartgift.amounts import read_amount
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import Redemption, SessionSecret
 from wagtail_smartgift.sandbox import Fault
@@ -175,6 +177,16 @@ def test_only_a_part_of_a_voucher_is_used(visitor, typed):
     assert "pays £10.00. £15.00 stays on it." in visitor.text
 
 
+@pytest.mark.parametrize(
+    "typed", ["£1,250.00", "1.250,00 £", "1,250", "1'250.00", "1 250,00", "1250.00 GBP"]
+)
+def test_a_part_is_read_as_the_shop_prints_amounts(visitor, typed):
+    visitor.add(GOOD, amount=typed)
+
+    assert visitor.notice == "Your voucher was added."
+    assert Redemption.objects.get().amount_limit == Decimal("1250.00")
+
+
 def test_the_part_is_changed_without_the_number(visitor):
     visitor.add(GOOD)
 
@@ -183,6 +195,32 @@ def test_the_part_is_changed_without_the_number(visitor):
     assert covered() == Decimal("5.00")
     visitor.send(CHANGE, amount="")
     assert covered() == Decimal("25.00")
+
+
+def test_change_without_a_change_keeps_the_limit(visitor):
+    visitor.add(GOOD, amount="5")
+
+    assert visitor.fields(CHANGE)["amount"] == "5.00"
+    visitor.send(CHANGE)
+
+    assert visitor.notice == "Your voucher was changed."
+    assert Redemption.objects.get().amount_limit == Decimal("5.00")
+    assert covered() == Decimal("5.00")
+    # Nothing in it is the whole voucher, as it says.
+    assert "Leave it empty to use all of the voucher." in visitor.text
+    visitor.send(CHANGE, amount="")
+    assert visitor.fields(CHANGE)["amount"] == ""
+    assert covered() == Decimal("25.00")
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "pl"])
+def test_the_limit_that_is_shown_can_be_sent_in_every_language(visitor, language):
+    visitor.add(GOOD, amount="5.50")
+
+    with translation.override(language):
+        shown = floatformat(Redemption.objects.get().amount_limit, 2)
+        assert shown == "5,50"
+        assert read_amount(shown) == Decimal("5.50")
 
 
 def test_a_voucher_is_removed_and_given_back(visitor, sandbox):
@@ -426,6 +464,38 @@ def test_somebody_who_was_faster_is_told_of(visitor, sandbox, later):
     assert "data-retry-at" not in visitor.page
     assert "No longer kept for you." in visitor.text
     assert covered() == Decimal("25.00")
+
+
+def test_our_own_hold_whose_answer_was_lost_is_nobody_elses(visitor, sandbox, later):
+    visitor.add(GOOD)
+    later(200)
+    sandbox.faults.add(Fault("hold", "lost_after", times=1))
+
+    visitor.open().send(RENEW)
+
+    ends = Redemption.objects.get().held_until
+    until = timezone.localtime(ends).strftime("%H:%M")
+    told = re.fullmatch(
+        r"We got no answer, so this voucher is most likely kept for you until "
+        r"(\d\d:\d\d)\. Try again then; nothing was taken\.",
+        visitor.notice,
+    )
+    # The whole minute after it, so that nobody comes back too early.
+    assert told[1] >= until or told[1] == "00:00"
+    assert f"is most likely kept for you until {until}. Try again then." in visitor.text
+    assert "is being checked" not in visitor.text
+    assert "omebody else" not in visitor.text
+    assert Redemption.objects.get().status == "holding"
+    assert sandbox.voucher(GOOD).hold is not None
+
+    # Who pays in the meantime is told the same, and it pays when that is over.
+    with pytest.raises(PaymentError) as error:
+        payments.prepare(reference="order-1")
+    assert (error.value.code, error.value.is_ours) == ("voucher_held", True)
+    assert error.value.retry_after > 290
+    assert "most likely kept for you" in error.value.advice
+    later(310)
+    assert payments.prepare(reference="order-1").redemptions[0].status == "held"
 
 
 def test_what_was_spent_meanwhile_is_told(visitor, sandbox, later):

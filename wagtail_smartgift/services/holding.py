@@ -7,8 +7,9 @@ import contextlib
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.utils import timezone
 
-from wagtail_smartgift import clock, ledger, selectors
+from wagtail_smartgift import budget, clock, ledger, selectors
 from wagtail_smartgift.choices import (
     Lane,
     Operation,
@@ -35,6 +36,8 @@ S = RedemptionStatus
 _MAY_HOLD = frozenset(
     {SessionStatus.OPEN, SessionStatus.CONFIRMING, SessionStatus.REFUNDING}
 )
+#: Calls that a hold costs which is exchanged: release, hold, check.
+_RENEWAL_CALLS = 3
 
 
 class Shortfall(Exception):
@@ -82,7 +85,8 @@ def ensure(
     """See that a counted voucher is held long enough and was looked at.
 
     A hold that is too short for a redeem, or for ``seconds``, is exchanged for a new
-    one; one that lapsed is taken again. With ``anew`` a voucher is looked at in any
+    one, but not where the quota has no room for that now: then it stays as it is. One
+    that lapsed is taken again. With ``anew`` a voucher is looked at in any
     case: once, since one that was taken here has been. With ``may_fall`` it may cover
     less from here on, as long as that is something.
 
@@ -93,11 +97,31 @@ def ensure(
     """
     holds.lapse(row)
     if row.status == S.HELD and not lasts(row, seconds):
-        holds.release(worker, row, status=S.LAPSED)
+        _require_room(worker)
+        holds.release_to_renew(worker, row)
     if row.status != S.HELD:
         _take_again(worker, row)
     if anew or row.baseline is None:
         reappraise(worker, session, row, may_fall=may_fall)
+
+
+def _require_room(worker: Worker) -> None:
+    """See that the quota, as it stands, lets a hold be given back, taken and looked at.
+
+    Others may be faster at its last places: then the voucher is lapsed, as it is while a
+    hold is exchanged. A window that ends within our patience has room enough.
+
+    Raises:
+        Postponed: it has no room now.
+    """
+    quota = budget.status(worker.account)
+    wait = quota.waits[Lane.MONEY]
+    if quota.limit and quota.left < _RENEWAL_CALLS and quota.window_ends_at is not None:
+        wait = max(wait, (quota.window_ends_at - timezone.now()).total_seconds())
+    if wait > worker.box.patience:
+        broken = quota.breaker is budget.BreakerState.OPEN
+        code = "smartgift_unavailable" if broken else "busy"
+        raise Postponed(code, retry_after=wait)
 
 
 def _take_again(worker: Worker, row: Redemption) -> None:
@@ -106,8 +130,15 @@ def _take_again(worker: Worker, row: Redemption) -> None:
     if holds.seconds_left(row):
         # Our own old hold could not be given back, so a new one would be refused.
         raise Postponed("smartgift_unavailable", retry_after=holds.seconds_left(row))
+    # An earlier hold of ours whose answer was lost, and when it is over.
+    lost = row.held_until if row.status == S.HOLDING else None
     holds.claim_again(row, holds.RETAKING)
-    holds.take(worker, row, holds.RETAKING, lane=Lane.MONEY)
+    try:
+        holds.take(worker, row, holds.RETAKING, lane=Lane.MONEY)
+    except holds.VoucherHeld as error:
+        if error.is_ours or lost is None:
+            raise
+        raise holds.VoucherHeld(lost, is_ours=True) from None
 
 
 def reappraise(

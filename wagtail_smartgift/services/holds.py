@@ -6,11 +6,12 @@ committed before anything else happens; when the answer was lost, the hold (if a
 can only be waited out.
 """
 
+import contextlib
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
@@ -58,10 +59,14 @@ _GOES_ON = frozenset({S.REDEEMING, S.REVERSING})
 
 
 class VoucherHeld(Exception):
-    """Somebody else holds the voucher; ``until`` is when that ends, if known."""
+    """Somebody else holds the voucher; ``until`` is when that ends, if known.
 
-    def __init__(self, until: datetime | None = None) -> None:
+    With ``is_ours`` it is most likely we: a hold for this payment whose answer was lost.
+    """
+
+    def __init__(self, until: datetime | None = None, *, is_ours: bool = False) -> None:
         self.until = until
+        self.is_ours = is_ours
         super().__init__()
 
     @property
@@ -230,7 +235,7 @@ def take(worker: Worker, row: Redemption, stay: Stay, *, lane: Lane) -> None:
             if error.reason is RefusalReason.ALREADY_HELD:
                 if lost:
                     # Most likely ours, and its token is lost: wait it out.
-                    raise VoucherHeld(row.held_until) from None
+                    raise VoucherHeld(row.held_until, is_ours=True) from None
                 _write_failure(row, stay.failed, "held")
                 raise VoucherHeld from None
             _write_failure(row, stay.unusable, "unusable")
@@ -356,6 +361,36 @@ def release(worker: Worker, row: Redemption, *, status: RedemptionStatus) -> boo
     """
     if not row.hold_token_encrypted:
         return True
+    return _give_back(worker, row, status=status).reason not in _NOT_SENT
+
+
+def release_to_renew(worker: Worker, row: Redemption) -> None:
+    """Give a standing hold back for a new one; until that is taken it is lapsed.
+
+    Raises:
+        Postponed: it could not be sent, so the voucher is held as it was.
+    """
+    answer = _give_back(worker, row, status=S.LAPSED, kept=S.HELD)
+    if answer.postponed is not None:
+        raise answer.postponed
+
+
+class _Answer(NamedTuple):
+    """What came of a release; ``postponed`` where it may be asked for another time."""
+
+    outcome: Outcome
+    reason: str = ""
+    postponed: Postponed | None = None
+
+
+def _give_back(
+    worker: Worker,
+    row: Redemption,
+    *,
+    status: RedemptionStatus,
+    kept: RedemptionStatus | None = None,
+) -> _Answer:
+    """Release and go to ``status``, or to ``kept`` where it could not be sent."""
     held_until, ours = row.held_until, seconds_left(row) > 0
     changes: dict[str, Any] = {}
     if status in _GOES_ON:
@@ -365,21 +400,37 @@ def release(worker: Worker, row: Redemption, *, status: RedemptionStatus) -> boo
         journal.record(
             row, Operation.RELEASE, Outcome.REQUESTED, status=status, **changes
         )
-    outcome, reason = _release(worker, row) if ours else (Outcome.SUCCEEDED, "over")
-    if outcome == Outcome.SUCCEEDED:
+    answer = _release(worker, row) if ours else _Answer(Outcome.SUCCEEDED, "over")
+    if answer.outcome == Outcome.SUCCEEDED:
         changes = {"hold_token_encrypted": "", "held_until": None}
-    elif reason in _NOT_SENT:
+    elif answer.reason in _NOT_SENT:
         changes = {"held_until": held_until}
+    if kept is not None and answer.postponed is not None:
+        # Unless another session has claimed the voucher meanwhile.
+        with contextlib.suppress(IntegrityError):
+            _write_answer(row, answer, status=kept, **changes)
+            return answer
+    _write_answer(row, answer, status=status, **changes)
+    return answer
+
+
+def _write_answer(
+    row: Redemption, answer: _Answer, *, status: RedemptionStatus, **changes: Any
+) -> None:
     with transaction.atomic(durable=True):
         journal.record(
-            row, Operation.RELEASE, outcome, status=status, reason=reason, **changes
+            row,
+            Operation.RELEASE,
+            answer.outcome,
+            status=status,
+            reason=answer.reason,
+            **changes,
         )
         if status == S.RELEASED:
             outbox.emit("voucher.released", session=row.session, redemption=row)
-    return reason not in _NOT_SENT
 
 
-def _release(worker: Worker, row: Redemption) -> tuple[Outcome, str]:
+def _release(worker: Worker, row: Redemption) -> _Answer:
     try:
         worker.client().release(
             voucher_no=vault.voucher_number(row),
@@ -388,16 +439,18 @@ def _release(worker: Worker, row: Redemption) -> tuple[Outcome, str]:
         )
     except Refused as error:
         if error.reason is RefusalReason.NOT_HELD:
-            return Outcome.SUCCEEDED, "not_held"
-        return Outcome.FAILED, "refused"
+            return _Answer(Outcome.SUCCEEDED, "not_held")
+        return _Answer(Outcome.FAILED, "refused")
     except OutcomeUnknown:
-        return Outcome.UNKNOWN, "no_answer"
-    except (SmartGiftError, Postponed):
-        return Outcome.FAILED, "not_sent"
+        return _Answer(Outcome.UNKNOWN, "no_answer")
+    except SmartGiftError as error:
+        return _Answer(Outcome.FAILED, "not_sent", Postponed.by(error))
+    except Postponed as error:
+        return _Answer(Outcome.FAILED, "not_sent", error)
     except UndecryptableError:
         logger.error("The hold of %s cannot be given back with our keys.", row.pk)
-        return Outcome.FAILED, "undecryptable"
-    return Outcome.SUCCEEDED, ""
+        return _Answer(Outcome.FAILED, "undecryptable")
+    return _Answer(Outcome.SUCCEEDED)
 
 
 def release_leftovers(worker: Worker, fingerprint: str) -> None:

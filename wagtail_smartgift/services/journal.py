@@ -90,7 +90,8 @@ TRANSITIONS: dict[tuple[Operation, Outcome], frozenset[RedemptionStatus]] = {
     (Operation.REVERSE, Outcome.UNKNOWN): frozenset({S.REVERSING}),
     (Operation.RELEASE, Outcome.REQUESTED): _WITHOUT_A_HOLD,
     (Operation.RELEASE, Outcome.SUCCEEDED): _WITHOUT_A_HOLD,
-    (Operation.RELEASE, Outcome.FAILED): _WITHOUT_A_HOLD,
+    # One that could not be sent, and was only to make room for a new hold.
+    (Operation.RELEASE, Outcome.FAILED): _WITHOUT_A_HOLD | {S.HELD},
     (Operation.RELEASE, Outcome.UNKNOWN): _WITHOUT_A_HOLD,
     (Operation.LAPSE, Outcome.SUCCEEDED): frozenset({S.LAPSED, S.RELEASED, S.REFUSED}),
     (Operation.SETTLE, Outcome.UNKNOWN): frozenset({S.NEEDS_ATTENTION}),

@@ -223,7 +223,9 @@ def _prepare(worker: Worker, session: PaymentSession, row: Redemption) -> None:
     try:
         holding.ensure(worker, session, row, anew=True)
     except holds.VoucherHeld as error:
-        raise PaymentError("voucher_held", retry_after=error.retry_after) from None
+        raise PaymentError(
+            "voucher_held", retry_after=error.retry_after, is_ours=error.is_ours
+        ) from None
     except holds.HoldRefused:
         _reallocate(session)
         raise PaymentError("hold_lost") from None

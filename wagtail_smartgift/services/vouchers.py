@@ -115,7 +115,9 @@ def _add(
         ) from None
     except holds.VoucherHeld as error:
         retry_after = _retry_after(worker, session, row, error)
-        raise PaymentError("voucher_held", retry_after=retry_after) from None
+        raise PaymentError(
+            "voucher_held", retry_after=retry_after, is_ours=error.is_ours
+        ) from None
     except (holds.HoldRefused, holding.Shortfall):
         _reallocate(session)
         raise PaymentError("voucher_not_usable") from None
@@ -174,7 +176,7 @@ def renew(worker: Worker, session: PaymentSession, row: Redemption) -> None:
     it covers is allocated anew from what it holds now.
 
     Raises:
-        PaymentError: ``voucher_held`` (somebody was faster; it stays in the session),
+        PaymentError: ``voucher_held`` (somebody was faster, or ``is_ours``; it stays in it),
             ``voucher_not_usable`` (it has left the session), ``throttled``.
     """
     whole = capabilities.of(worker.account).hold_lasts(holds.HOLD_SECONDS)
@@ -186,7 +188,9 @@ def renew(worker: Worker, session: PaymentSession, row: Redemption) -> None:
             holding.ensure(worker, session, row, seconds=whole / 2, may_fall=True)
     except holds.VoucherHeld as error:
         retry_after = _retry_after(worker, session, row, error)
-        raise PaymentError("voucher_held", retry_after=retry_after) from None
+        raise PaymentError(
+            "voucher_held", retry_after=retry_after, is_ours=error.is_ours
+        ) from None
     except (holds.HoldRefused, holding.Shortfall):
         _reallocate(session)
         raise PaymentError("voucher_not_usable") from None

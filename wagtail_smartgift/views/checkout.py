@@ -7,6 +7,7 @@ no address, no message and no error report.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import wraps
 from uuid import UUID
 
@@ -28,7 +29,7 @@ from django.views.decorators.debug import (
 from django.views.decorators.http import require_POST
 
 from wagtail_smartgift import payments, voucher_field
-from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.amounts import read_amount
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.redaction import Secret
 
@@ -37,8 +38,6 @@ from wagtail_smartgift.redaction import Secret
 #: is another one than the form's own.
 Step = Callable[[HttpRequest, str], str | None]
 View = Callable[[HttpRequest], HttpResponse]
-#: What people put before or after an amount, besides the letters of the currency.
-_MARKS = ("£", "€", "$", "zł")
 
 
 class AlwaysActive(SafeExceptionReporterFilter):
@@ -137,13 +136,16 @@ def remove_voucher(request: HttpRequest, reference: str) -> None:
     payments.remove_voucher(reference=reference, redemption_id=_redemption(request))
 
 
-def _amount(request: HttpRequest) -> str | None:
-    """Read what people type for an amount: ``£ 12,50`` and ``12,50 zł`` are 12.50."""
+def _amount(request: HttpRequest) -> Decimal | str | None:
+    """Read what people type for an amount; what is none is refused by the payment."""
     # Somebody may have typed the voucher's number here.
-    typed = Secret("".join(request.POST.get("amount", "").split()))
-    for mark in (*_MARKS, get_conf().currency):
-        typed = Secret(typed.removeprefix(mark).removesuffix(mark))
-    return Secret(typed.replace(",", ".")) or None
+    typed = Secret(request.POST.get("amount", "").strip())
+    if not typed:
+        return None
+    try:
+        return read_amount(typed)
+    except ValueError:
+        return typed
 
 
 def _redemption(request: HttpRequest) -> UUID:
