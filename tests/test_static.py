@@ -33,6 +33,7 @@ SCRIPTS = {
     "the voucher page": ["voucher-page.js"],
     "the payment page": ["smartgift.js", "voucher-field.js"],
     "the printed card": ["printing/print.js"],
+    "the balance page": ["balance.js"],
 }
 
 

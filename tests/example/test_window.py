@@ -7,6 +7,7 @@ voucher, width, colour scheme, and without scripts.
 import sqlite3
 from contextlib import closing, contextmanager
 from datetime import date, timedelta
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
@@ -341,6 +342,58 @@ def test_the_balance_is_told_refused_and_throttled(windows, shop, new_voucher, w
     finally:
         # The same address guesses in other tests.
         shop.execute("DELETE FROM wagtail_smartgift_guesscounter")
+
+
+#: Notes the address before any deferred script could read it.
+_NOTE_ADDRESSES = """
+window.addresses = [];
+document.addEventListener("readystatechange", () => addresses.push(location.href));
+"""
+
+
+def test_a_scanned_card_fills_the_form_and_leaves_no_number(windows, new_voucher, shop):
+    odd = "AB/12 #ü&=+?"
+    page = windows.open("/", scripts=_NOTE_ADDRESSES, **PHONE)
+    asked = []
+    page.on("request", lambda one: asked.append(one))
+
+    # when
+    page.goto(f"{BALANCE}#voucher={quote(odd, safe='')}")
+
+    # then: ready to be asked, and not asked
+    field = page.get_by_label("Voucher number")
+    expect(field).to_have_value(odd)
+    expect(page.get_by_role("button", name="Check the balance")).to_be_focused()
+    assert page.evaluate("addresses") == [shop.url + BALANCE] * 2
+    assert page.evaluate("[location.href, history.state]") == [shop.url + BALANCE, None]
+    assert {one.method for one in asked} == {"GET"}
+    look(page)
+
+    # The next card while the page is open, and what is no card's.
+    number = new_voucher("12.50")
+    page.evaluate("location.hash = 'top'")
+    page.evaluate(f"location.hash = 'voucher={number}'")
+    expect(field).to_have_value(number)
+    assert page.url == shop.url + BALANCE
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("There is £12.50 left")
+    # Ways back are ways to no number.
+    page.go_back()
+    assert number not in page.url
+    assert number not in page.evaluate(
+        "JSON.stringify([history.state, document.referrer])"
+    )
+    for one in asked:
+        assert number not in one.url + str(one.headers)
+        assert one.method == "GET" or one.url == shop.url + BALANCE
+    shop.execute("DELETE FROM wagtail_smartgift_guesscounter")
+
+
+def test_a_scanned_card_asks_for_its_number_without_scripts(windows):
+    page = windows.open(f"{BALANCE}#voucher=ABCD", java_script_enabled=False)
+
+    expect(page.get_by_label("Voucher number")).to_have_value("")
+    expect(page.get_by_text("As it is printed on the voucher.")).to_be_visible()
 
 
 @pytest.mark.parametrize("way", EVERY_WAY)

@@ -11,6 +11,7 @@ from django.urls import reverse
 from tests.factories import make_site
 from wagtail_smartgift.models import GuessCounter
 from wagtail_smartgift.sandbox import Fault
+from wagtail_smartgift.views.balance import check_balance
 
 
 pytestmark = pytest.mark.django_db
@@ -176,3 +177,15 @@ def test_an_error_page_does_not_show_the_number(client, sandbox, settings, monke
 
 def test_other_methods_are_refused(client):
     assert client.put(URL).status_code == 405
+
+
+def test_the_script_has_the_nonce_of_the_policy_and_waits_for_nothing(rf):
+    request = rf.get("/smartgift/balance/")
+    request.csp_nonce = "only-once"
+
+    page = check_balance(request).render().content.decode()
+
+    head, _, _body = page.partition("</head>")
+    [script] = re.findall(r"<script[^>]*balance\.js[^>]*>", head)
+    assert script.endswith('balance.js" nonce="only-once">')
+    assert not re.search(r"\b(?:type|defer|async)\b", script)
