@@ -351,6 +351,8 @@ def test_today_is_the_shops_own():
         ("sender", "x" * 101, False),
         ("message", "x" * 1000, True),
         ("message", "x" * 1001, False),
+        ("message", ("a" * 9 + "\r\n") * 100, True),
+        ("message", ("a" * 9 + "\r\n") * 100 + "b", False),
         ("message", "a\u0007b", False),
         ("to", "a\u009fb", False),
         ("to", "a\nb", False),
@@ -361,3 +363,11 @@ def test_today_is_the_shops_own():
 )
 def test_what_is_printed_has_limits(field, text, valid):
     assert form(money(), amount="20", **{field: text}).is_valid() is valid
+
+
+@pytest.mark.parametrize("sent", ["Enjoy!\r\nBob", "Enjoy!\rBob", "Enjoy!\nBob"])
+def test_a_break_is_one_character_however_it_was_sent(sent):
+    bound = form(money(), amount="20", message=sent)
+
+    assert bound.is_valid()
+    assert bound.choice().message == "Enjoy!\nBob"

@@ -113,6 +113,17 @@ class AmountField(forms.ChoiceField):
         return amount
 
 
+class LinesField(forms.CharField):
+    """Text of several lines, each break one character.
+
+    A browser counts a break once for ``maxlength`` and sends it as two.
+    """
+
+    def to_python(self, value: Any) -> str:
+        text: str = super().to_python(value)
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 class PurchaseForm(forms.Form):
     """Choose one voucher. A field with a single possible answer is not asked.
 
@@ -144,7 +155,7 @@ class PurchaseForm(forms.Form):
         validators=[_one_line],
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    message = forms.CharField(
+    message = LinesField(
         label=_("Message"),
         max_length=MAX_MESSAGE,
         required=False,

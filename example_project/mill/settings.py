@@ -136,6 +136,9 @@ CSRF_COOKIE_HTTPONLY = True
 # Mails are files here. Not lines of a log: those with vouchers have numbers in them.
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = VAR_DIR / "mail"
+# Seconds. Far below WORKING_TIME of mill.shop.models, after which whoever is mailing
+# vouchers is taken for dead: a server that says nothing must not make two mails.
+EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = "The Old Mill <post@old-mill.example>"
 
 WAGTAIL_SITE_NAME = "The Old Mill"

@@ -161,7 +161,13 @@ def test_a_visitor_of_another_language_buys_and_pays(
 
 
 def test_a_language_leads_nowhere_else(visitor, shop):
-    for target in ("https://evil.example/", "//evil.example/", "/\\evil.example"):
+    for target in (
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example",
+        "x",
+        "a?b",
+    ):
         answer = visitor.http.get(
             f"{shop.url}/language/de/",
             params={"next": target},
@@ -199,3 +205,86 @@ def test_the_pages_after_buying_can_be_used_by_everybody(
     buy(visitor)
     visitor.http.cookies.set("mill_language", language)
     look(windows.open(visitor.address, visitor=visitor), widths=WIDTHS)
+
+
+#: Sends mails of another make, in the shop's own process.
+MAILING = """
+from datetime import timedelta
+from django.utils import timezone
+from mill.shop import mailing
+from mill.shop.models import Order, WORKING_TIME
+
+order = Order.objects.create(reference={reference!r}, customer={{}}, total="50.00")
+mine = Order.objects.filter(pk=order.pk)
+told = []
+
+def send(act):
+    mail = act and type("Mail", (), {{"send": staticmethod(act)}})
+    mailing.printing.mail_for = lambda reference: mail
+    try:
+        mailing.send_vouchers(order)
+    except (OSError, mailing.MailUnderWay) as error:
+        told.append(type(error).__name__)
+"""
+
+
+def mailing(shop, reference, script):
+    out = shop.manage("shell", "-c", MAILING.format(reference=reference) + script)
+    return out.strip().splitlines()[-1]
+
+
+def test_who_gives_up_leaves_the_mail_to_who_took_over(shop):
+    script = """
+def hangs():
+    # Taken for dead: another process has begun, and is at it.
+    mine.update(mail_begun_at=timezone.now() + timedelta(seconds=1))
+    raise OSError("timed out")
+
+send(hangs)
+send(lambda: told.append("a second mail"))
+print(told, mine.get().mailed_at)
+"""
+    assert mailing(shop, "OM-SLOW", script) == "['OSError', 'MailUnderWay'] None"
+
+
+def test_who_gives_up_lets_the_next_one_try_at_once(shop):
+    script = """
+def fails():
+    raise OSError("no such host")
+
+send(fails)
+send(lambda: told.append("mail"))
+send(lambda: told.append("a second mail"))
+print(told, mine.get().mailed_at is not None)
+"""
+    assert mailing(shop, "OM-FAILS", script) == "['OSError', 'mail'] True"
+
+
+def test_what_was_sent_late_is_not_sent_again(shop):
+    script = """
+def hangs():
+    mine.update(mail_begun_at=timezone.now() - 2 * WORKING_TIME)
+    told.append("mail")
+
+send(hangs)
+send(lambda: told.append("a second mail"))
+print(told)
+"""
+    assert mailing(shop, "OM-LATE", script) == "['mail']"
+
+
+def test_where_there_is_nothing_to_mail_nobody_is_mailing(shop):
+    script = """
+send(None)
+send(None)
+print(told, mine.get().mail_begun_at, mine.get().mailed_at)
+"""
+    assert mailing(shop, "OM-NONE", script) == "[] None None"
+
+
+def test_a_mail_server_that_says_nothing_is_given_up_before_its_caller_is(shop):
+    script = """
+from django.conf import settings
+print(timedelta(seconds=settings.EMAIL_TIMEOUT) < WORKING_TIME / 2)
+"""
+    assert mailing(shop, "OM-TIME", script) == "True"

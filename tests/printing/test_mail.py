@@ -106,6 +106,20 @@ def test_without_the_extra_it_has_no_attachment(sell, monkeypatch):
     assert "attached" not in mail.body
 
 
+@pytest.mark.parametrize("breaks", [True, False])
+def test_the_mail_comes_whatever_the_greeting_is(sell, monkeypatch, breaks):
+    [item] = sell({"product": 37, "price": "50.00", "message": "!" * 1000}).items
+    if breaks:
+        # A fault of the library that nobody has met yet.
+        monkeypatch.setattr(pdf.fpdf.FPDF, "output", lambda document: 1 / 0)
+
+    mail = printing.mail_for(reference="order-1")
+
+    assert len(mail.attachments) == (0 if breaks else 1)
+    assert ("attached" in mail.body) is not breaks
+    assert grouped(item.voucher_no) in mail.body
+
+
 def test_where_smart_gift_makes_the_cards_it_says_that_they_come(sell, configure):
     configure(OWN_VOUCHER_CODES=False)
     sell()

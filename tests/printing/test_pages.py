@@ -252,6 +252,17 @@ def test_a_script_without_a_font_has_a_page_to_print_all_the_same(client, sell):
     assert client.get(printing.pdf_url(reference="order-1")).status_code == 404
 
 
+@pytest.mark.parametrize("breaks", [True, False])
+def test_the_link_to_the_pdf_is_no_server_error(client, sell, monkeypatch, breaks):
+    sell({"product": 37, "price": "50.00", "message": "!" * 1000})
+    if breaks:
+        monkeypatch.setattr(pdf.fpdf.FPDF, "output", lambda document: 1 / 0)
+
+    page = client.get(printing.pdf_url(reference="order-1"))
+
+    assert page.status_code == (404 if breaks else 200)
+
+
 def test_an_error_page_shows_no_number(card_url, monkeypatch, settings):
     settings.DEBUG = True
     number = number_of()

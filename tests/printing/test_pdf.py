@@ -10,7 +10,7 @@ from pypdf import PdfReader
 
 from tests.printing.conftest import make_card
 from wagtail_smartgift import printing
-from wagtail_smartgift.printing import pdf, qr
+from wagtail_smartgift.printing import lettering, pdf, qr
 
 
 #: What a hostile or a happy customer types.
@@ -26,6 +26,13 @@ TEXTS = {
     "surrogate": "\ud83d alone",
     "accents": "Z\u0351\u0343\u0346\u0352alg\u0301o " + "e" + "\u0301" * 60,
     "spaces": " \u00a0\u3000 ",
+    "hyphens": "-" * 1000,
+    "exclamation": "Happy birthday" + "!" * 980,
+    "dots": "To Jane " + "." * 900,
+    "stars": "*" * 1000,
+    "arrows": "→ " * 500,
+    "shouted in hebrew": "מזל טוב" + "!" * 990,
+    "overridden": "\u202e" + "=\u2066" * 499,
 }
 
 
@@ -116,6 +123,49 @@ def test_everything_at_once_does_not_break_it():
     card = make_card(title=line, to=line, sender=line, message=everything)
 
     assert "ACDE FGHJ KMNP QRTV" in text_of(card)
+
+
+def test_a_long_rule_is_written_whole_and_in_its_place():
+    text = text_of(make_card(message="Dear Jane" + "-" * 950 + "yours"))
+
+    assert text.count("-") == 950
+    assert text.index("Dear Jane") < text.index("-") < text.index("yours")
+
+
+def test_a_long_rule_leaves_hebrew_where_it_was():
+    short, long = (
+        lettering.writable("מזל טוב" + "!" * count, pdf._code_points())
+        for count in (100, 990)
+    )
+
+    assert "\u200f" not in short
+    assert "\u200e" not in long
+    assert long.count("\u200f") == 9
+    assert long.replace("\u200f", "") == "מזל טוב" + "!" * 990
+
+
+def test_what_the_library_cannot_write_is_said_so_without_the_number(
+    monkeypatch, caplog
+):
+    closed = []
+    real = pdf.fpdf.fonts.TTFFont.close
+    monkeypatch.setattr(
+        pdf.fpdf.fonts.TTFFont, "close", lambda font: (closed.append(font), real(font))
+    )
+
+    def breaks(*args, **more):
+        raise RecursionError("ACDEFGHJKMNPQRTV")
+
+    monkeypatch.setattr(pdf.fpdf.FPDF, "multi_cell", breaks)
+
+    with pytest.raises(printing.PrintingUnavailable, match="browser") as refused:
+        printing.pdf_of([make_card()])
+
+    assert refused.value.__context__ is None
+    assert "RecursionError" in caplog.text
+    assert "ACDE" not in caplog.text
+    # Their files are not left to the collector.
+    assert len(closed) == len(pdf._FAMILIES)
 
 
 def test_markup_stays_what_was_typed():

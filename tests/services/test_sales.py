@@ -104,6 +104,18 @@ def refused(**changes):
 # Placing
 
 
+def test_a_break_is_one_character_however_the_shop_sends_it(shop):
+    text = ("a" * 9 + "\n") * 99 + "Love, J."
+    sent = {"product": MONEY, "price": "50.00"}
+
+    for message in (text.replace("\n", "\r\n"), text, text.replace("\n", "\r")):
+        # One order, and a repeat of it.
+        assert place(items=[{**sent, "message": message}]).status == OrderStatus.PLACED
+
+    (sale,) = shop.sales()
+    assert sale.items[0]["message"] == text
+
+
 def test_an_order_is_placed_with_numbers_of_our_own(shop):
     order = place(
         items=[

@@ -10,6 +10,13 @@ from collections.abc import Collection
 
 #: Strong right-to-left, in Unicode's words.
 _RIGHT_TO_LEFT = {"R", "AL"}
+#: What says by itself in which direction a text runs, and digits, which come near it.
+_STRONG = {"L", "EN", "AN", *_RIGHT_TO_LEFT}
+#: fpdf2 calls itself once for each character between two strong ones, so a long rule
+#: of hyphens would exhaust Python's stack. Far fewer than that allows, and more than
+#: words have between them.
+_LONGEST_RUN = 100
+_LEFT_MARK, _RIGHT_MARK = "\u200e", "\u200f"
 #: What a name or a sentence loses its sense without: letters and digits. A script that
 #: needs its marks has letters that are missing with them.
 _MATTERS = ("L", "N")
@@ -26,7 +33,29 @@ def writable(text: str, known: Collection[int], *, lines: int = 1) -> str:
     found = text.strip().splitlines()
     if len(found) > lines:
         found = [*found[: lines - 1], " ".join(found[lines - 1 :])]
-    return "\n".join(_line(line, known) for line in found)
+    return _broken_up("\n".join(_line(line, known) for line in found))
+
+
+def _broken_up(text: str) -> str:
+    """Put a mark that nobody sees into each long run of signs that have no direction.
+
+    It runs as what is written before it, or else as what comes first: what is seen
+    stays where it was.
+    """
+    directions = [unicodedata.bidirectional(char) for char in text]
+    current = next((one for one in directions if one in _STRONG), "L")
+    kept: list[str] = []
+    run = 0
+    for char, direction in zip(text, directions, strict=True):
+        if direction in _STRONG:
+            current, run = direction, 0
+        elif run == _LONGEST_RUN:
+            kept.append(_RIGHT_MARK if current in _RIGHT_TO_LEFT else _LEFT_MARK)
+            run = 1
+        else:
+            run += 1
+        kept.append(char)
+    return "".join(kept)
 
 
 def _line(text: str, known: Collection[int]) -> str:

@@ -4,14 +4,20 @@ It has the numbers in it and the cards as a PDF, but no link with a number: link
 mails are opened, rewritten and kept by programs on the way.
 """
 
+from collections.abc import Sequence
 from datetime import date
 
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils.translation import pgettext
 
-from wagtail_smartgift.printing.cards import balance_url, cards_for, venue_of
-from wagtail_smartgift.printing.pdf import can_write_pdf, pdf_of
+from wagtail_smartgift.printing.cards import (
+    PrintedCard,
+    balance_url,
+    cards_for,
+    venue_of,
+)
+from wagtail_smartgift.printing.pdf import PrintingUnavailable, pdf_of
 from wagtail_smartgift.printing.purchases import purchase_of
 from wagtail_smartgift.redaction import Secret
 
@@ -26,19 +32,20 @@ def mail_for(
 
     None while the vouchers are not placed, and where no address is known (any more).
     Its texts are the templates ``wagtail_smartgift/mail/vouchers…``; the PDF is attached
-    where there are cards and the extra ``cards`` is installed.
+    where the cards can be one (see ``pdf_of``): the mail comes in any case.
     """
     purchase = purchase_of(reference=reference)
     if purchase is None or not purchase.placed or not purchase.email:
         return None
     cards = cards_for(purchase, valid_until=valid_until)
-    has_pdf = can_write_pdf(cards)
+    # Before the texts, which say whether it comes with them.
+    pdf = _pdf_of(cards)
     context = {
         "purchase": purchase,
         "cards": cards,
         "venue": venue_of(purchase.site),
         "balance_url": balance_url(purchase.site),
-        "has_pdf": has_pdf,
+        "has_pdf": pdf is not None,
     }
     subject = render_to_string(f"{_TEMPLATES}_subject.txt", context)
     mail = EmailMultiAlternatives(
@@ -50,7 +57,14 @@ def mail_for(
     mail.attach_alternative(
         Secret(render_to_string(f"{_TEMPLATES}.html", context)), "text/html"
     )
-    if has_pdf:
+    if pdf is not None:
         name = pgettext("name of a file, without its ending", "gift-voucher")
-        mail.attach(f"{name}.pdf", pdf_of(cards), "application/pdf")
+        mail.attach(f"{name}.pdf", pdf, "application/pdf")
     return mail
+
+
+def _pdf_of(cards: Sequence[PrintedCard]) -> bytes | None:
+    try:
+        return pdf_of(cards)
+    except PrintingUnavailable:
+        return None

@@ -30,6 +30,8 @@ else:
     # It tells at INFO which letters were taken from a font, those of a number too.
     logging.getLogger("fontTools.subset").setLevel(logging.WARNING)
 
+logger = logging.getLogger(__name__)
+
 FONTS = Path(__file__).parent / "fonts"
 _MAIN, *_OTHERS = _FAMILIES = ("NotoSerif", "NotoSerifHebrew", "NotoNaskhArabic")
 
@@ -60,7 +62,9 @@ _MM_PER_POINT = 25.4 / 72
 
 
 class PrintingUnavailable(Exception):
-    """No PDF can be written: the extra is not installed, or a script has no font."""
+    """No PDF can be written: the extra is not installed, a script has no font, or fpdf2
+    cannot set a text.
+    """
 
 
 def is_available() -> bool:
@@ -78,7 +82,7 @@ def pdf_of(cards: Sequence[PrintedCard]) -> bytes:
 
     Emoji are left out. Raises:
         PrintingUnavailable: the extra is not installed; there is no card; or a text is
-            in a script that none of the fonts has.
+            in a script that none of the fonts has; or fpdf2 fails, which is logged.
     """
     if not is_available():
         raise PrintingUnavailable(
@@ -93,9 +97,20 @@ def pdf_of(cards: Sequence[PrintedCard]) -> bytes:
             "by a browser."
         )
     pdf = _new_document()
-    for card in cards:
-        _Page(pdf, card).write()
-    return SecretBytes(pdf.output())
+    try:
+        for card in cards:
+            _Page(pdf, card).write()
+        return SecretBytes(pdf.output())
+    except Exception as error:  # noqa: BLE001 - of a library that sets what anybody typed
+        # Neither its message nor its frames are kept: both may have the number.
+        logger.error("A card could not be written as a PDF: %s.", type(error).__name__)
+    finally:
+        # Only a document that was written has closed them.
+        for font in pdf.fonts.values():
+            font.close()
+    raise PrintingUnavailable(
+        "A card could not be written. Its page can be printed by a browser."
+    )
 
 
 def _is_unwritable(card: PrintedCard) -> bool:

@@ -162,6 +162,7 @@ class _Part:
         return self._text(name, required, longest, _CONTROL)
 
     def lines(self, name: str, *, longest: int) -> str:
+        """Read text of several lines; however a break was sent, it is one character."""
         return self._text(name, False, longest, _CONTROL_BUT_LINES)
 
     def _text(
@@ -173,7 +174,7 @@ class _Part:
         if not isinstance(raw, str):
             self.wrong(name, _("This must be text."))
             return ""
-        text = raw.strip()
+        text = raw.replace("\r\n", "\n").replace("\r", "\n").strip()
         if required and not text:
             self.wrong(name, _("This field is required."))
         elif len(text) > longest:

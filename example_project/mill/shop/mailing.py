@@ -36,13 +36,17 @@ def send_vouchers(order: Order) -> None:
         if unsent.exists():
             raise MailUnderWay(f"The vouchers of {order} are being mailed.")
         return
+    sent = False
     try:
         with translation.override(order.language or settings.LANGUAGE_CODE):
             mail = printing.mail_for(reference=order.reference)
-            if mail is None:
-                return
-            mail.send()
-    except Exception:
-        unsent.update(mail_begun_at=None)
-        raise
-    unsent.update(mailed_at=timezone.now())
+            if mail is not None:
+                mail.send()
+                sent = True
+    finally:
+        if not sent:
+            # Its own claim alone: who was taken for dead may only have been slow.
+            unsent.filter(mail_begun_at=now).update(mail_begun_at=None)
+    if sent:
+        # Whoever has the claim by now, the mail is out.
+        unsent.update(mailed_at=timezone.now())

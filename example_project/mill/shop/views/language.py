@@ -1,8 +1,7 @@
 """The languages at the foot of each page: plain links, for visitors without scripts."""
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -19,11 +18,12 @@ def choose(request: HttpRequest, code: str) -> HttpResponse:
     if code not in dict(settings.LANGUAGES):
         raise Http404
     target = request.GET.get("next", "")
-    if not url_has_allowed_host_and_scheme(
+    # Nothing but a path of this site; "x" would be one below this very address.
+    if not target.startswith("/") or not url_has_allowed_host_and_scheme(
         target, allowed_hosts=None, require_https=request.is_secure()
     ):
         target = "/"
-    response = redirect(target)
+    response = HttpResponseRedirect(target)
     response.set_cookie(
         settings.LANGUAGE_COOKIE_NAME, code, max_age=_KEPT, samesite="Lax"
     )
