@@ -161,7 +161,7 @@ def renew_hold(*, reference: str, redemption_id: UUID) -> Session:
             ``session_not_open``, ``session_busy``, ``busy``, ``smartgift_unavailable``,
             ``not_found``.
     """
-    return _verbs.renew_hold(reference=reference, redemption_id=redemption_id)
+    return _verbs.renew_hold(reference=reference, redemption_id=redemption_id).session
 
 
 def remove_voucher(*, reference: str, redemption_id: UUID) -> Session:

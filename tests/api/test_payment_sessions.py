@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.api.conftest import Api, assert_problem
+from wagtail_smartgift.exceptions import ERROR_CODES, PaymentError
 from wagtail_smartgift.models import PaymentSession, SessionSecret
 from wagtail_smartgift.sandbox import Fault
 
@@ -203,7 +204,8 @@ def test_one_answer_for_every_voucher_that_cannot_be_used(customer, number):
 
     assert number not in str(body)
     assert body["detail"] == (
-        "This voucher cannot be used here. Check the number, or pay another way."
+        "This voucher cannot be used here. Check the number, its capital and small "
+        "letters included, or pay another way."
     )
     assert customer.get("payment-session").json()["redemptions"] == []
 
@@ -436,3 +438,76 @@ def test_a_null_amount_does_not_refund_everything(server, customer, sandbox):
 )
 def test_odd_queries_are_refused(anonymous, query):
     assert_problem(anonymous.get(f"vouchers?{query}"), "invalid", 422)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "says"),
+    [
+        (
+            "unauthorised",
+            "smartgift_unavailable",
+            r"Try again in a few minutes, or pay",
+        ),
+        ("rate_limited", "busy", r"nothing was taken\. Try again at \d\d:\d\d\."),
+    ],
+)
+def test_a_customer_is_told_what_to_do_next(customer, sandbox, fault, code, says):
+    sandbox.faults.add(Fault("*", fault, times=None))
+
+    body = assert_problem(add(customer), code, 503)
+
+    assert re.search(says, body["detail"])
+
+
+def test_what_a_customer_can_do_is_said_of_every_refusal(
+    customer, server, sandbox, time_machine_now
+):
+    """By the operations of a payment's own secret; a shop's server is told what it was."""
+    [voucher] = add(customer).json()["redemptions"]
+    sandbox.hold_by_till(HUNDRED)
+    held = assert_problem(add(customer, HUNDRED), "voucher_held", 409)
+    assert re.search(r"until \d\d:\d\d\. Try again then, or pay", held["detail"])
+    time_machine_now.shift(200)
+    sandbox.clock.advance(200)
+    sandbox.faults.add(Fault("hold", "lost_after", times=1))
+    lost = assert_problem(renew(customer, voucher), "voucher_held", 409)
+    assert "most likely kept for you" in lost["detail"]
+    by_server = assert_problem(verb(server, "prepare"), "voucher_held", 409)
+    assert by_server["detail"] == "This voucher is in use elsewhere at the moment."
+    time_machine_now.shift(310)
+    sandbox.clock.advance(310)
+    verb(server, "confirm")
+    over = assert_problem(add(customer), "session_not_open", 409)
+    assert over["detail"].endswith("Look at your order to see how it stands.")
+
+
+def renew(customer, voucher):
+    return customer.post(f"payment-session/redemptions/{voucher['id']}/renew")
+
+
+def test_no_code_of_the_customers_operations_is_without_advice(anonymous):
+    """Whatever the description says that they answer, but what only a program meets."""
+    described = anonymous.get("openapi.json").json()["paths"]
+    codes = {
+        code
+        for path, operations in described.items()
+        for operation in operations.values()
+        if "/server/" not in path
+        if "/payment-session" in path or path.endswith("/balance")
+        for answer in operation["responses"].values()
+        for content in answer.get("content", {}).values()
+        for code in content.get("examples", {})
+    }
+    only_programs = {
+        "malformed",
+        "invalid",
+        "unauthenticated",
+        "not_found",
+        "in_progress",
+        "idempotency_conflict",
+    }
+
+    assert {"voucher_held", "session_expired", "throttled"} <= codes
+    for code in codes - only_programs:
+        advice = PaymentError(code).advice
+        assert advice != str(ERROR_CODES[code][1]), code

@@ -512,6 +512,21 @@ def test_what_was_spent_meanwhile_is_told(visitor, sandbox, later):
     assert "Left to pay £30.00" in visitor.text
 
 
+def test_what_another_voucher_makes_up_for_is_told_too(visitor, sandbox, later):
+    visitor.add(GOOD)
+    visitor.add("GOOD-0100-0001")
+    later(400)
+    sandbox.spend_by_till(GOOD, "15.00")
+
+    visitor.open().send(RENEW)
+
+    # Nothing more is left to pay, but more is taken from the other one.
+    assert covered() == Decimal("40.00")
+    assert visitor.notice.startswith(
+        "Your voucher is kept for you, but it holds less than before."
+    )
+
+
 def test_one_that_was_emptied_meanwhile_is_told(visitor, sandbox, later):
     visitor.add(GOOD)
     later(400)

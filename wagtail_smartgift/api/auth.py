@@ -66,6 +66,8 @@ class ServerKeyAuth(_Bearer):
     def authenticate(self, request: HttpRequest, token: str) -> str:
         if not (_is_server_key(token) or _is_token_of_permitted_user(request, token)):
             raise PaymentError("unauthenticated")
+        # For the words of a refusal: see ``errors``.
+        request.smartgift_for_server = True  # type: ignore[attr-defined]
         return "server"
 
 

@@ -17,7 +17,7 @@ from ninja.errors import HttpError, Throttled, ValidationError
 
 from wagtail_smartgift.api.reading import TOO_LARGE, Unreadable
 from wagtail_smartgift.codes import display_code
-from wagtail_smartgift.exceptions import ERROR_CODES, SmartGiftPluginError
+from wagtail_smartgift.exceptions import ERROR_CODES, PaymentError, SmartGiftPluginError
 
 
 CONTENT_TYPE = "application/problem+json"
@@ -104,11 +104,17 @@ def wrong_method(allowed: Sequence[str]) -> HttpResponse:
 def refused(request: HttpRequest, error: SmartGiftPluginError) -> HttpResponse:
     return problem(
         error.code,
-        detail=error.message,
+        detail=_detail(request, error),
         fields=error.fields,
         retry_after=error.retry_after,
         challenge=_challenge(request),
     )
+
+
+def _detail(request: HttpRequest, error: SmartGiftPluginError) -> str:
+    """Say what a customer can do next; to a shop's server, what happened."""
+    for_server = getattr(request, "smartgift_for_server", False)
+    return str(error.message) if for_server else error.advice
 
 
 def _challenge(request: HttpRequest) -> str:
@@ -130,11 +136,12 @@ def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     cause = error.__cause__
     known = _BY_STATUS.get(error.status_code)
     other = "busy" if error.status_code >= 500 else "malformed"
+    if isinstance(error, Throttled):
+        return refused(request, PaymentError("throttled", retry_after=error.wait))
     return problem(
         known or other,
         status=None if known else error.status_code,
         detail=str(cause) if isinstance(cause, Unreadable) else None,
-        retry_after=error.wait if isinstance(error, Throttled) else None,
         challenge=_challenge(request),
     )
 

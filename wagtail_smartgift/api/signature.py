@@ -55,6 +55,7 @@ class ShopSignature(APIKeyHeader):
 
     def __call__(self, request: HttpRequest) -> str | None:
         request.smartgift_challenge = self.challenge  # type: ignore[attr-defined]
+        request.smartgift_for_server = True  # type: ignore[attr-defined]
         signed: str | None = super().__call__(request)
         return signed
 

@@ -271,7 +271,7 @@ def renew_hold(
     return schemas.SessionOut.of(
         payments.renew_hold(
             reference=_own(request).reference, redemption_id=redemption_id
-        )
+        ).session
     )
 
 

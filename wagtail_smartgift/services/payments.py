@@ -64,6 +64,13 @@ class Added:
     created: bool
 
 
+@dataclass(frozen=True)
+class Renewed:
+    session: ledger.Session
+    #: The voucher that was renewed pays less than before.
+    fell: bool
+
+
 def get_session(*, reference: str) -> ledger.Session:
     """Picture a session as it is now.
 
@@ -165,7 +172,7 @@ def change_voucher(
     ).session
 
 
-def renew_hold(*, reference: str, redemption_id: UUID) -> ledger.Session:
+def renew_hold(*, reference: str, redemption_id: UUID) -> Renewed:
     """Keep a voucher of an open session for longer."""
     with _working(_find(reference)) as (worker, session):
         row = session.redemptions.filter(pk=redemption_id).first()
@@ -178,8 +185,10 @@ def renew_hold(*, reference: str, redemption_id: UUID) -> ledger.Session:
             # Whether it is held at all is what its first request may still tell.
             raise PaymentError("session_busy", retry_after=5)
         PaymentSession.objects.filter(pk=session.pk).update(last_active_at=clock.now())
+        before = row.amount
         vouchers.renew(worker, session, row)
-    return get_session(reference=reference)
+        row.refresh_from_db()
+    return Renewed(session=get_session(reference=reference), fell=row.amount < before)
 
 
 def remove_voucher(*, reference: str, redemption_id: UUID) -> ledger.Session:

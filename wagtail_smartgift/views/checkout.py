@@ -32,6 +32,7 @@ from wagtail_smartgift import payments, voucher_field
 from wagtail_smartgift.amounts import read_amount
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.redaction import Secret
+from wagtail_smartgift.services import payments as verbs
 
 
 #: Does what a form wants of a payment, given its reference. Returns the notice where it
@@ -124,10 +125,8 @@ def change_voucher(request: HttpRequest, reference: str) -> None:
 @_form_target(voucher_field.RENEWED)
 def renew_hold(request: HttpRequest, reference: str) -> str | None:
     """Keep a voucher for longer: the customer has pressed the button for it."""
-    redemption = _redemption(request)
-    before = payments.get_session(reference=reference).amount_covered
-    session = payments.renew_hold(reference=reference, redemption_id=redemption)
-    return voucher_field.FELL if session.amount_covered < before else None
+    renewed = verbs.renew_hold(reference=reference, redemption_id=_redemption(request))
+    return voucher_field.FELL if renewed.fell else None
 
 
 @_form_target(voucher_field.REMOVED)

@@ -63,7 +63,7 @@ def cancel(request: HttpRequest, reference: str) -> HttpResponse:
     try:
         checkout.cancel(found)
     except PaymentError as error:
-        messages.error(request, str(error.message))
+        messages.error(request, error.advice)
     if found.status == OrderStatus.CANCELLED:
         messages.success(
             request, "The order is cancelled. What was paid is on its way back."
@@ -82,7 +82,7 @@ def refund(request: HttpRequest, reference: str) -> HttpResponse:
             found, form.cleaned_data["amount"], already=form.cleaned_data["already"]
         )
     except PaymentError as error:
-        messages.error(request, str(error.message))
+        messages.error(request, error.advice)
     else:
         if done:
             amount = format_price(form.cleaned_data["amount"])
