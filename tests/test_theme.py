@@ -4,6 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from django.utils import translation
+
+from wagtail_smartgift.templatetags import smartgift_catalogue
 
 
 PACKAGE = Path(__file__).parents[1] / "wagtail_smartgift"
@@ -121,10 +124,11 @@ def test_each_property_is_documented_with_its_defaults():
 
 def test_a_property_has_the_same_defaults_wherever_it_is_used():
     known = {}
-    # What is only ever printed needs no dark ones.
-    on_screens = [sheet for sheet in SHEETS if "light-dark(" in text_of(sheet)]
-    assert len(on_screens) >= 2
+    # The printed card has properties of its own, and its paper is white.
+    on_screens = [sheet for sheet in SHEETS if sheet.name != "cards.css"]
+    assert len(on_screens) == len(SHEETS) - 1
     for sheet in on_screens:
+        assert "light-dark(" in text_of(sheet), sheet
         for name, defaults in defaults_of(sheet).items():
             assert known.setdefault(name, defaults) == defaults, (sheet, name)
 
@@ -138,6 +142,31 @@ def test_light_and_dark_and_paper_are_thought_of():
     # Nothing moves where that was not asked.
     calm = pages.partition("@media (prefers-reduced-motion: no-preference)")[0]
     assert not re.search(r"\b(?:transition|animation)", calm)
+
+
+def test_each_part_says_what_language_it_is_in():
+    """The page around it may be in another."""
+    roots = re.compile(
+        r'<\w+ class="smartgift(?: [\w-]+|-vouchers|-order|-checkout)?"[^\n]*'
+    )
+    found = [
+        root
+        for path in TEMPLATES.rglob("*.html")
+        for root in roots.findall(path.read_text("utf-8"))
+    ]
+
+    assert len(found) == 7
+    for root in found:
+        assert "{% language_attributes %}" in root
+
+
+@pytest.mark.parametrize(
+    ("language", "attributes"),
+    [("en-gb", ' lang="en-gb"'), ("de", ' lang="de"'), ("he", ' lang="he" dir="rtl"')],
+)
+def test_the_language_is_the_active_one(language, attributes):
+    with translation.override(language):
+        assert smartgift_catalogue.language_attributes() == attributes
 
 
 def test_each_template_and_block_is_documented():

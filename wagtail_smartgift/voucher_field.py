@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.core import signing
 from django.http import HttpRequest
@@ -180,6 +181,8 @@ def leave_refusal(
         "good": False,
         "message": message,
     }
+    if "amount" in error.fields:
+        notice["about_amount"] = _voucher_of(request)
     if wanted == ADDED:
         notice["about_number"] = (
             error.code in _ABOUT_NUMBER
@@ -190,6 +193,14 @@ def leave_refusal(
             end = timezone.now() + timedelta(seconds=error.retry_after or _WAIT)
             notice["retry_at"] = end.isoformat()
     _leave(request, notice)
+
+
+def _voucher_of(request: HttpRequest) -> str:
+    """Return the id of the redemption that a form is about; ``new`` for another voucher."""
+    try:
+        return str(UUID(request.POST.get("redemption", "")))
+    except ValueError:
+        return "new"
 
 
 def _leave(request: HttpRequest, notice: Mapping[str, object]) -> None:

@@ -123,6 +123,20 @@ def test_vouchers_come_and_go_without_a_reload(checkout, new_voucher, sandbox):
     checkout.says("such as 25.00")
     expect(row.get_by_label("Take no more than")).to_have_value("all")
 
+    checkout.focus_is_on(f"{FIELD} li [name=amount][aria-invalid=true]")
+
+    # With a new number, it is still the amount that is led to.
+    checkout.field.get_by_text("Use only part of it").last.click()
+    checkout.field.get_by_label("Take no more than").last.fill("some")
+    checkout.add(number)
+    checkout.says("such as 25.00")
+    checkout.focus_is_on(f"{FIELD}-amount[aria-invalid=true]")
+    look(page)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    page.wait_for_timeout(500)
+    checkout.says("such as 25.00")
+    checkout.number.fill("")
+
     # And away again.
     checkout.press("Remove")
     checkout.says("Your voucher was removed. Nothing was taken from it.")
@@ -403,6 +417,38 @@ def test_a_number_in_use_is_tried_once_more_and_only_once(
         " {...sessionStorage}, document.cookie])"
     )
     assert number not in kept
+
+
+def test_a_promised_try_outlives_whatever_else_is_done(checkout, new_voucher, sandbox):
+    number, page, clock = new_voucher("25.00"), checkout.page, checkout.page.clock
+    checkout.add(new_voucher("10.00"))
+    checkout.left_to_pay("£70.00")
+    checkout.add(kept := new_voucher("5.00"))
+    checkout.left_to_pay("£65.00")
+    refuse_as_held(checkout, sandbox, number)
+
+    # Another notice comes in between.
+    checkout.field.get_by_role("button", name="Remove").first.click()
+    checkout.says("Your voucher was removed.")
+    checkout.left_to_pay("£75.00")
+    expect(checkout.number).to_have_value(number)
+
+    # And something is being sent when its time has come.
+    sandbox.release_by_till(number)
+    clock.fast_forward(290_000)
+    waiting = []
+    page.route("**/vouchers/remove/", lambda route: waiting.append(route))
+    checkout.press("Remove")
+    expect(checkout.field).to_have_attribute("aria-busy", "true")
+    clock.fast_forward(25_000)
+    page.wait_for_timeout(300)
+    assert len(checkout.sent) == 5
+    waiting[0].continue_()
+
+    checkout.left_to_pay("£55.00")
+    checkout.says("Your voucher was added.")
+    expect(checkout.number).to_have_value("")
+    assert sandbox.voucher(kept).hold is None
 
 
 @pytest.mark.slow

@@ -125,6 +125,24 @@ def test_an_amount_is_chosen_with_the_keyboard_alone(windows):
     expect(page.get_by_label("Post them to the buyer")).to_be_hidden()
 
 
+def test_a_delivery_may_be_called_as_an_answer_is(windows):
+    """Methods stand before the day, and their ids are any words of the shop's."""
+    page = windows.open(MONETARY)
+    page.evaluate(
+        "document.querySelector('[name=delivery_method]').value = 'later';"
+        "document.querySelector('[name=to]').value = 'other'"
+    )
+
+    page.get_by_label("By first class post").check()
+    page.get_by_label("On a day that you choose").check()
+    expect(page.get_by_label("Send it on")).to_be_enabled()
+    page.get_by_label("By e-mail").check()
+    page.get_by_label("At once").check()
+    expect(page.locator("[name=delivery_date]")).to_be_disabled()
+    page.get_by_label("Another amount").check()
+    expect(page.get_by_label("Your amount in £")).to_be_enabled()
+
+
 def test_an_experience_is_bought_without_scripts(windows, sandbox):
     # given
     page = windows.open("/gift-vouchers/afternoon-tea/", java_script_enabled=False)

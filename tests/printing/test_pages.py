@@ -10,6 +10,7 @@ import zxingcpp
 from django.core import signing
 from django.template import engines
 from django.test import Client
+from django.urls import resolve
 from pypdf import PdfReader
 
 from tests.printing.conftest import make_card
@@ -151,6 +152,15 @@ def test_no_address_has_the_number(client, card_url):
     assert not [one for one in [card_url, *addresses] if number in one or "#" in one]
     # Nor anything that is signed: what is in the address can be read by everybody.
     assert number not in str(signing.loads(card_url.split("/")[-2], salt=links._SALT))
+
+
+def test_the_script_has_the_nonce_of_the_policy(rf, card_url):
+    request = rf.get(card_url)
+    request.csp_nonce = "only-once"
+
+    page = resolve(card_url).func(request, card_url.split("/")[-2]).render()
+
+    assert 'print.js" nonce="only-once"></script>' in page.content.decode()
 
 
 def test_the_code_on_the_page_is_drawn_without_styles_of_its_own(client, card_url):

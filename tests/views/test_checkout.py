@@ -303,8 +303,29 @@ def test_an_amount_that_is_none_says_what_one_looks_like(visitor):
     visitor.add(GOOD, amount="all")
 
     assert "25.00" in visitor.notice
-    assert 'aria-invalid="true"' not in visitor.page
+    # It is the amount that is wrong, and it is in sight.
+    [wrong] = re.findall(r'<input[^>]*aria-invalid="true"[^>]*>', visitor.page)
+    assert 'id="smartgift-vouchers-amount"' in wrong
+    assert 'aria-describedby="smartgift-vouchers-notice"' in wrong
+    assert re.search(r'<details[^>]* id="smartgift-vouchers-part" open>', visitor.page)
     assert covered() == 0
+
+
+def test_an_amount_that_is_none_is_shown_at_its_voucher(visitor):
+    visitor.add(GOOD)
+    visitor.add(OTHER)
+    first, _second = Redemption.objects.order_by("pk")
+
+    visitor.send(CHANGE, amount="all", redemption=str(first.pk))
+
+    assert "25.00" in visitor.notice
+    [wrong] = re.findall(r'<input[^>]*aria-invalid="true"[^>]*>', visitor.page)
+    assert f'id="smartgift-vouchers-amount-{first.pk}"' in wrong
+    assert visitor.page.count(" open>") == 1
+    # Mended, nothing is wrong any more.
+    visitor.send(CHANGE, amount="5", redemption=str(first.pk))
+    assert "aria-invalid" not in visitor.page
+    assert " open>" not in visitor.page
 
 
 def test_a_voucher_in_use_elsewhere_says_until_when(visitor, sandbox):

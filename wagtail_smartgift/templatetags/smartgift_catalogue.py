@@ -5,7 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
-from django.utils.safestring import SafeString
+from django.conf import settings
+from django.utils import translation
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
 from wagtail.images.models import Filter, Picture
 from wagtail.images.shortcuts import get_renditions_or_not_found
@@ -79,6 +82,17 @@ def money_sample() -> str:
 def script_nonce(context: Mapping[str, Any]) -> Any:
     """Return the nonce of this page's scripts; None where its policy needs none."""
     return nonce_of(context, context.get("request"))
+
+
+@register.simple_tag
+def language_attributes() -> SafeString:
+    """Write the language of this package's words: the page around may have another.
+
+    ``dir`` as well where it is written from right to left; else that of the page stays.
+    """
+    language = translation.get_language() or settings.LANGUAGE_CODE
+    direction = mark_safe(' dir="rtl"') if translation.get_language_bidi() else ""
+    return format_html(' lang="{}"{}', language, direction)
 
 
 @register.simple_tag

@@ -8,7 +8,7 @@ import { SmartGiftError, request, watchHolds } from "./smartgift.js";
 
 /** Seconds before its end at which a hold is spoken of. */
 const LAST_CALL = 60;
-/** Milliseconds to wait after the end of somebody else's. */
+/** Milliseconds to wait after the end of somebody else's, and before looking again. */
 const SLACK = 1_000;
 /** Milliseconds after which a page that is looked at again is out of date. */
 const STALE = 10_000;
@@ -206,12 +206,12 @@ class Field {
       this.#section.replaceChildren(...fresh.childNodes);
     });
     if (!form) return;
-    const target = document.getElementById(next);
+    const target = this.#section.querySelector("[aria-invalid]") ?? document.getElementById(next);
     const notice = this.#section.querySelector(".smartgift-vouchers__notice");
     if (notice) {
       // Beside what is to be mended, not a list of vouchers away from it.
       if (!good && target) (target.matches("li") ? target.firstElementChild : target.closest("form")).before(notice);
-      this.#tryLater(notice);
+      this.#tryLater(notice, form);
       // Said once, by the region that stays.
       notice.removeAttribute("role");
       this.#announce(notice.textContent);
@@ -219,16 +219,18 @@ class Field {
     if (mayFocus) (target ?? this.#section).focus();
   }
 
-  /** Ask once more when somebody else's hold is over. */
-  #tryLater({ dataset, lastChild }) {
+  /** Ask once more when somebody else's hold is over; only an answer about a number takes that back. */
+  #tryLater({ dataset, lastChild }, form) {
+    if (!form.elements.voucher_no) return;
     clearTimeout(this.#later);
     // Kept nowhere else.
     const number = this.#number?.value;
     if (!dataset.retryAt || !number || number === this.#tried) return;
     lastChild.data += ` ${this.#word("again")}`;
     const tryNow = () => {
-      if (document.hidden) return document.addEventListener("visibilitychange", tryNow, { once: true });
-      if (this.#number?.value !== number || number === this.#tried) return;
+      if (this.#number?.value !== number) return;
+      // Nobody looks, or something else is being sent.
+      if (document.hidden || this.#busy) return (this.#later = setTimeout(tryNow, SLACK));
       this.#tried = number;
       this.#number.form.requestSubmit();
     };
@@ -296,6 +298,7 @@ function bare(node) {
   each("[name=csrfmiddlewaretoken], [name=session]", (one) => one.removeAttribute("value"));
   each("[role=timer]", (one) => (one.textContent = ""));
   each(".smartgift-vouchers__notice", (one) => one.remove());
+  each("details", (one) => (one.open = false));
   each("[aria-describedby]", (one) => {
     for (const name of ["aria-describedby", "aria-invalid"]) one.removeAttribute(name);
   });

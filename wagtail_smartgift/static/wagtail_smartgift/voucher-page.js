@@ -49,7 +49,9 @@ class Purchase {
   #show() {
     const { dataset } = this.#form;
     for (const part of this.#form.querySelectorAll("[data-smartgift-reveal]")) {
-      const chosen = this.#form.querySelector(`[value="${part.dataset.smartgiftReveal}"]`)?.checked ?? true;
+      // Of its own question: a method of delivery may be called the same.
+      const question = part.closest("fieldset");
+      const chosen = question.querySelector(`[type=radio][value="${part.dataset.smartgiftReveal}"]`)?.checked ?? true;
       // What is hidden is not sent: nobody means it any more.
       for (const input of part.querySelectorAll("input")) input.disabled = !chosen;
     }
