@@ -9,14 +9,14 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from wagtail_smartgift import codes
+from wagtail_smartgift import clock, codes
 from wagtail_smartgift.choices import (
     COUNTED_REDEMPTION_STATUSES,
     OrderStatus,
@@ -39,6 +39,11 @@ logger = logging.getLogger(__name__)
 ZERO = Decimal("0.00")
 #: How the redemptions of a session are shown, and allocated.
 IN_ORDER = ("position", "leg")
+#: What may be so before a voucher was looked at for the first time.
+_UNSEEN = frozenset({RedemptionStatus.HELD, RedemptionStatus.REFUSED})
+#: How long after its first call a number may be refused and not told so; somewhat more
+#: than ``guessing.REFUSED_AFTER``.
+BEING_REFUSED = timedelta(seconds=3)
 #: Sessions that something is still being done about.
 PENDING = frozenset(
     {SessionStatus.CONFIRMING, SessionStatus.CANCELLING, SessionStatus.REFUNDING}
@@ -132,7 +137,11 @@ def describe(
         amount_refunded=taken(rows) - standing(rows),
         status=session.status,
         now=timezone.now(),
-        redemptions=tuple(describe_redemption(row) for row in rows if is_listed(row)),
+        redemptions=tuple(
+            describe_redemption(row)
+            for row in rows
+            if is_listed(row) or _is_being_refused(row, session)
+        ),
         metadata=session.metadata,
         client_secret=client_secret,
     )
@@ -148,17 +157,39 @@ def is_listed(row: Redemption) -> bool:
     return row.status != RedemptionStatus.REFUSED or row.balance is not None
 
 
+def _is_being_refused(row: Redemption, session: PaymentSession) -> bool:
+    """Tell whether a number has been refused, and whoever tried it is not told yet.
+
+    Until then it stays where it was: by when it vanishes one could tell whether one
+    answer of Smart Gift's was needed, for a number that nobody knows, or three.
+    """
+    return (
+        row.status == RedemptionStatus.REFUSED
+        and session.status == SessionStatus.OPEN
+        and session.claimed_until is not None
+        and row.hold_sent_at is not None
+        and row.hold_sent_at > clock.now() - BEING_REFUSED
+    )
+
+
 def describe_redemption(row: Redemption) -> RedemptionState:
-    """Picture one voucher of a session."""
+    """Picture one voucher of a session.
+
+    Before it was looked at for the first time it is ``holding``, held or not: whoever
+    guesses numbers must not see that one exists which then cannot be used.
+    """
+    status = row.status
+    if row.balance is None and status in _UNSEEN:
+        status = RedemptionStatus.HOLDING
     return RedemptionState(
         id=row.pk,
         display_code=row.display_code,
         type=row.type,
-        status=row.status,
+        status=status,
         amount=row.amount,
         balance=row.balance,
         experiences=tuple(row.experiences),
-        held_until=row.held_until if row.status == RedemptionStatus.HELD else None,
+        held_until=row.held_until if status == RedemptionStatus.HELD else None,
         experiences_available=tuple(
             (item["bit_value"], item["name"]) for item in row.experiences_available
         ),

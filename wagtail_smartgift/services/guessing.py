@@ -39,7 +39,7 @@ MINUTE = 60
 #: Answers that tell a guesser nothing but that the guess was wrong, or worse.
 FAILURES = frozenset({"voucher_not_usable", "voucher_held"})
 
-#: Seconds from the beginning of a request after which a number is refused, at the
+#: Seconds from the beginning of work on a payment after which a number is refused, at the
 #: earliest. One that nobody knows is refused by one answer of Smart Gift's, an empty
 #: voucher by three: without this, whoever has a watch could tell them apart.
 REFUSED_AFTER = 1.5
@@ -207,6 +207,8 @@ def tried_for(session: PaymentSession) -> Iterator[None]:
 @contextmanager
 def refusals_alike() -> Iterator[None]:
     """Let every number that cannot be used be refused after the same time.
+
+    The caller has claimed the payment and keeps it until then.
 
     Staff are told at once: they are also told why.
     """

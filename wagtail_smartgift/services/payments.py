@@ -139,8 +139,9 @@ def add_voucher(
     voucher_no = hidden(voucher_no)
     session = _find(reference)
     _require_open(session)
-    # Around the claim: nobody else has to wait for what is only told later.
-    with guessing.refusals_alike(), _working(session) as (worker, session):
+    # Within the claim: whatever else is asked of this payment waits for it, and would
+    # tell by its own answer when Smart Gift has given one.
+    with _working(session) as (worker, session), guessing.refusals_alike():
         _require_open(session)
         wish = vouchers.read_wish(
             session,
@@ -174,10 +175,11 @@ def change_voucher(
 
 def renew_hold(*, reference: str, redemption_id: UUID) -> Renewed:
     """Keep a voucher of an open session for longer."""
-    with _working(_find(reference)) as (worker, session):
-        row = session.redemptions.filter(pk=redemption_id).first()
-        if row is None:
-            raise PaymentError("not_found")
+    session = _find(reference)
+    if not session.redemptions.filter(pk=redemption_id).exists():
+        raise PaymentError("not_found")
+    with _working(session) as (worker, session):
+        row = session.redemptions.get(pk=redemption_id)
         _require_open(session)
         if row.status not in COUNTED_REDEMPTION_STATUSES:
             raise PaymentError("not_found")
