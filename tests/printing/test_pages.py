@@ -87,6 +87,17 @@ def test_other_ends_are_told_without_numbers(sell, status, heading):
     assert "/cards/" not in page
 
 
+def test_one_voucher_is_told_otherwise_than_several(sell):
+    wish = {"product": 37, "price": "50.00"}
+    sell(wish)
+    assert "Print the card and hand it over" in words(shown())
+    assert "It can be used at once." in words(shown())
+
+    sell(wish, wish, reference="order-2")
+    assert "Print the cards and hand them over" in words(shown("order-2"))
+    assert "They can be used at once." in words(shown("order-2"))
+
+
 def test_staff_see_neither_numbers_nor_the_way_to_them(sell):
     sell()
 
