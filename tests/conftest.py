@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 from django.utils import timezone as django_timezone
+from django.utils import translation
 
 from tests.receivers import Receiver, running_receiver
 from wagtail_smartgift import clock
@@ -38,6 +39,13 @@ def _one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     They are one machine's here. Who wants them to differ says so.
     """
     monkeypatch.setattr(clock, "now", lambda: django_timezone.now())
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_language() -> Iterator[None]:
+    """End each test in the language of the settings: a request leaves its own behind."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)

@@ -51,6 +51,10 @@ LINK = "https://gifts.example.org"
         (f"{LINK}/v/GIFT%E2%80%8B-12\u200b34\n", "GIFT-1234"),
         # The likelier name first, whatever else the link says.
         (f"{LINK}/?no=2&code=GIFT-1234", "GIFT-1234"),
+        (f"{LINK}/redeem?Code=GIFT-1234", "GIFT-1234"),
+        (f"{LINK}/redeem?voucherNo=GIFT-1234&NO=2", "GIFT-1234"),
+        (f"{LINK}/redeem#VOUCHER-NUMBER=GIFT-1234", "GIFT-1234"),
+        (f"{LINK}/redeem/GIFT-1234?voucherNote=2", "GIFT-1234"),
         # Pasted with the words around it, or broken over two lines.
         (f"Your voucher: {LINK}/v/GIFT-1234", "GIFT-1234"),
         (f"{LINK}/v/GIFT-\n  1234", "GIFT-1234"),

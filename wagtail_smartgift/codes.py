@@ -34,11 +34,12 @@ _GROUP = 4
 #: Where a link begins. No number has that in it, so nothing of a venue's is lost.
 _LINK = re.compile("https?://", re.IGNORECASE)
 #: What a voucher's number is called in the links that its QR code stands for, the
-#: likeliest first. Without one of them it is the last part of the path.
+#: likeliest first, whatever its case and with or without what parts its words. Without
+#: one of them it is the last part of the path.
 _IN_LINKS = (
-    "voucher_no",
-    "voucher_number",
-    "voucher_code",
+    "voucherno",
+    "vouchernumber",
+    "vouchercode",
     "voucher",
     "number",
     "code",
@@ -98,11 +99,17 @@ def _number_in_link(link: str) -> str:
         return ""
     # The fragment first: it names a number on purpose, and never by a page's address.
     for part in (fragment, query):
-        named = hidden_members(parse_qsl(part))
+        told = hidden_members(parse_qsl(part))
+        named = hidden_members((_plain(name), told[name]) for name in told)
         for name in _IN_LINKS:
             if name in named:
                 return Secret(named[name])
     return Secret(unquote(path.rstrip("/").rpartition("/")[2]))
+
+
+def _plain(name: str) -> str:
+    name = Secret(name)
+    return Secret(name.casefold().replace("_", "").replace("-", ""))
 
 
 def places_of(number: str, text: str) -> list[tuple[int, int]]:
