@@ -283,26 +283,32 @@ class Report:
 class Aside:
     """A run of pytest beside whatever comes next.
 
-    A browser's tests wait most of the time, so that they take little from the others.
-    ``end`` waits for it and shows what it said.
+    Much of the suite waits, for browsers, for processes and for time to pass. ``end``
+    waits for the run and shows what it said.
     """
 
     def __init__(
-        self, report: Report, name: str, python: Path, arguments: Sequence[str]
+        self,
+        report: Report,
+        name: str,
+        python: Path,
+        marks: str,
+        *,
+        postgres: bool = False,
     ) -> None:
         self._report, self._name = report, name
         self._directory = tempfile.TemporaryDirectory()
         folder = Path(self._directory.name)
         self._results, self._said = folder / "results.xml", folder / "said"
         self._began = time.monotonic()
-        say(f"\n$ python -m pytest {' '.join(arguments)} (beside the next step)")
+        say(f"\n$ python -m pytest -m {marks!r} (beside the next step)")
         sqlite = {"SMARTGIFT_TEST_SQLITE": str(folder / "tests.sqlite3")}
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(
-                [str(python), "-m", "pytest", *arguments]
+                [str(python), "-m", "pytest", "-m", marks]
                 + [f"--junit-xml={self._results}", f"--basetemp={folder / 'tmp'}"],
                 cwd=ROOT,
-                env={**os.environ, **sqlite, POSTGRES: ""},
+                env={**os.environ, **sqlite, **({} if postgres else {POSTGRES: ""})},
                 stdout=said,
                 stderr=subprocess.STDOUT,
             )
@@ -340,17 +346,17 @@ def test(arguments: Sequence[str]) -> int:
     check_code(report)
     postgres = bool(os.environ.get(POSTGRES))
     quick = "not slow and not postgres" if postgres else "not slow"
-    aside = Aside(
-        report, "pytest, in the browser", python, ["-m", f"browser and {quick}"]
-    )
-    report.tests("pytest", python, ["-m", f"not browser and {quick}"], {POSTGRES: ""})
+    asides = [
+        Aside(report, "pytest, in the browser", python, f"browser and {quick}"),
+    ]
     if postgres:
-        report.tests(
-            "pytest on PostgreSQL",
-            python,
-            ["-m", "(postgres or every_database) and not slow"],
+        marks = "(postgres or every_database) and not slow"
+        asides.append(
+            Aside(report, "pytest on PostgreSQL", python, marks, postgres=True)
         )
-    aside.end()
+    report.tests("pytest", python, ["-m", f"not browser and {quick}"], {POSTGRES: ""})
+    for aside in asides:
+        aside.end()
     report.left_out.append("slow tests and other versions (python tasks.py full)")
     return report.close()
 
