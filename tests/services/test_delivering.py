@@ -963,3 +963,37 @@ def test_two_that_fail_at_one_endpoint_do_not_hold_each_other_up(
     for row in WebhookDelivery.objects.filter(pk__in=pks):
         assert log(row)[-1][1] == "failed"
         assert row.claimed_by == ""
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_who_fails_waits_for_no_row_that_somebody_else_has_locked(
+    endpoint, transactional_db, sandbox
+):
+    payments.open_session(reference=REF, amount_due="80.00")
+    payments.add_voucher(reference=REF, voucher_no=FIFTY)
+    payments.confirm(reference=REF)
+    endpoint.always = receivers.status(503)
+    failing, locked, *free = WebhookDelivery.objects.order_by("pk")
+    assert free
+    came_of_it = []
+
+    def fail():
+        try:
+            came_of_it.append(delivering.deliver(failing.pk))
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=fail)
+    with transaction.atomic():
+        WebhookDelivery.objects.filter(pk=locked.pk).update(claimed_by="")
+        thread.start()
+        thread.join(10)
+        assert [result.rests for result in came_of_it] == [True]
+
+    now = timezone.now()
+    locked.refresh_from_db()
+    assert locked.next_attempt_at <= now
+    assert not WebhookDelivery.objects.exclude(pk=locked.pk).filter(
+        status="pending", next_attempt_at__lte=now
+    )

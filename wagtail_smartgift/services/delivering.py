@@ -234,8 +234,8 @@ def _let_others_wait(
 ) -> Result:
     """Leave an endpoint alone that does not answer, or is gone.
 
-    After the attempt's own transaction, in one statement: two workers that fail at one
-    endpoint would each hold a row that the other one wants.
+    After the attempt's own transaction, in one statement that waits for no row: two
+    workers that fail at one endpoint would each hold a row that the other one wants.
     """
     waiting = WebhookDelivery.objects.filter(
         ours(), endpoint_digest=row.endpoint_digest, status=DeliveryStatus.PENDING
@@ -247,7 +247,12 @@ def _let_others_wait(
     if rest is None:
         return result
     until = timezone.now() + timedelta(seconds=rest)
-    waiting.filter(next_attempt_at__lt=until).update(next_attempt_at=until)
+    # A row that is locked is being tried, or put off by somebody who has failed as well.
+    free = waiting.select_for_update(skip_locked=True, of=("self",))
+    with transaction.atomic(durable=True):
+        WebhookDelivery.objects.filter(
+            pk__in=free.filter(next_attempt_at__lt=until).values("pk")
+        ).update(next_attempt_at=until)
     return replace(result, rests=True)
 
 
