@@ -251,12 +251,12 @@ def run(
     from tests.money.world import redeemed
     from wagtail_smartgift.conf import get_conf
     from wagtail_smartgift.sandbox import Behaviour
-    from wagtail_smartgift.services import payments as verbs
+    from wagtail_smartgift.services.payments import turn
     from wagtail_smartgift.testing import running_sandbox
 
     arena.create_tables()
     # A dead worker's claim is not waited for: the clock is ours.
-    verbs.WAIT_FOR_OTHERS = 0
+    turn.WAIT_FOR_OTHERS = 0
     behaviour = Behaviour(rate_limit=0, **MODELS[model])
     counts = Counter[str](trials=trials)
     with running_sandbox(behaviour=behaviour) as sandbox:

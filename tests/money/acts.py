@@ -34,7 +34,7 @@ from wagtail_smartgift.services import (
     sales_journal,
     sessions,
 )
-from wagtail_smartgift.services import payments as verbs
+from wagtail_smartgift.services.payments import turn
 
 from . import desk_acts, key_acts, webhook_acts
 from .world import (
@@ -116,7 +116,7 @@ def first_redemption() -> str:
 
 def act(verb: str, dies_in: int | None = None, **values: Any) -> list[str]:
     """Run a verb, and return the steps that it took; or die at one of them."""
-    verbs.WAIT_FOR_OTHERS = 0
+    turn.WAIT_FOR_OTHERS = 0
     mortal = Mortal(dies_in)
     mortal.watch()
     try:
@@ -242,7 +242,7 @@ def _receive(event: str, data: Any, webhook_id: str = "msg-1") -> inbox.Receipt:
 
 def deliver(dies_in: int | None = None, **values: Any) -> list[str]:
     """Take a message in as its request does, and return the steps; or die at one."""
-    verbs.WAIT_FOR_OTHERS = 0
+    turn.WAIT_FOR_OTHERS = 0
     mortal = Mortal(dies_in)
     mortal.watch()
     _receive(**values)
@@ -257,7 +257,7 @@ def store(**values: Any) -> None:
 
 def replay(dies_in: int | None = None) -> list[str]:
     """Replay the message as the command does, and return the steps; or die at one."""
-    verbs.WAIT_FOR_OTHERS = 0
+    turn.WAIT_FOR_OTHERS = 0
     mortal = Mortal(dies_in)
     mortal.watch()
     replaying.replay_now(InboxMessage.objects.get())
@@ -266,7 +266,7 @@ def replay(dies_in: int | None = None) -> list[str]:
 
 def dying(act: str, values: dict[str, Any], dies_in: int | None = None) -> list[str]:
     """Have somebody at the desk do something, and return the steps; or die at one."""
-    verbs.WAIT_FOR_OTHERS = 0
+    turn.WAIT_FOR_OTHERS = 0
     mortal = Mortal(dies_in)
     mortal.watch()
     getattr(desk_acts, act)(**values)

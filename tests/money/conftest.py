@@ -7,7 +7,7 @@ import pytest
 
 from wagtail_smartgift import payments
 from wagtail_smartgift.sandbox import Behaviour, Sandbox, SandboxServer
-from wagtail_smartgift.services import payments as verbs
+from wagtail_smartgift.services.payments import turn
 
 from .databases import temporary_postgres
 from .nursery import Nursery
@@ -21,7 +21,7 @@ def world(
     """Time for both sides, in a database of one's own."""
     configure(EXPERIENCE_VALUE="tests.money.world.worth")
     # A dead worker's claim is not waited for: the clock is ours.
-    monkeypatch.setattr(verbs, "WAIT_FOR_OTHERS", 0)
+    monkeypatch.setattr(turn, "WAIT_FOR_OTHERS", 0)
     made = World(sandbox)
     made.start()
     yield made

@@ -21,7 +21,7 @@ from wagtail_smartgift.services import (
     reconciliation,
     redeeming,
 )
-from wagtail_smartgift.services import payments as verbs
+from wagtail_smartgift.services.payments import confirming
 from wagtail_smartgift.services.timebox import TimeBox
 from wagtail_smartgift.services.worker import at_work
 
@@ -292,14 +292,14 @@ def test_a_cancel_in_the_moment_of_giving_up_is_not_forgotten(
     """The quota is full, so confirm opens the session again; cancel came just before."""
     add(FIFTY)
     world.pass_time(250)
-    untouched = verbs._untouched
+    untouched = confirming._untouched
 
     def and_then_a_cancel(session):
         answer = untouched(session)
         assert payments.cancel(reference=REF).pending
         return answer
 
-    monkeypatch.setattr(verbs, "_untouched", and_then_a_cancel)
+    monkeypatch.setattr(confirming, "_untouched", and_then_a_cancel)
     sandbox.faults.add(Fault(operation="hold", mode="rate_limited", times=None))
 
     assert payments.confirm(reference=REF).pending

@@ -12,7 +12,7 @@ from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession, Redemption
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import claims, reconciliation, redeeming
-from wagtail_smartgift.services import payments as verbs
+from wagtail_smartgift.services.payments import confirming
 from wagtail_smartgift.services.timebox import TimeBox
 from wagtail_smartgift.services.worker import at_work
 
@@ -57,7 +57,7 @@ def test_a_payment_is_not_opened_again_by_a_worker_that_was_overtaken(
     add(FIFTY)
     world.pass_time(301)
     sandbox.faults.add(Fault(operation="hold", mode="rate_limited", times=None))
-    untouched = verbs._untouched
+    untouched = confirming._untouched
 
     def and_then_the_sweep(found):
         answer = untouched(found)
@@ -65,7 +65,7 @@ def test_a_payment_is_not_opened_again_by_a_worker_that_was_overtaken(
         reconciliation.reconcile()
         return answer
 
-    monkeypatch.setattr(verbs, "_untouched", and_then_the_sweep)
+    monkeypatch.setattr(confirming, "_untouched", and_then_the_sweep)
 
     with pytest.raises(PaymentError) as error:
         payments.confirm(reference=REF)

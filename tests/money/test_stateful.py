@@ -22,8 +22,8 @@ from hypothesis.stateful import (
 from wagtail_smartgift import payments
 from wagtail_smartgift.models import PaymentSession, Redemption
 from wagtail_smartgift.sandbox import Fault, Refusal, Sandbox
-from wagtail_smartgift.services import payments as verbs
 from wagtail_smartgift.services import reconciliation
+from wagtail_smartgift.services.payments import turn
 
 from .world import (
     World,
@@ -327,7 +327,7 @@ class Shop(RuleBasedStateMachine):
 def test_the_books_agree_whatever_happens(sandbox, configure, monkeypatch):
     configure(EXPERIENCE_VALUE="tests.money.world.worth")
     # A dead worker's claim is not waited for: the clock is ours.
-    monkeypatch.setattr(verbs, "WAIT_FOR_OTHERS", 0)
+    monkeypatch.setattr(turn, "WAIT_FOR_OTHERS", 0)
     Shop.sandbox = sandbox
     profile = settings()
     thorough = profile.max_examples > 100

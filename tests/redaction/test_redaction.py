@@ -11,7 +11,7 @@ import pytest
 
 from wagtail_smartgift.sandbox import Behaviour, Experience, Sandbox, SandboxServer
 from wagtail_smartgift.services import gateway
-from wagtail_smartgift.services import payments as verbs
+from wagtail_smartgift.services.payments import turn
 
 from .flows import FLOWS
 from .shop import KEYS, NUMBER, OTHER, TEA, Shop, secrets
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.views.checkout_urls
 
 @pytest.fixture
 def shop(configure: Any, time_machine_now: Any, monkeypatch: Any, settings: Any) -> Any:
-    monkeypatch.setattr(verbs, "WAIT_FOR_OTHERS", 0)
+    monkeypatch.setattr(turn, "WAIT_FOR_OTHERS", 0)
     sandbox = Sandbox(behaviour=Behaviour(rate_limit=0), api_keys=[KEYS["the API key"]])
     sandbox.add_voucher(NUMBER, balance=50)
     sandbox.add_voucher(OTHER, balance=100)

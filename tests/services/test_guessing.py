@@ -8,7 +8,7 @@ from wagtail_smartgift import ledger, payments
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession, Redemption
 from wagtail_smartgift.services import guessing, holding
-from wagtail_smartgift.services import payments as verbs
+from wagtail_smartgift.services.payments import turn
 
 
 REF = "order-1"
@@ -95,7 +95,7 @@ def test_nobody_is_let_in_before_the_refusal_is_told(session, monkeypatch, numbe
             ask(Redemption.objects.get().pk)
         told.append(refused.value.code)
 
-    monkeypatch.setattr(verbs, "WAIT_FOR_OTHERS", 0.0)
+    monkeypatch.setattr(turn, "WAIT_FOR_OTHERS", 0.0)
     monkeypatch.setattr(guessing.time, "sleep", sleep)
 
     guess(number)
@@ -115,7 +115,7 @@ def test_a_hold_of_nobody_is_refused_without_waiting(session, monkeypatch):
             payments.renew_hold(reference=REF, redemption_id=uuid.uuid4())
         told.append(refused.value.code)
 
-    monkeypatch.setattr(verbs, "WAIT_FOR_OTHERS", 0.0)
+    monkeypatch.setattr(turn, "WAIT_FOR_OTHERS", 0.0)
     monkeypatch.setattr(guessing.time, "sleep", sleep)
 
     guess(UNUSABLE)

@@ -37,6 +37,7 @@ from wagtail_smartgift.services import (
     vault,
 )
 from wagtail_smartgift.services import payments as verbs
+from wagtail_smartgift.services.payments import turn
 from wagtail_smartgift.testing import signed_webhook
 
 
@@ -49,7 +50,7 @@ REFERENCE = {"reference": "order-1"}
 @pytest.fixture
 def shop(configure, sandbox, monkeypatch):
     configure(WEBHOOK_SECRETS=[SECRET])
-    monkeypatch.setattr(verbs, "WAIT_FOR_OTHERS", 0)
+    monkeypatch.setattr(turn, "WAIT_FOR_OTHERS", 0)
     # The root page and the site are made by migrations, and flushed by other tests.
     return Shop()
 

@@ -20,7 +20,7 @@ from wagtail_smartgift.choices import (
 from wagtail_smartgift.client import RefusalReason, Refused, VoucherState
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import PaymentSession, Redemption
-from wagtail_smartgift.services import holds, journal, outbox, sessions
+from wagtail_smartgift.services import holds, journal, outbox, releasing, sessions
 from wagtail_smartgift.services.appraisal import (
     Appraisal,
     UnknownExperience,
@@ -63,7 +63,7 @@ def add(
     except (Unusable, Shortfall):
         raise holds.HoldRefused from None
     except Postponed:
-        holds.release(worker, row, status=S.REFUSED)
+        releasing.release(worker, row, status=S.REFUSED)
         raise
 
 
@@ -98,7 +98,7 @@ def ensure(
     holds.lapse(row)
     if row.status == S.HELD and not lasts(row, seconds):
         _require_room(worker)
-        holds.release_to_renew(worker, row)
+        releasing.release_to_renew(worker, row)
     if row.status != S.HELD:
         _take_again(worker, row)
     if anew or row.baseline is None:
@@ -125,7 +125,7 @@ def _require_room(worker: Worker) -> None:
 
 
 def _take_again(worker: Worker, row: Redemption) -> None:
-    holds.release_leftovers(worker, row.fingerprint)
+    releasing.release_leftovers(worker, row.fingerprint)
     row.refresh_from_db()
     if holds.seconds_left(row):
         # Our own old hold could not be given back, so a new one would be refused.
@@ -180,10 +180,10 @@ def _appraise(
         appraisal = appraise(session, state, chosen=chosen)
     except Refused as error:
         _note_refusal(error)
-        holds.release(worker, row, status=S.REFUSED)
+        releasing.release(worker, row, status=S.REFUSED)
         raise holds.HoldRefused from None
     except (Unusable, UnknownExperience):
-        holds.release(worker, row, status=S.REFUSED)
+        releasing.release(worker, row, status=S.REFUSED)
         raise
     try:
         _write(session, row, state, appraisal)
@@ -191,7 +191,7 @@ def _appraise(
         # The session was closed meanwhile, or another worker has the row: then the
         # hold is theirs, and this one's picture of the row may not touch it.
         with contextlib.suppress(journal.Stale):
-            holds.release(worker, row, status=S.RELEASED)
+            releasing.release(worker, row, status=S.RELEASED)
         raise
 
 
@@ -236,7 +236,7 @@ def _write(
 def drop(worker: Worker, row: Redemption) -> None:
     """Give a voucher back that this session does not need (any more)."""
     if row.hold_token_encrypted:
-        holds.release(worker, row, status=S.RELEASED)
+        releasing.release(worker, row, status=S.RELEASED)
         return
     with transaction.atomic(durable=True):
         journal.record(row, Operation.RELEASE, Outcome.SUCCEEDED, status=S.RELEASED)
@@ -245,4 +245,4 @@ def drop(worker: Worker, row: Redemption) -> None:
 def let_go(worker: Worker, row: Redemption) -> None:
     """Give a hold back, but keep the voucher in the session as lapsed."""
     if row.status == S.HELD:
-        holds.release(worker, row, status=S.LAPSED)
+        releasing.release(worker, row, status=S.LAPSED)

@@ -26,6 +26,7 @@ from wagtail_smartgift.services import (
     outbox,
     redeeming,
     refunding,
+    releasing,
     reversing,
     sessions,
     spending,
@@ -155,7 +156,7 @@ def _backward(worker: Worker, session: PaymentSession) -> None:
     _reverse_all(worker, session, status=S.LAPSED)
     for row in sessions.rows(session):
         if row.status == S.REFUSED:
-            holds.release(worker, row, status=S.REFUSED)
+            releasing.release(worker, row, status=S.REFUSED)
         elif row.status == S.HELD and row.baseline is None:
             _read_again(worker, session, row)
     if _has(session, S.NEEDS_ATTENTION):

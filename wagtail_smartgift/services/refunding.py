@@ -25,6 +25,7 @@ from wagtail_smartgift.services import (
     holds,
     journal,
     redeeming,
+    releasing,
     reversing,
     sessions,
     spending,
@@ -190,8 +191,8 @@ def _hold_first(worker: Worker, row: Redemption) -> None:
     A voucher that was spent to the last penny may not be held before it is
     reversed; it is held at once afterwards then.
     """
-    holds.release(worker, row, status=S.REVERSING)
-    holds.release_leftovers(worker, row.fingerprint)
+    releasing.release(worker, row, status=S.REVERSING)
+    releasing.release_leftovers(worker, row.fingerprint)
     with transaction.atomic(durable=True):
         holds.request(row, holds.REVERSING, expected={S.REVERSING})
     try:

@@ -33,6 +33,7 @@ from wagtail_smartgift.services import (
     journal,
     outbox,
     patience,
+    releasing,
     settling,
     vault,
 )
@@ -331,7 +332,7 @@ def _held_elsewhere(worker: Worker, row: Redemption) -> NoReturn:
     ours = bool(row.hold_token_encrypted)
     _write_failure(row, "held", sent_at=row.sent_at)
     if ours:
-        holds.release(worker, row, status=S.REVERSING)
+        releasing.release(worker, row, status=S.REVERSING)
         raise VoucherBusy(0)
     raise VoucherBusy(holds.HOLD_SECONDS)
 

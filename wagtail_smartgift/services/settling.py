@@ -31,7 +31,14 @@ from wagtail_smartgift.client import (
 )
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import Redemption
-from wagtail_smartgift.services import holds, journal, outbox, patience, redeeming
+from wagtail_smartgift.services import (
+    holds,
+    journal,
+    outbox,
+    patience,
+    redeeming,
+    releasing,
+)
 from wagtail_smartgift.services.timebox import Postponed
 from wagtail_smartgift.services.worker import Worker
 
@@ -384,7 +391,7 @@ def _decided_from(row: Redemption, known: Capabilities, *, held: bool) -> dateti
 
 def _fence(worker: Worker, row: Redemption) -> None:
     """Exchange our hold for a new one, so that a late redeem with the old is refused."""
-    if not holds.release(worker, row, status=S.REDEEMING):
+    if not releasing.release(worker, row, status=S.REDEEMING):
         return  # The old one stands; the balance under it decides in the end.
     with transaction.atomic(durable=True):
         holds.request(row, holds.FENCING, expected={S.REDEEMING})

@@ -28,6 +28,7 @@ from wagtail_smartgift.services import (
     holds,
     journal,
     keys,
+    releasing,
     sessions,
     vault,
 )
@@ -105,7 +106,7 @@ def _add(
             with transaction.atomic(durable=True):
                 holds.request(row, holds.ADDING, expected={S.HOLDING})
         else:
-            holds.release_leftovers(worker, wish.fingerprint)
+            releasing.release_leftovers(worker, wish.fingerprint)
             row = _insert(session, wish)
         holding.add(worker, session, row, experiences=wish.experiences)
     except UnknownExperience:
