@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from wagtail_smartgift.printing import lettering, qr
 from wagtail_smartgift.printing.cards import PrintedCard
 from wagtail_smartgift.printing.wrapping import Ruler
-from wagtail_smartgift.redaction import SecretBytes
+from wagtail_smartgift.redaction import Secret, SecretBytes
 
 
 try:
@@ -240,7 +240,8 @@ class _Page:
         pdf.set_text_color(ink)
         pdf.set_font(_MAIN, size=size)
         # As what was typed runs, which a single line of it may not tell.
-        pdf.set_text_shaping(direction=lettering.direction_of(" ".join(lines)))
+        whole = Secret(" ".join(lines))
+        pdf.set_text_shaping(direction=lettering.direction_of(whole))
         for line in lines:
             pdf.cell(width, leading, line, align=align, new_x="LEFT", new_y="NEXT")
         pdf.set_text_shaping()
