@@ -58,6 +58,25 @@ LINK = "https://gifts.example.org"
         # Pasted with the words around it, or broken over two lines.
         (f"Your voucher: {LINK}/v/GIFT-1234", "GIFT-1234"),
         (f"{LINK}/v/GIFT-\n  1234", "GIFT-1234"),
+        (f"{LINK}/v/GIFT- 1234", "GIFT-1234"),
+        (f"{LINK}/smart gift/balance/#voucher=GIFT-1234", "GIFT-1234"),
+        (f"{LINK}/en/bal\nance/#voucher=GIFT-1234", "GIFT-1234"),
+        (f"{LINK}/balance/#voucher=ACDEFGHJ KMNPQRTV", "ACDEFGHJKMNPQRTV"),
+        (f"{LINK}/balance/#voucher=gift-abcd efgh", "gift-abcdefgh"),
+        # What is behind a number is none of it, where that can be told.
+        (f"It is {LINK}/balance/#voucher=ABC-123 enjoy!", "ABC-123"),
+        (f"{LINK}/balance/#voucher=ABC-123 I hope you spend all 50 of it", "ABC-123"),
+        (f"{LINK}/balance/#voucher=ABC- 123 – viel Spaß damit", "ABC-123"),
+        (f"{LINK}/balance/#voucher=ABC-123\n\nEnjoy!", "ABC-123"),
+        (f"{LINK}/balance/#voucher=ABC-123 🎁", "ABC-123"),
+        (f"{LINK}/balance/#voucher=ABC-123 用它吧", "ABC-123"),
+        (f"{LINK}/v/ABC-123/ enjoy", "ABC-123"),
+        (f"{LINK}/?code=ABC-123&lang=en enjoy", "ABC-123"),
+        (f"{LINK}/redeem?voucher=A+1 enjoy", "A1"),
+        (f"Here ({LINK}/v/ABC-123). Enjoy!", "ABC-123"),
+        (f"<{LINK}/v/ABC-123> valid until 2028", "ABC-123"),
+        (f'<a href="{LINK}/v/ABC-123">Look</a>', "ABC-123"),
+        (f"{LINK}/v/ABC%21%20", "ABC!"),
         # A link in a link, as a mail program's guard makes it.
         (f"https://guard.example/?code={LINK}%2Fv%2FGIFT-1234", "GIFT-1234"),
         # None of them has a number: what was typed is looked up, and refused.

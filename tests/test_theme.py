@@ -133,6 +133,17 @@ def test_a_property_has_the_same_defaults_wherever_it_is_used():
             assert known.setdefault(name, defaults) == defaults, (sheet, name)
 
 
+def test_the_printed_card_shares_no_class_with_the_other_pages():
+    classes = {
+        path.name: set(re.findall(r"\.(smartgift[\w-]*)", text_of(path)))
+        for path in SHEETS
+    }
+    printed = classes.pop("cards.css")
+
+    assert printed
+    assert not printed & set().union(*classes.values())
+
+
 def test_light_and_dark_and_paper_are_thought_of():
     pages = text_of(STATIC / "smartgift.css")
 

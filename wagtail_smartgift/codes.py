@@ -33,6 +33,12 @@ _GROUP = 4
 
 #: Where a link begins. No number has that in it, so nothing of a venue's is lost.
 _LINK = re.compile("https?://", re.IGNORECASE)
+#: What ends a link for certain, and what belongs to the sentence around it where it
+#: stands at a link's end.
+_AROUND_LINK = re.compile(r"[<>\"«»“”].*", re.DOTALL)
+_BEHIND_LINK = ".,;:!?)]}'’"
+#: What words have not, and what is left of a broken link may have.
+_OF_LINK = frozenset("/=#&%")
 #: What a voucher's number is called in the links that its QR code stands for, the
 #: likeliest first, whatever its case and with or without what parts its words. Without
 #: one of them it is the last part of the path.
@@ -74,13 +80,17 @@ def read_voucher_number(typed: str) -> str:
 
     A number is taken as it is. Of a link, which is what a camera reads from a printed
     QR code, the number is one of its fragment (``#voucher=``, as on our own cards) or of
-    its query (``?code=``), else the last part of its path; words in front of the link are
-    left out. Whose link it is does not matter: it is never opened, and what is read from
-    it may be typed by anybody.
+    its query (``?code=``), else the last part of its path; words in front of the link,
+    and words behind it that are none of it, are left out. Whose link it is does not
+    matter: it is never opened, and what is read from it may be typed by anybody.
 
     Doing it twice changes nothing.
     """
-    number = Secret(normalise_voucher_number(typed))
+    typed = Secret(unicodedata.normalize("NFKC", typed))
+    inner = Secret("")
+    if link := _LINK.search(typed):
+        inner = Secret(_number_in_link(_without_words(typed[link.start() :])))
+    number = Secret(normalise_voucher_number(inner or typed))
     # A link may carry a link; each is shorter than what it was in.
     while link := _LINK.search(number):
         inner = Secret(_number_in_link(number[link.start() :]))
@@ -88,6 +98,46 @@ def read_voucher_number(typed: str) -> str:
             break
         number = Secret(normalise_voucher_number(inner))
     return number
+
+
+def _without_words(text: str) -> str:
+    """Return the link that a text begins with, without the words behind it.
+
+    A link has no blanks, but one that is broken over two lines comes with some: browsers
+    make blanks of the breaks in what is pasted. So what is behind a blank is of the link
+    while it has digits or signs of a link in it. Other words are only words where
+    what is before them looks like a number, without a small letter, and theirs are small.
+    """
+    pieces = hidden(text.split())
+    link = Secret(pieces[0])
+    # What may be of the link, if more of it follows.
+    unsure = Secret("")
+    for piece in pieces[1:]:
+        if any(char.isdecimal() or char in _OF_LINK for char in piece):
+            link, unsure = Secret(link + unsure + piece), Secret("")
+        elif _looks_like_a_number(link) and _is_word(piece):
+            return _trimmed(link)
+        else:
+            unsure = Secret(unsure + piece)
+    if any(map(str.isalnum, unsure)):
+        link = Secret(link + unsure)
+    return _trimmed(link)
+
+
+def _looks_like_a_number(link: str) -> bool:
+    """Tell whether a link ends with what may be a number: letters, and no small ones."""
+    end = Secret(re.split("[/=#&]", link.rstrip("/"))[-1])
+    return any(map(str.isalnum, end)) and not _is_word(end)
+
+
+def _is_word(piece: str) -> bool:
+    """Tell whether a text has letters that are not capitals."""
+    return any(char.isalpha() and not char.isupper() for char in piece)
+
+
+def _trimmed(link: str) -> str:
+    """Return a link without the signs of a sentence that it stands in."""
+    return Secret(_AROUND_LINK.sub("", link).rstrip(_BEHIND_LINK))
 
 
 def _number_in_link(link: str) -> str:

@@ -13,7 +13,7 @@ the developer's, never a customer's. The codes are closed and documented in
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.formats import time_format
@@ -165,8 +165,15 @@ class SmartGiftPluginError(Exception):
 
 def minute_after(seconds: float | None) -> str:
     """Return the first whole minute, as a time of day, when a wait from now is over."""
-    end = timezone.now() + timedelta(seconds=(seconds or _WAIT) + 59)
-    return time_format(timezone.localtime(end), "H:i")
+    return whole_minute(timezone.now() + timedelta(seconds=seconds or _WAIT))
+
+
+def whole_minute(end: datetime) -> str:
+    """Return the first whole minute at which something is over, as a time of day.
+
+    So nobody comes back too early. In the current time zone.
+    """
+    return time_format(timezone.localtime(end + timedelta(seconds=59)), "H:i")
 
 
 class PaymentError(SmartGiftPluginError):

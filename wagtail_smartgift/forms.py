@@ -25,7 +25,7 @@ from django.utils.translation import ngettext
 from wagtail_smartgift import selectors
 from wagtail_smartgift.amounts import AmountTerms, read_amount
 from wagtail_smartgift.choices import ProductType
-from wagtail_smartgift.conf import DeliveryMethod
+from wagtail_smartgift.conf import DeliveryMethod, get_conf
 from wagtail_smartgift.formats import currency_symbol, format_price, format_short
 from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
 from wagtail_smartgift.money import PENNY
@@ -264,6 +264,11 @@ class PurchaseForm(forms.Form):
         if self._methods:
             for radio in self["delivery_method"]:
                 yield radio, self._methods[str(radio.data["value"])]
+
+    @property
+    def currency(self) -> str:
+        """What an amount may be typed with, for a script that reads it as we do."""
+        return get_conf().currency
 
     @property
     def unit_price(self) -> Decimal | None:

@@ -11,7 +11,6 @@ from decimal import Decimal
 from html import unescape
 from typing import Any
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString, mark_safe
@@ -92,7 +91,7 @@ def of_page(page: Any, *, request: HttpRequest) -> Metadata:
         description=_description(page, None),
         url=page.get_full_url(request),
         picture=None,
-        site_name=site_name(request),
+        site_name=selectors.site_name(Site.find_for_request(request)),
         locale=to_locale(page.locale.language_code),
         is_product=False,
     )
@@ -139,7 +138,7 @@ def of_product(
         description=description,
         url=url,
         picture=picture,
-        site_name=site_name(request),
+        site_name=selectors.site_name(Site.find_for_request(request)),
         locale=to_locale(words.locale.language_code),
         is_product=True,
         price=format_money(prices[0]) if prices else "",
@@ -269,13 +268,6 @@ def _picture(
     if image is None and product.image_url:
         return Picture(url=product.image_url)
     return None
-
-
-def site_name(request: HttpRequest) -> str:
-    """Return what the site is called; empty where nobody says."""
-    site = Site.find_for_request(request)
-    own = site.site_name if site is not None else ""
-    return own or str(getattr(settings, "WAGTAIL_SITE_NAME", ""))
 
 
 def _as_json(told: dict[str, Any]) -> SafeString:

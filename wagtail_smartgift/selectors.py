@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol, cast
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import (
     DecimalField,
@@ -135,6 +136,12 @@ def words_of(site: Site | None, *, language: str | None = None) -> OwnWords:
     found = {**by_language.get("", {})}
     found |= {k: text for k, text in by_language.get(language, {}).items() if text}
     return OwnWords(**found)
+
+
+def site_name(site: Site | None) -> str:
+    """Return what customers are told that a site is called; empty where nobody says."""
+    own = site.site_name if site is not None else ""
+    return str(own or getattr(settings, "WAGTAIL_SITE_NAME", ""))
 
 
 def site_named(hostname: str) -> Site | None:

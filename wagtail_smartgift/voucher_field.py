@@ -15,14 +15,13 @@ from uuid import UUID
 from django.core import signing
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.formats import time_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from wagtail_smartgift import budget, keycheck
 from wagtail_smartgift.choices import Lane
 from wagtail_smartgift.conf import get_conf
-from wagtail_smartgift.exceptions import PaymentError, minute_after
+from wagtail_smartgift.exceptions import PaymentError, minute_after, whole_minute
 from wagtail_smartgift.ledger import Session
 from wagtail_smartgift.models import PaymentSession
 
@@ -104,9 +103,7 @@ class Pause:
 
     @property
     def message(self) -> str:
-        # The whole minute after it, so that nobody comes back too early.
-        minute = timezone.localtime(self.until + timedelta(seconds=59))
-        return str(_PAUSES[self.code]) % {"time": time_format(minute, "H:i")}
+        return str(_PAUSES[self.code]) % {"time": whole_minute(self.until)}
 
 
 def pause_of(session: Session) -> Pause | None:

@@ -65,7 +65,7 @@ def test_the_buyer_gets_one_mail(visitor, shop):
     assert grouped(number) in mail.get_body(("plain",)).get_content()
     [card] = mail.iter_attachments()
     assert card.get_content_type() == "application/pdf"
-    assert "They are in a mail to jane@example.org" in visitor.reload_until("mail").text
+    assert "It is in a mail to jane@example.org" in visitor.reload_until("mail").text
 
     # Told twice, as an outbox may: no second mail.
     shop.execute(
@@ -106,16 +106,16 @@ def test_a_queued_order_is_told_and_its_mail_comes_when_it_is_placed(
     sandbox.faults.add(Fault("pos-sale", "unauthorised", times=None))
     reference = buy(visitor).reference
 
-    assert "Your gift vouchers are being issued" in visitor.text
-    assert "You will be told as soon as the vouchers are ready" in visitor.text
+    assert "Your gift voucher is being issued" in visitor.text
+    assert "You will be told as soon as the voucher is ready" in visitor.text
     assert mails(shop, reference) == []
 
     sandbox.faults.clear()
     shop.execute(
         "UPDATE wagtail_smartgift_voucherorder SET next_look_at = '2020-01-01'"
     )
-    visitor.reload_until("Your gift vouchers are ready")
-    visitor.reload_until("They are in a mail to")
+    visitor.reload_until("Your gift voucher is ready")
+    visitor.reload_until("It is in a mail to")
     assert len(mails(shop, reference)) == 1
 
 

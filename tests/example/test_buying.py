@@ -69,7 +69,7 @@ def test_staff_do_not_see_the_number(visitor, shop, sandbox):
 
     visitor.open(address.removeprefix(shop.url))
 
-    assert "Your gift vouchers are ready" in visitor.text
+    assert "Your gift voucher is ready" in visitor.text
     assert number not in "".join(str(visitor.page).split())
 
 
@@ -124,7 +124,7 @@ def test_what_smart_gift_refuses_is_paid_back(visitor, sandbox):
     visitor.pay()
 
     # then
-    assert "Smart Gift could not issue them" in visitor.text
+    assert "Smart Gift could not issue it" in visitor.text
     assert "Back to the card −£85.00" in visitor.text
     assert not any(sale.reference == visitor.reference for sale in sandbox.sales())
     sandbox.change_product(42, available_count=3)
@@ -138,7 +138,7 @@ def test_a_lost_answer_to_the_sale_is_asked_for(visitor, sandbox):
     sandbox.faults.add(Fault(operation="pos-sale", mode="lost_after"))
 
     # when
-    choose(visitor).order().pay().reload_until("Your gift vouchers are ready")
+    choose(visitor).order().pay().reload_until("Your gift voucher is ready")
 
     # then: it was sold once, and the buyer gets the number
     sales = [sale for sale in sandbox.sales() if sale.reference == visitor.reference]
@@ -195,7 +195,7 @@ def test_no_page_with_a_customers_voucher_is_kept_by_a_cache(visitor, new_vouche
     assert visitor.page.find("section", class_="smartgift-vouchers") is not None
     assert not kept(visitor.address)
     visitor.pay()
-    assert "Your gift vouchers are ready" in visitor.text
+    assert "Your gift voucher is ready" in visitor.text
     assert not kept(visitor.address)
     assert not kept(visitor.shop.url + "/account/orders/")
     assert not kept(visitor.shop.url + "/smartgift/balance/")

@@ -67,7 +67,7 @@ def test_bought_vouchers_wait_and_the_buyer_is_told(
     visitor.open("/gift-vouchers/the-old-mill-gift-voucher/")
     visitor.press("Add to basket", amount="50").order().pay()
 
-    assert "Your gift vouchers are being issued" in visitor.text
+    assert "Your gift voucher is being issued" in visitor.text
     assert "there is nothing for you to do" in visitor.text
     assert "pos-sale" not in [line.operation for line in sandbox.log()[-3:]]
 

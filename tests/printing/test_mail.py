@@ -1,6 +1,7 @@
 """The mail that brings the vouchers."""
 
 import io
+import re
 
 import pytest
 from django.core import mail as django_mail
@@ -126,7 +127,7 @@ def test_where_smart_gift_makes_the_cards_it_says_that_they_come(sell, configure
 
     mail = printing.mail_for(reference="order-1")
 
-    assert "on their way" in mail.body
+    assert "on its way" in mail.body
     assert "E-mail" in mail.body
     assert "Voucher number" not in mail.body
     assert mail.attachments == []
@@ -140,6 +141,29 @@ def test_several_are_in_one_mail(sell):
     assert mail.subject == "Your 2 gift vouchers for The Old Mill"
     [attached] = mail.attachments
     assert len(PdfReader(io.BytesIO(attached.content)).pages) == 2
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("day", ["", "2028-11-29"])
+def test_one_is_told_otherwise_than_several(sell, configure, own, day):
+    configure(OWN_VOUCHER_CODES=own)
+    wish = {"product": 37, "price": "50.00"}
+    sell(wish)
+    sell(wish, wish, reference="order-2")
+    for order in VoucherOrder.objects.all():
+        order.delivery["date"] = day
+        order.save()
+
+    for index in (0, 1):
+        one = parts(printing.mail_for(reference="order-1"))[index]
+        several = parts(printing.mail_for(reference="order-2"))[index]
+
+        assert not re.search("gift vouchers|They are|their way", one)
+        assert not re.search("gift voucher |It is|its way", several)
+        assert ("It is attached" in one) is own
+        assert ("They are attached" in several) is own
+        assert ("It is sent on 29 Nov 2028." in one) is bool(day)
+        assert ("They are sent on 29 Nov 2028." in several) is bool(day)
 
 
 def test_a_template_of_the_host_takes_the_place_of_ours(sell, settings, tmp_path):

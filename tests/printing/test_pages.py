@@ -15,7 +15,7 @@ from pypdf import PdfReader
 
 from tests.printing.conftest import make_card
 from wagtail_smartgift import printing
-from wagtail_smartgift.models import VoucherOrder
+from wagtail_smartgift.models import VoucherOrder, VoucherOrderItem
 from wagtail_smartgift.printing import links, pdf, qr
 from wagtail_smartgift.sandbox import Fault
 
@@ -54,37 +54,80 @@ def test_a_queued_order_says_so_and_then_that_it_is_placed(sell, sandbox):
     sell()
 
     queued = words(shown())
-    assert "Your gift vouchers are being issued" in queued
-    assert "You will be told as soon as the vouchers are ready" in queued
+    assert "Your gift voucher is being issued" in queued
+    assert "You will be told as soon as the voucher is ready" in queued
     assert "Print" not in queued
 
     sandbox.faults.clear()
     sell()
 
     placed = words(shown())
-    assert "Your gift vouchers are ready" in placed
+    assert "Your gift voucher is ready" in placed
     assert grouped(number_of()) in placed
     assert "Print the card" in placed
     assert "Open as PDF" in placed
 
 
 @pytest.mark.parametrize(
-    ("status", "heading"),
+    ("status", "one", "several"),
     [
-        ("refused", "Your gift vouchers could not be issued"),
-        ("needs_attention", "Your gift vouchers need another moment"),
+        (
+            "queued",
+            ["Your gift voucher is being issued", "the voucher is ready"],
+            ["Your gift vouchers are being issued", "the vouchers are ready"],
+        ),
+        (
+            "placing",
+            ["Your gift voucher is being issued", "the voucher is ready"],
+            ["Your gift vouchers are being issued", "the vouchers are ready"],
+        ),
+        (
+            "refused",
+            ["Your gift voucher could not be issued", "what you paid for it."],
+            ["Your gift vouchers could not be issued", "what you paid for them."],
+        ),
+        (
+            "needs_attention",
+            ["Your gift voucher needs another moment"],
+            ["Your gift vouchers need another moment"],
+        ),
     ],
 )
-def test_other_ends_are_told_without_numbers(sell, status, heading):
-    sell()
+def test_other_states_are_told_without_numbers(sell, status, one, several):
+    wish = {"product": 37, "price": "50.00"}
+    sell(wish)
+    sell(wish, wish, reference="order-2")
     number = number_of()
     VoucherOrder.objects.update(status=status)
 
-    page = shown()
+    for reference, told, other in (
+        ("order-1", one, several),
+        ("order-2", several, one),
+    ):
+        page = shown(reference)
+        for sentence in told:
+            assert sentence in words(page)
+        assert not [sentence for sentence in other if sentence in words(page)]
+        assert grouped(number) not in page
+        assert "/cards/" not in page
 
-    assert heading in words(page)
-    assert grouped(number) not in page
-    assert "/cards/" not in page
+
+def test_what_smart_gift_sends_is_told_of_one_and_of_several(sell, configure):
+    configure(OWN_VOUCHER_CODES=False)
+    wish = {"product": 37, "price": "50.00"}
+    sell(wish)
+    sell(wish, wish, reference="order-2")
+    VoucherOrderItem.objects.update(number_encrypted="")
+    for order in VoucherOrder.objects.all():
+        order.delivery["date"] = "2028-11-29"
+        order.save()
+
+    one, several = words(shown()), words(shown("order-2"))
+
+    assert "It is sent as you chose. Its number comes with it." in one
+    assert "It is sent on 29 Nov 2028." in one
+    assert "They are sent as you chose. Their numbers come with them." in several
+    assert "They are sent on 29 Nov 2028." in several
 
 
 def test_one_voucher_is_told_otherwise_than_several(sell):
@@ -92,6 +135,7 @@ def test_one_voucher_is_told_otherwise_than_several(sell):
     sell(wish)
     assert "Print the card and hand it over" in words(shown())
     assert "It can be used at once." in words(shown())
+    assert not re.search("vouchers|They|them", words(shown()))
 
     sell(wish, wish, reference="order-2")
     assert "Print the cards and hand them over" in words(shown("order-2"))
@@ -103,7 +147,7 @@ def test_staff_see_neither_numbers_nor_the_way_to_them(sell):
 
     page = shown(arguments="shows_numbers=False")
 
-    assert "Your gift vouchers are ready" in words(page)
+    assert "Your gift voucher is ready" in words(page)
     assert grouped(number_of()) not in page
     assert "/cards/" not in page
 

@@ -11,6 +11,7 @@ from pypdf import PdfReader
 from tests.printing.conftest import make_card
 from wagtail_smartgift import printing
 from wagtail_smartgift.printing import lettering, pdf, qr
+from wagtail_smartgift.printing.wrapping import Ruler
 
 
 #: What a hostile or a happy customer types.
@@ -33,6 +34,7 @@ TEXTS = {
     "arrows": "→ " * 500,
     "shouted in hebrew": "מזל טוב" + "!" * 990,
     "overridden": "\u202e" + "=\u2066" * 499,
+    "soft hyphens": "Donau\u00addampf" * 100,
 }
 
 
@@ -156,7 +158,7 @@ def test_what_the_library_cannot_write_is_said_so_without_the_number(
     def breaks(*args, **more):
         raise RecursionError("ACDEFGHJKMNPQRTV")
 
-    monkeypatch.setattr(pdf.fpdf.FPDF, "multi_cell", breaks)
+    monkeypatch.setattr(pdf.fpdf.FPDF, "cell", breaks)
 
     with pytest.raises(printing.PrintingUnavailable, match="browser") as refused:
         printing.pdf_of([make_card()])
@@ -174,6 +176,75 @@ def test_markup_stays_what_was_typed():
 
 def test_emoji_are_left_out_and_words_are_not():
     assert "Dear Jane, love" in text_of(make_card(message="Dear 👩‍👧 Jane, ❤️ love"))
+
+
+@pytest.mark.parametrize("nothing", ["🎁", " 🎁 ❤️\n👩‍👧", "\u00ad", "\u200d"])
+def test_what_has_nothing_to_be_written_is_left_out_with_its_label(nothing):
+    labels = {"To": "to", "From": "sender"}
+    for gone, name in labels.items():
+        words = text_of(make_card(title="Tea", message="", **{name: nothing})).split()
+
+        assert gone not in words
+        assert set(labels) - {gone} <= set(words)
+
+    bare = text_of(
+        make_card(venue=nothing, title=nothing, to=nothing, sender="", message=nothing)
+    )
+    assert bare.startswith("Gift voucher £50.00 Voucher number")
+
+
+def test_braces_are_no_number_of_pages():
+    assert "{nb} hugs" in text_of(make_card(message="{nb} hugs"))
+
+
+@pytest.fixture
+def shaped(monkeypatch):
+    """Count the letters that are set or measured, and the fonts that are read."""
+    fonts = pdf.fpdf.fonts.TTFFont
+    counted = {"letters": 0, "fonts": 0}
+    shape, read = fonts.perform_harfbuzz_shaping, fonts.__init__
+
+    def counts_letters(font, text, *args):
+        counted["letters"] += len(text)
+        return shape(font, text, *args)
+
+    def counts_fonts(font, *args, **more):
+        counted["fonts"] += 1
+        return read(font, *args, **more)
+
+    monkeypatch.setattr(fonts, "perform_harfbuzz_shaping", counts_letters)
+    monkeypatch.setattr(fonts, "__init__", counts_fonts)
+    return counted
+
+
+@pytest.mark.parametrize("message", ["Many happy returns " * 52, "W" * 990, "- " * 495])
+def test_a_long_greeting_is_set_once_whatever_sizes_are_tried(shaped, message):
+    printing.pdf_of([make_card(message="")])
+    without = shaped["letters"]
+    printing.pdf_of([make_card(message=message)])
+
+    # Its words are measured; its lines are measured twice, by fpdf2, and written.
+    assert shaped["letters"] - 2 * without <= 4.1 * len(message)
+
+
+def test_of_many_cards_the_fonts_are_read_once_and_the_words_measured_once(shaped):
+    card = make_card(message="Many happy returns " * 52)
+    printing.pdf_of([card])
+    first = shaped.copy()
+    printing.pdf_of([card] * 20)
+
+    assert shaped["fonts"] == 2 * first["fonts"] == 2 * len(pdf._FAMILIES)
+    assert shaped["letters"] - first["letters"] < 20 * first["letters"]
+
+
+def test_a_long_word_is_broken_and_its_accents_stay_with_their_letters():
+    ruler = Ruler(len)
+
+    assert ruler.lines("a bc def", 4) == ["a bc", "def"]
+    assert ruler.lines("abcdef gh\n\ni", 4) == ["abcd", "ef", "gh", "", "i"]
+    assert ruler.lines("abce\u0301\u0301f", 4) == ["abce\u0301\u0301", "f"]
+    # Not even a letter has room: one is written all the same.
+    assert ruler.lines("ab", 0) == ["a", "b"]
 
 
 def test_a_number_of_any_length_stays_in_one_line_of_the_card():

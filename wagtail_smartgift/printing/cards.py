@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from urllib.parse import quote
 
-from django.conf import settings
 from django.urls import reverse
 from wagtail.models import Site
 
-from wagtail_smartgift import codes
+from wagtail_smartgift import codes, selectors
 from wagtail_smartgift.printing.purchases import Purchase, purchase_of
 from wagtail_smartgift.redaction import Secret
 
@@ -64,10 +63,11 @@ def cards_for(
     """Return the cards of a purchase that was read already."""
     if not purchase.has_cards:
         return ()
+    venue = selectors.site_name(purchase.site)
     address = balance_url(purchase.site)
     return tuple(
         PrintedCard(
-            venue=venue_of(purchase.site),
+            venue=venue,
             title=voucher.title,
             value=voucher.value,
             to=voucher.to,
@@ -80,12 +80,6 @@ def cards_for(
         for voucher in purchase.vouchers
         if voucher.number
     )
-
-
-def venue_of(site: Site | None) -> str:
-    """Return what a site is called."""
-    named = site.site_name if site is not None else ""
-    return str(named or getattr(settings, "WAGTAIL_SITE_NAME", ""))
 
 
 def balance_url(site: Site | None) -> str:

@@ -22,6 +22,8 @@ _LEFT_MARK, _RIGHT_MARK = "\u200e", "\u200f"
 _MATTERS = ("L", "N")
 #: Direct how letters join and flow, and show nothing themselves.
 _JOINERS = {"\u200c", "\u200d", "\u200e", "\u200f"}
+#: Where a word may be parted: no word is, unless it is longer than a line.
+_SOFT_HYPHEN = "\u00ad"
 
 
 def writable(text: str, known: Collection[int], *, lines: int = 1) -> str:
@@ -66,11 +68,20 @@ def _line(text: str, known: Collection[int]) -> str:
             # Emoji are joined by the same ones.
             if kept and unicodedata.bidirectional(kept[-1]) in _RIGHT_TO_LEFT:
                 kept.append(char)
+        elif char == _SOFT_HYPHEN:
+            continue
         elif ord(char) in known:
             kept.append(char)
         elif not unicodedata.category(char).startswith("M"):
             kept.append(" ")
     return " ".join("".join(kept).split())
+
+
+def direction_of(text: str) -> str:
+    """Return ``rtl`` or ``ltr``, as the first letter that has a direction says."""
+    directions = map(unicodedata.bidirectional, text)
+    first = next((one for one in directions if one in {"L", *_RIGHT_TO_LEFT}), "L")
+    return "rtl" if first in _RIGHT_TO_LEFT else "ltr"
 
 
 def can_write(text: str, known: Collection[int]) -> bool:

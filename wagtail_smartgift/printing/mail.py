@@ -11,12 +11,8 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils.translation import pgettext
 
-from wagtail_smartgift.printing.cards import (
-    PrintedCard,
-    balance_url,
-    cards_for,
-    venue_of,
-)
+from wagtail_smartgift import selectors
+from wagtail_smartgift.printing.cards import PrintedCard, balance_url, cards_for
 from wagtail_smartgift.printing.pdf import PrintingUnavailable, pdf_of
 from wagtail_smartgift.printing.purchases import purchase_of
 from wagtail_smartgift.redaction import Secret
@@ -43,7 +39,7 @@ def mail_for(
     context = {
         "purchase": purchase,
         "cards": cards,
-        "venue": venue_of(purchase.site),
+        "venue": selectors.site_name(purchase.site),
         "balance_url": balance_url(purchase.site),
         "has_pdf": pdf is not None,
     }

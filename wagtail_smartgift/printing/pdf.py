@@ -6,7 +6,7 @@ looks alike on every machine, and nothing is asked of the one that writes it.
 
 import logging
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from django.utils.translation import gettext as _
 
 from wagtail_smartgift.printing import lettering, qr
 from wagtail_smartgift.printing.cards import PrintedCard
-from wagtail_smartgift.redaction import SecretBytes
+from wagtail_smartgift.printing.wrapping import Ruler
+from wagtail_smartgift.redaction import Secret, SecretBytes
 
 
 try:
@@ -50,7 +51,7 @@ _VALUE_SIZES = (36, 28, 20)
 _NAME_SIZES = (18, 15, 12, 10)
 _MESSAGE_SIZES = (16, 14, 12, 10, 8.5)
 _NUMBER_SIZES = (21, 17, 13, 10, 8)
-#: More lines than a greeting has; hundreds would take seconds to set.
+#: More lines than a greeting has; hundreds would fill pages.
 _MESSAGE_LINES = 40
 #: Millimetres that a title and a name may take.
 _TITLE_HEIGHT, _NAME_HEIGHT = 40, 18
@@ -58,6 +59,10 @@ _TITLE_HEIGHT, _NAME_HEIGHT = 40, 18
 _INK, _QUIET, _LINE = 25, 95, 190
 #: Of a line of text, in its size.
 _LEADING = 1.35
+#: Millimetres that fpdf2 leaves empty on either side of a line.
+_PADDING = 1
+#: Points: small letters are measured in large, where rounding does not matter.
+_MEASURED_AT = 100
 _MM_PER_POINT = 25.4 / 72
 
 
@@ -80,7 +85,9 @@ def can_write_pdf(cards: Sequence[PrintedCard]) -> bool:
 def pdf_of(cards: Sequence[PrintedCard]) -> bytes:
     """Return the cards as a PDF, in the active language.
 
-    Emoji are left out. Raises:
+    A card takes some hundredths of a second, a greeting of a thousand letters included,
+    and a sale has a hundred at most. Emoji are left out, and a name of nothing else with
+    its label. Raises:
         PrintingUnavailable: the extra is not installed; there is no card; or a text is
             in a script that none of the fonts has; or fpdf2 fails, which is logged.
     """
@@ -97,9 +104,10 @@ def pdf_of(cards: Sequence[PrintedCard]) -> bytes:
             "by a browser."
         )
     pdf = _new_document()
+    ruler = Ruler(partial(_measure, pdf))
     try:
         for card in cards:
-            _Page(pdf, card).write()
+            _Page(pdf, card, ruler).write()
         return SecretBytes(pdf.output())
     except Exception as error:  # noqa: BLE001 - of a library that sets what anybody typed
         # Neither its message nor its frames are kept: both may have the number.
@@ -128,6 +136,10 @@ def _code_points() -> frozenset[int]:
     return frozenset(found)
 
 
+def _writable(text: str, *, lines: int = 1) -> str:
+    return lettering.writable(text, _code_points(), lines=lines)
+
+
 def _new_document() -> Any:
     class Document(fpdf.FPDF):
         def header(self) -> None:
@@ -138,6 +150,8 @@ def _new_document() -> Any:
                 self.rect(edge, edge, _WIDTH - 2 * edge, _HEIGHT - 2 * edge, style="D")
 
     pdf = Document(format="A4")
+    # Else `{nb}` in a greeting would be replaced by the number of pages.
+    pdf.alias_nb_pages("")
     for family in _FAMILIES:
         pdf.add_font(family, fname=FONTS / f"{family}.ttf")
     pdf.set_font(_MAIN)
@@ -151,77 +165,90 @@ def _new_document() -> Any:
     return pdf
 
 
-class _Page:
-    """Writes one card from the top down; its number stands at the foot."""
+def _measure(pdf: Any, text: str) -> float:
+    pdf.set_font(_MAIN, size=_MEASURED_AT)
+    width: float = pdf.get_string_width(text)
+    return width / _MEASURED_AT
 
-    def __init__(self, pdf: Any, card: PrintedCard) -> None:
+
+class _Page:
+    """Writes one card from the top down; its number stands at the foot.
+
+    Of what somebody typed, a line that has nothing but emoji is left out.
+    """
+
+    def __init__(self, pdf: Any, card: PrintedCard, ruler: Ruler) -> None:
         self._pdf = pdf
         self._card = card
+        self._ruler = ruler
 
     def write(self) -> None:
         pdf, card = self._pdf, self._card
         pdf.add_page()
         pdf.set_y(_MARGIN + 8)
-        self._put(card.venue, sizes=_VENUE_SIZES, tallest=_TITLE_HEIGHT)
-        pdf.ln(4)
-        self._rule(30)
-        pdf.ln(11)
+        if venue := _writable(card.venue):
+            self._put(venue, sizes=_VENUE_SIZES, tallest=_TITLE_HEIGHT)
+            pdf.ln(4)
+            self._rule(30)
+            pdf.ln(11)
         self._label(_("Gift voucher"))
-        self._put(card.title, sizes=_TITLE_SIZES, tallest=_TITLE_HEIGHT)
-        if card.value:
+        if title := _writable(card.title):
+            self._put(title, sizes=_TITLE_SIZES, tallest=_TITLE_HEIGHT)
+        if value := _writable(card.value):
             pdf.ln(3)
-            self._put(card.value, sizes=_VALUE_SIZES, tallest=_NAME_HEIGHT)
+            self._put(value, sizes=_VALUE_SIZES, tallest=_NAME_HEIGHT)
         pdf.ln(7)
         for label, text in (
             (pgettext("on a gift voucher, before a name", "To"), card.to),
             (pgettext("on a gift voucher, before a name", "From"), card.sender),
         ):
-            if text:
+            if name := _writable(text):
                 self._label(label)
-                self._put(text, sizes=_NAME_SIZES, tallest=_NAME_HEIGHT)
+                self._put(name, sizes=_NAME_SIZES, tallest=_NAME_HEIGHT)
                 pdf.ln(4)
-        if card.message:
+        if message := _writable(card.message, lines=_MESSAGE_LINES):
             pdf.ln(3)
             room = _FOOT_TOP - pdf.get_y() - 6
-            self._put(
-                card.message, sizes=_MESSAGE_SIZES, tallest=room, lines=_MESSAGE_LINES
-            )
+            self._put(message, sizes=_MESSAGE_SIZES, tallest=room)
         if pdf.get_y() > _FOOT_TOP:
             pdf.add_page()
         self._foot()
 
-    def _put(
-        self, text: str, *, sizes: Sequence[float], tallest: float, lines: int = 1
-    ) -> None:
+    def _put(self, text: str, *, sizes: Sequence[float], tallest: float) -> None:
         """Write a text in the middle, in the first of ``sizes`` in which it fits."""
-        text = lettering.writable(text, _code_points(), lines=lines)
-        size = next((one for one in sizes if self._height(text, one) <= tallest), 0)
-        self._write(text, size or sizes[-1], align="C")
+        for size in sizes:
+            leading = size * _LEADING * _MM_PER_POINT
+            lines = self._lines(text, size, _INSIDE)
+            if len(lines) * leading <= tallest:
+                break
+        self._write(lines, size, leading=leading, align="C")
 
-    def _height(self, text: str, size: float) -> float:
-        height: float = self._write(text, size, dry_run=True, output="HEIGHT")
-        return height
+    def _lines(self, text: str, size: float, width: float) -> list[str]:
+        return self._ruler.lines(text, (width - 2 * _PADDING) / size)
 
-    def _write(self, text: str, size: float, *, width: float = 0, **more: Any) -> Any:
+    def _write(
+        self,
+        lines: Sequence[str],
+        size: float,
+        *,
+        leading: float,
+        ink: int = _INK,
+        width: float = _INSIDE,
+        align: str,
+    ) -> None:
         pdf = self._pdf
-        pdf.set_text_color(_INK)
+        pdf.set_text_color(ink)
         pdf.set_font(_MAIN, size=size)
-        return pdf.multi_cell(
-            width or _INSIDE,
-            size * _LEADING * _MM_PER_POINT,
-            text,
-            new_x=more.pop("new_x", "LMARGIN"),
-            new_y="NEXT",
-            **more,
-        )
+        # As what was typed runs, which a single line of it may not tell.
+        whole = Secret(" ".join(lines))
+        pdf.set_text_shaping(direction=lettering.direction_of(whole))
+        for line in lines:
+            pdf.cell(width, leading, line, align=align, new_x="LEFT", new_y="NEXT")
+        pdf.set_text_shaping()
 
-    def _label(self, text: str, *, width: float = 0, align: str = "C") -> None:
-        pdf = self._pdf
-        pdf.set_font(_MAIN, size=9)
-        pdf.set_text_color(_QUIET)
-        pdf.multi_cell(
-            width or _INSIDE, 5, text, align=align, new_x="LEFT", new_y="NEXT"
-        )
+    def _label(self, text: str, *, width: float = _INSIDE, align: str = "C") -> None:
+        lines = self._lines(text, 9, width)
+        self._write(lines, 9, leading=5, ink=_QUIET, width=width, align=align)
 
     def _rule(self, width: float) -> None:
         pdf = self._pdf
@@ -242,21 +269,19 @@ class _Page:
         pdf.set_xy(left, _FOOT_TOP + 9)
         self._label(_("Voucher number"), width=width, align="L")
         self._fitted(card.grouped_number, width)
-        pdf.set_x(left)
-        for line in self._notes():
-            pdf.set_font(_MAIN, size=9)
-            pdf.set_text_color(_QUIET)
-            pdf.multi_cell(width, 4.6, line, align="L", new_x="LEFT", new_y="NEXT")
+        for note in self._notes():
+            lines = self._lines(note, 9, width)
+            self._write(lines, 9, leading=4.6, ink=_QUIET, width=width, align="L")
         pdf.set_auto_page_break(auto=True, margin=_MARGIN)
 
     def _fitted(self, number: str, width: float) -> None:
         """Write the number on one line, in the largest size that has room for it."""
-        pdf = self._pdf
-        for size in _NUMBER_SIZES:
-            pdf.set_font(_MAIN, size=size)
-            if pdf.get_string_width(number) <= width - 2:
-                break
-        self._write(number, pdf.font_size_pt, width=width, align="L", new_x="LEFT")
+        wide = self._ruler.width(number)
+        room = width - 2 * _PADDING
+        size = next((one for one in _NUMBER_SIZES if one * wide <= room), None)
+        size = size or _NUMBER_SIZES[-1]
+        leading = size * _LEADING * _MM_PER_POINT
+        self._write([number], size, leading=leading, width=width, align="L")
 
     def _notes(self) -> list[str]:
         card = self._card

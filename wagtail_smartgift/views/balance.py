@@ -6,29 +6,17 @@ redirect to it. Guesses are counted as the API's are, by ``services.guessing``.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth.decorators import login_not_required
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils import timezone
-from django.utils.formats import time_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.debug import (
-    sensitive_post_parameters,
-    sensitive_variables,
-)
-from django.views.decorators.http import require_http_methods
 from wagtail.models import Site
 
-from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.exceptions import PaymentError, minute_after
 from wagtail_smartgift.services import balance
-from wagtail_smartgift.views.checkout import AlwaysActive
+from wagtail_smartgift.views.bearing import bears_numbers
 from wagtail_smartgift.visitors import client_of
 
 
@@ -49,17 +37,9 @@ _MESSAGES: Mapping[str, str | Promise] = {
 _WAIT = 60
 
 
-# Not atomic: a guess is counted before Smart Gift is asked, and stays counted.
-@transaction.non_atomic_requests
-@login_not_required
-@never_cache
-@sensitive_post_parameters()
-@csrf_protect
-@require_http_methods(["GET", "HEAD", "POST"])
-@sensitive_variables()
+@bears_numbers(["GET", "HEAD", "POST"])
 def check_balance(request: HttpRequest) -> HttpResponse:
     """Ask for a number; say what is left on the voucher of the one that was sent."""
-    request.exception_reporter_filter = AlwaysActive()  # Django's own place for it
     if request.method != "POST":
         return _page(request)
     try:
@@ -74,16 +54,13 @@ def check_balance(request: HttpRequest) -> HttpResponse:
 
 
 def _refuse(request: HttpRequest, error: PaymentError) -> HttpResponse:
-    wait = error.retry_after or _WAIT
-    # The whole minute after it, so that nobody comes back too early.
-    again = timezone.localtime(timezone.now() + timedelta(seconds=wait + 59))
     message = _MESSAGES.get(error.code, _MESSAGES["smartgift_unavailable"])
     response = _page(
-        request, refused=str(message) % {"time": time_format(again, "H:i")}
+        request, refused=str(message) % {"time": minute_after(error.retry_after)}
     )
     if error.status in {429, 503}:
         response.status_code = error.status
-        response.headers["Retry-After"] = str(int(wait) + 1)
+        response.headers["Retry-After"] = str(int(error.retry_after or _WAIT) + 1)
     return response
 
 

@@ -11,41 +11,25 @@ from decimal import Decimal
 from functools import wraps
 from uuid import UUID
 
-from django.contrib.auth.decorators import login_not_required
 from django.core import signing
 from django.core.exceptions import SuspiciousOperation
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.encoding import iri_to_uri
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
-from django.views.debug import SafeExceptionReporterFilter
-from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.debug import (
-    sensitive_post_parameters,
-    sensitive_variables,
-)
-from django.views.decorators.http import require_POST
 
 from wagtail_smartgift import payments, voucher_field
 from wagtail_smartgift.amounts import read_amount
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.redaction import Secret
 from wagtail_smartgift.services import payments as verbs
+from wagtail_smartgift.views.bearing import bears_numbers
 
 
 #: Does what a form wants of a payment, given its reference. Returns the notice where it
 #: is another one than the form's own.
 Step = Callable[[HttpRequest, str], str | None]
 View = Callable[[HttpRequest], HttpResponse]
-
-
-class AlwaysActive(SafeExceptionReporterFilter):
-    """Keeps what was typed out of error pages, Django's debug page included."""
-
-    def is_active(self, request: HttpRequest | None) -> bool:
-        return True
 
 
 def _form_target(wanted: str) -> Callable[[Step], View]:
@@ -55,17 +39,9 @@ def _form_target(wanted: str) -> Callable[[Step], View]:
     """
 
     def decorate(step: Step) -> View:
-        # Not atomic: a payment commits what it is about to do before it asks Smart Gift.
-        @transaction.non_atomic_requests
-        @login_not_required
-        @never_cache
-        @sensitive_post_parameters()
-        @csrf_protect
-        @require_POST
+        @bears_numbers(["POST"])
         @wraps(step)
         def view(request: HttpRequest) -> HttpResponse:
-            # Django's own place for it.
-            request.exception_reporter_filter = AlwaysActive()
             _do(step, request, wanted)
             return _back(request)
 
@@ -91,7 +67,6 @@ def _do(step: Step, request: HttpRequest, wanted: str) -> None:
 
 
 @_form_target(voucher_field.ADDED)
-@sensitive_variables()
 def add_voucher(request: HttpRequest, reference: str) -> None:
     """Hold the voucher of the number that was typed."""
     payments.add_voucher(

@@ -8,19 +8,15 @@ no address with a number.
 from collections.abc import Callable
 from functools import wraps
 
-from django.contrib.auth.decorators import login_not_required
 from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.http import content_disposition_header
 from django.utils.translation import pgettext
-from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_safe
 
 from wagtail_smartgift import printing
 from wagtail_smartgift.printing import PrintedCard, PrintingUnavailable, links, qr
-from wagtail_smartgift.views.checkout import AlwaysActive
+from wagtail_smartgift.views.bearing import bears_numbers
 
 
 Cards = tuple[PrintedCard, ...]
@@ -30,13 +26,9 @@ Show = Callable[[HttpRequest, Cards, str], HttpResponse]
 def _for_the_buyer(show: Show) -> Callable[[HttpRequest, str], HttpResponse]:
     """Make a view of a function that shows cards: read the address, find them."""
 
-    @login_not_required
-    @never_cache
-    @require_safe
-    @sensitive_variables()
+    @bears_numbers(["GET", "HEAD"])
     @wraps(show)
     def view(request: HttpRequest, token: str) -> HttpResponse:
-        request.exception_reporter_filter = AlwaysActive()  # Django's own place for it
         try:
             reference, valid_until = links.read_token(token)
         except signing.SignatureExpired:
@@ -52,7 +44,6 @@ def _for_the_buyer(show: Show) -> Callable[[HttpRequest, str], HttpResponse]:
 
 
 @_for_the_buyer
-@sensitive_variables()
 def show_cards(request: HttpRequest, cards: Cards, token: str) -> HttpResponse:
     """Show the cards as a page that is made to be printed."""
     return TemplateResponse(
@@ -66,7 +57,6 @@ def show_cards(request: HttpRequest, cards: Cards, token: str) -> HttpResponse:
 
 
 @_for_the_buyer
-@sensitive_variables()
 def download_cards(request: HttpRequest, cards: Cards, token: str) -> HttpResponse:
     """Hand the cards out as a PDF."""
     try:

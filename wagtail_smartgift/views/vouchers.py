@@ -22,7 +22,7 @@ from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from wagtail.models import Site
 
-from wagtail_smartgift import health, metadata, selectors
+from wagtail_smartgift import health, selectors
 from wagtail_smartgift.cards import OFFERED_TYPES, cards_for
 from wagtail_smartgift.choices import Availability, ProductStatus
 from wagtail_smartgift.conf import Account, get_conf
@@ -152,7 +152,7 @@ def _product(
             "availability": availability,
             "on_sale": availability == Availability.ON_SALE,
             "form": form,
-            "shop_name": metadata.site_name(request),
+            "shop_name": selectors.site_name(Site.find_for_request(request)),
             # The way on for somebody who cannot buy this one.
             "index_url": _index_url(page, request)
             if availability != Availability.ON_SALE

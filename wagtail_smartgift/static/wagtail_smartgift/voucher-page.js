@@ -6,6 +6,9 @@
 const TWIN = 5000;
 /** Digits, in groups of three if the writer likes that, and pennies; as amounts.py. */
 const WRITTEN = /^(\d{1,3}(?:[.,]\d{3})+|\d+)(?:[.,](\d{1,2}))?$/;
+/** What may stand around and between the digits, and letters before or after them. */
+const AROUND = /[\s£€$'’]+/g;
+const LETTERS = ["zł"];
 
 /** What the server writes for 1234.56, and the signs in it. */
 const SAMPLE = /^(\D*)1(\D*)234(\D+)56(\D*)$/;
@@ -14,9 +17,14 @@ const SAMPLE = /^(\D*)1(\D*)234(\D+)56(\D*)$/;
 const pennies = (text) => Math.round(Number(text) * 100);
 
 /** Return the pennies of an amount as somebody types it; NaN for what is none. */
-function read(text) {
-  const [, whole, part = "0"] = text.replace(/[\s£€$'’]+/g, "").match(WRITTEN) ?? [];
-  return whole ? Number(whole.replace(/[.,]/g, "")) * 100 + Number(part.padEnd(2, "0")) : NaN;
+function read(text, currency) {
+  let bare = text.replace(AROUND, "").toLowerCase();
+  const letters = [...LETTERS, currency.toLowerCase()].find((one) => bare.startsWith(one) || bare.endsWith(one));
+  if (letters && bare.startsWith(letters)) bare = bare.slice(letters.length);
+  if (letters && bare.endsWith(letters)) bare = bare.slice(0, -letters.length);
+  const [, whole, part = "0"] = bare.match(WRITTEN) ?? [];
+  const digits = whole?.replace(/[.,]/g, "") ?? "";
+  return /^\d{1,8}$/.test(digits) ? Number(digits) * 100 + Number(part.padEnd(2, "0")) : NaN;
 }
 
 class Purchase {
@@ -70,11 +78,11 @@ class Purchase {
 
   /** Return what is to be paid for the voucher, in pennies; NaN where it is not clear. */
   #price() {
-    const { lowest, highest, step, unitPrice, onlyPrice } = this.#form.dataset;
+    const { lowest, highest, step, unitPrice, onlyPrice, currency = "" } = this.#form.dataset;
     if (onlyPrice) return pennies(onlyPrice);
     const chosen = new FormData(this.#form);
     if (unitPrice) return pennies(unitPrice) * Number(chosen.get("persons"));
-    const amount = read(chosen.get("amount_other") || chosen.get("amount") || "");
+    const amount = read(chosen.get("amount_other")?.trim() || chosen.get("amount") || "", currency);
     const isSold = amount >= pennies(lowest) && amount <= pennies(highest);
     return isSold && (amount - pennies(lowest)) % pennies(step) === 0 ? amount : NaN;
   }
