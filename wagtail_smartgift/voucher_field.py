@@ -2,8 +2,10 @@
 
 The field belongs to whoever sees the page: a signed, expiring word in its forms says
 which payment they are about, so the customer needs no account. What came of a form is
-told on the page that it comes back to, by a notice in the visitor's session: a code
-and times, never a voucher number, which must not be in an address either.
+told once, by a notice: a code and times, never a voucher number. A plain form leaves it
+in the visitor's session, for the page that it comes back to. The script is given it as
+a signed word and hands it to the page that it reads, since other windows of the same
+visitor read pages at the same time. Neither is in an address.
 """
 
 from collections.abc import Mapping
@@ -28,10 +30,15 @@ from wagtail_smartgift.models import PaymentSession
 
 #: The id of the field on its page.
 ANCHOR = "smartgift-vouchers"
-#: Where in the visitor's session the notice waits.
+#: Where in the visitor's session the notice of a plain form waits.
 NOTICE = "smartgift_notice"
+#: The script's header, of its forms, their answers and its reading.
+NOTICE_HEADER = "SmartGift-Notice"
 
 _SALT = "wagtail_smartgift.voucher_field"
+_NOTICE_SALT = "wagtail_smartgift.notice"
+#: Seconds after which what came of a form is no news.
+_NEWS = 300
 
 #: What a form came to, if it came to what was wanted.
 ADDED, CHANGED, REMOVED, RENEWED = "added", "changed", "removed", "renewed"
@@ -149,11 +156,15 @@ def reference_in(token: str) -> tuple[str, bool]:
         return signing.loads(token, salt=_SALT), False
 
 
-def leave_notice(request: HttpRequest, reference: str, code: str) -> None:
-    """Keep for the next page what came of a form; lost where there are no sessions."""
+def leave_notice(request: HttpRequest, reference: str, code: str) -> str | None:
+    """Keep for the next page what came of a form.
+
+    Returns the word by which the script tells its own page; None where it waits in the
+    session. It is lost where there is neither.
+    """
     good = code in _GOOD_NEWS
     text = _GOOD_NEWS[code] if good else _BAD_NEWS[code]
-    _leave(
+    return _leave(
         request,
         {"reference": reference, "code": code, "good": good, "message": str(text)},
     )
@@ -161,10 +172,11 @@ def leave_notice(request: HttpRequest, reference: str, code: str) -> None:
 
 def leave_refusal(
     request: HttpRequest, reference: str, error: PaymentError, *, wanted: str
-) -> None:
+) -> str | None:
     """Keep for the next page why a form came to nothing, and what to do next.
 
-    ``wanted`` is the notice that it would have come to.
+    ``wanted`` is the notice that it would have come to. Returns what ``leave_notice``
+    does.
     """
     words = _REFUSALS.get((wanted, error.code)) or _REFUSALS.get(error.code)
     if error.fields or error.is_ours or words is None:
@@ -189,7 +201,7 @@ def leave_refusal(
             # For the script, which asks once more when that hold is over.
             end = timezone.now() + timedelta(seconds=error.retry_after or _WAIT)
             notice["retry_at"] = end.isoformat()
-    _leave(request, notice)
+    return _leave(request, notice)
 
 
 def _voucher_of(request: HttpRequest) -> str:
@@ -200,14 +212,28 @@ def _voucher_of(request: HttpRequest) -> str:
         return "new"
 
 
-def _leave(request: HttpRequest, notice: Mapping[str, object]) -> None:
+def _leave(request: HttpRequest, notice: Mapping[str, object]) -> str | None:
+    if NOTICE_HEADER in request.headers:
+        return signing.dumps(dict(notice), salt=_NOTICE_SALT, compress=True)
     session: Any = getattr(request, "session", None)
     if session is not None:
         session[NOTICE] = dict(notice)
+    return None
 
 
 def take_notice(request: HttpRequest, reference: str) -> dict[str, Any] | None:
-    """Return what the last form about this payment came to, once."""
+    """Return what the last form about this payment came to, once.
+
+    The script's reading brings what it is to be told of, and leaves alone what waits in
+    the session: that is for the page that a plain form comes back to.
+    """
+    word = request.headers.get(NOTICE_HEADER)
+    if word is not None:
+        try:
+            kept = signing.loads(word, salt=_NOTICE_SALT, max_age=_NEWS)
+        except signing.BadSignature:
+            return None
+        return kept if kept["reference"] == reference else None
     session: Any = getattr(request, "session", None)
     kept = session.get(NOTICE) if session is not None else None
     if not isinstance(kept, Mapping) or kept.get("reference") != reference:

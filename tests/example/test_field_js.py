@@ -520,6 +520,45 @@ def test_two_tabs_are_in_step(checkout, windows, path, new_voucher):
     expect(other.page.get_by_role("heading", level=1)).to_contain_text("Thank you")
 
 
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (None, "Your voucher was added."),
+        pytest.param(
+            "NO-SUCH-NUMBER",
+            "This voucher cannot be used here.",
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["added", "refused"],
+)
+def test_what_came_of_a_form_is_told_by_its_own_window(
+    checkout, windows, path, new_voucher, number, words
+):
+    other = Checkout(windows.open_tab(checkout.page.context, path))
+    read = []
+    other.page.on("response", lambda answer: read.append(answer.url))
+
+    def read_by_the_other_first(route):
+        while not read:
+            other.page.wait_for_timeout(50)
+        route.continue_()
+
+    checkout.page.route(f"**{path}", read_by_the_other_first)
+    checkout.add(number or new_voucher("25.00"))
+
+    checkout.says(words)
+    assert read
+    if not number:
+        other.left_to_pay("£55.00")
+    expect(other.field.locator(".smartgift-vouchers__notice")).to_have_count(0)
+    # Nor is it kept for whoever comes next.
+    other.page.reload()
+    expect(other.field.locator(".smartgift-vouchers__notice")).to_have_count(0)
+    checkout.says(words)
+    assert words not in other.page.content()
+
+
 def test_a_page_that_is_looked_at_again_is_read_again_and_seldom(
     checkout, visitor, new_voucher
 ):

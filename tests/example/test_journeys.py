@@ -1,4 +1,4 @@
-"""Paying with vouchers in a real browser, with and without JavaScript.
+"""Paying with vouchers in a real browser, with and without JavaScript, in any language.
 
 Each journey is taken once, on a telephone with JavaScript. ``slow`` takes all of them in
 every ``Way``; what they say and what comes of them is the same in each.
@@ -6,11 +6,13 @@ every ``Way``; what they say and what comes of them is the same in each.
 
 import re
 from dataclasses import dataclass
+from itertools import product
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.example.browser import look
+from tests.example import languages
+from tests.example.browser import WIDTHS, look
 from tests.example.shop import DECLINED_CARD, GOOD_CARD
 from wagtail_smartgift.sandbox import Fault
 
@@ -31,13 +33,15 @@ class Way:
     width: int
     script: bool = True
     rtl: bool = False
+    language: str = languages.ENGLISH
 
     def __str__(self):
         script = "script" if self.script else "plain"
-        return f"{self.width}px-{script}{'-rtl' if self.rtl else ''}"
+        return f"{self.language}-{self.width}px-{script}{'-rtl' if self.rtl else ''}"
 
     def options(self):
         return {
+            "locale": self.language,
             "viewport": {"width": self.width, "height": 800},
             "java_script_enabled": self.script,
             "scripts": RIGHT_TO_LEFT if self.rtl else "",
@@ -46,17 +50,44 @@ class Way:
 
 USUAL = Way(360)
 OTHERS = [
-    Way(360, script=False),
-    Way(1280),
-    Way(1280, script=False),
+    *(
+        Way(width, script=script, language=language)
+        for language, width, script in product(
+            (languages.ENGLISH, *languages.OTHERS), WIDTHS, (True, False)
+        )
+    ),
     Way(360, rtl=True),
     Way(1280, rtl=True),
 ]
-every_way = pytest.mark.parametrize(
-    "way",
-    [USUAL, *(pytest.param(way, marks=pytest.mark.slow) for way in OTHERS)],
-    ids=str,
+
+
+def ways(*quick):
+    """Take a journey in every way; in those that are given without ``slow``, too."""
+    slow = (pytest.param(way, marks=pytest.mark.slow) for way in OTHERS)
+    others = (one for one in slow if one.values[0] not in quick)
+    return pytest.mark.parametrize("way", [*quick, *others], ids=str)
+
+
+every_way = ways(USUAL)
+
+NO_LONGER_KEPT = "No longer kept for you. It is asked for again when you pay."
+IN_USE = "This voucher is in use elsewhere until %(time)s. Try again then, or pay another way."
+#: What is written for eyes alone is followed by which voucher it is about.
+KEEP = 'Keep it for me<span class="smartgift-visually-hidden">, voucher %(code)s</span>'
+REMOVE = 'Remove <span class="smartgift-visually-hidden">voucher %(code)s</span>'
+REFUSED = (
+    "This voucher cannot be used here. Check the number, its capital and small letters "
+    "included, or pay another way."
 )
+CHANGED = (
+    "What is left to pay has changed, and nothing was taken. Look at the new amount, and "
+    "pay again."
+)
+OFFLINE = (
+    "The shop could not be reached. Check your connection and try again; nothing is done "
+    "twice."
+)
+REMOVED = "Your voucher was removed. Nothing was taken from it."
 
 
 class Shopper:
@@ -74,26 +105,41 @@ class Shopper:
     def rows(self):
         return self.field.locator(".smartgift-vouchers__item")
 
+    def words(self, message, **values):
+        """Find a message, written in English here, in the language of the way."""
+        return languages.pattern(self.way.language, message, **values)
+
+    def money(self, amount):
+        return languages.money(self.way.language, amount)
+
     def add(self, number, *, amount=None, **options):
         self.field.locator("[name=voucher_no]").fill(number)
         if amount:
             form = self.field.locator(".smartgift-vouchers__form")
-            form.get_by_text("Use only part of it").click()
+            form.locator("summary").click()
             form.locator("[name=amount]").fill(amount)
         self.press("Add voucher", **options)
 
-    def press(self, name, **options):
-        self.field.get_by_role("button", name=name).click(**options)
+    def button(self, message):
+        return self.field.get_by_role("button", name=self.words(message))
 
-    def says(self, words):
+    def press(self, message, **options):
+        self.button(message).click(**options)
+
+    def says(self, message, **values):
         notices = self.field.locator(".smartgift-vouchers__notice")
-        expect(notices.filter(has_text=words)).to_be_visible()
+        notice = notices.filter(has_text=self.words(message, **values))
+        expect(notice).to_be_visible()
 
     def left_to_pay(self, amount):
-        expect(self.field.locator("dd").last).to_have_text(amount)
-        expect(self.page.locator("#order-summary")).to_contain_text(amount)
+        expect(self.field.locator("dd").last).to_have_text(self.money(amount))
+        expect(self.page.locator("#order-summary")).to_contain_text(self.money(amount))
         card_amount = self.page.locator("#pay-form [name=card_amount]")
-        expect(card_amount).to_have_value(amount.removeprefix("£"))
+        expect(card_amount).to_have_value(amount)
+
+    def stays_on_it(self, row, amount):
+        words = self.words("%(amount)s stays on it.", amount=self.money(amount))
+        expect(row).to_contain_text(words)
 
     def fill_in_card(self, number=GOOD_CARD):
         self.page.locator("[name=card_name]").fill("Jane Miller")
@@ -101,19 +147,25 @@ class Shopper:
 
     def pay_by_card(self, number=GOOD_CARD, **options):
         self.fill_in_card(number)
-        self.page.get_by_role("button", name="Pay £").click(**options)
+        self.page.locator("#pay-form [type=submit]").click(**options)
 
     def pay(self, **options):
-        self.page.get_by_role("button", name="Pay with your vouchers").click(**options)
+        expect(self.page.locator("[name=card_number]")).to_have_count(0)
+        self.page.locator("#pay-form [type=submit]").click(**options)
 
     def is_thanked(self):
         heading = self.page.get_by_role("heading", level=1)
         expect(heading).to_have_text("Thank you, Jane")
 
     def look(self):
-        """Nothing sticks out; with scripts axe can look, too."""
-        if self.way.script:
-            look(self.page)
+        """Nothing sticks out, all is in one language; with scripts axe can look, too."""
+        page, way = self.page, self.way
+        assert page.evaluate("document.documentElement.scrollWidth") <= way.width
+        expect(self.field).to_have_attribute("lang", way.language)
+        if way.language != languages.ENGLISH:
+            assert languages.left_in_english(page, way.language) == []
+        if way.script:
+            look(page)
 
 
 @pytest.fixture
@@ -135,7 +187,7 @@ def test_a_voucher_pays_its_part_and_a_card_the_rest(
 
     shopper.add(number)
     shopper.says("Your voucher was added.")
-    shopper.left_to_pay("£30.00")
+    shopper.left_to_pay("30.00")
     shopper.look()
     shopper.pay_by_card()
 
@@ -150,15 +202,14 @@ def test_two_vouchers_pay_all_of_it(shopper, new_voucher, redeemed, sandbox):
     first, second = new_voucher("50.00"), new_voucher("50.00")
 
     shopper.add(first)
-    shopper.left_to_pay("£30.00")
+    shopper.left_to_pay("30.00")
     # From the QR code on its card.
     shopper.add(f"https://gifts.example.org/v/{second}?lang=en")
-    shopper.left_to_pay("£0.00")
-    expect(shopper.rows.nth(0)).to_contain_text("£0.00 stays on it.")
-    expect(shopper.rows.nth(1)).to_contain_text("£20.00 stays on it.")
+    shopper.left_to_pay("0.00")
+    shopper.stays_on_it(shopper.rows.nth(0), "0.00")
+    shopper.stays_on_it(shopper.rows.nth(1), "20.00")
     # Nothing is left for a third one, and nothing for a card.
     expect(shopper.field.locator("[name=voucher_no]")).to_have_count(0)
-    expect(shopper.page.locator("[name=card_number]")).to_have_count(0)
     shopper.look()
     shopper.pay()
 
@@ -167,18 +218,19 @@ def test_two_vouchers_pay_all_of_it(shopper, new_voucher, redeemed, sandbox):
     assert sandbox.voucher(second).balance == 20
 
 
-@every_way
+@ways(USUAL, Way(360, language="de"))
 def test_a_part_of_a_voucher_pays(shopper, new_voucher, redeemed, sandbox):
     number = new_voucher("50.00")
 
     shopper.add(number, amount="20")
-    shopper.left_to_pay("£60.00")
-    expect(shopper.rows).to_contain_text("£30.00 stays on it.")
+    shopper.left_to_pay("60.00")
+    shopper.stays_on_it(shopper.rows, "30.00")
     # Less of it after all.
-    shopper.rows.get_by_text("Use only part of it").click()
-    shopper.rows.get_by_label("Take no more than").fill("12,50")
+    shopper.rows.get_by_text(shopper.words("Use only part of it")).click()
+    shopper.rows.get_by_label(shopper.words("Take no more than")).fill("12,50")
     shopper.press("Change")
-    shopper.left_to_pay("£67.50")
+    shopper.says("Your voucher was changed.")
+    shopper.left_to_pay("67.50")
     shopper.look()
     shopper.pay_by_card()
 
@@ -193,13 +245,13 @@ def test_a_declined_card_takes_nothing_and_another_one_pays(
 ):
     number = new_voucher("50.00")
     shopper.add(number)
-    shopper.left_to_pay("£30.00")
+    shopper.left_to_pay("30.00")
 
     shopper.pay_by_card(DECLINED_CARD)
 
     declined = shopper.page.get_by_text("Your card was declined. Nothing was taken")
     expect(declined).to_be_in_viewport()
-    expect(shopper.rows).to_contain_text("No longer kept for you.")
+    expect(shopper.rows).to_contain_text(shopper.words(NO_LONGER_KEPT))
     assert sandbox.voucher(number).hold is None
     assert redeemed(number) == []
     shopper.look()
@@ -214,14 +266,13 @@ def test_a_hold_that_has_ended_is_taken_again_by_pay(
 ):
     number = new_voucher("50.00")
     shopper.add(number)
-    shopper.left_to_pay("£30.00")
+    shopper.left_to_pay("30.00")
     sandbox.release_by_till(number)
     end_holds_in(-1)
     shopper.page.reload()
-    expect(shopper.rows).to_contain_text(
-        "No longer kept for you. It is asked for again when you pay."
-    )
-    shopper.left_to_pay("£30.00")
+    expect(shopper.rows).to_contain_text(shopper.words(NO_LONGER_KEPT))
+    shopper.left_to_pay("30.00")
+    shopper.look()
 
     shopper.pay_by_card()
 
@@ -236,20 +287,20 @@ def test_one_that_a_till_has_taken_meanwhile_is_told_before_the_card(
 ):
     number = new_voucher("50.00")
     shopper.add(number)
-    shopper.left_to_pay("£30.00")
+    shopper.left_to_pay("30.00")
     sandbox.release_by_till(number)
     sandbox.hold_by_till(number)
     end_holds_in(-1)
 
     shopper.pay_by_card()
 
-    told = shopper.page.get_by_text("This voucher is in use elsewhere until")
-    expect(told).to_contain_text(re.compile(r"until \d\d:\d\d\. Try again then"))
+    told = shopper.page.get_by_text(shopper.words(IN_USE))
+    expect(told).to_contain_text(re.compile(r"\d\d:\d\d"))
     assert redeemed(number) == []
     shopper.look()
     # Without it the card pays all of it.
-    shopper.press("Remove")
-    shopper.says("Your voucher was removed.")
+    shopper.press(REMOVE)
+    shopper.says(REMOVED)
     shopper.pay_by_card()
     shopper.is_thanked()
     assert redeemed(number) == []
@@ -261,8 +312,8 @@ def test_a_voucher_is_kept_for_whoever_asks(
 ):
     number = new_voucher("50.00")
     shopper.add(number)
-    shopper.left_to_pay("£30.00")
-    keep = shopper.field.get_by_role("button", name="Keep it for me")
+    shopper.left_to_pay("30.00")
+    keep = shopper.button(KEEP)
     # With the script it is shown when it is needed.
     expect(keep).to_be_visible(visible=not shopper.way.script)
     end_holds_in(50)
@@ -273,7 +324,7 @@ def test_a_voucher_is_kept_for_whoever_asks(
     keep.click()
 
     shopper.says("Your voucher is kept for you.")
-    expect(shopper.rows).to_contain_text("Kept for you until")
+    expect(shopper.rows).to_contain_text(shopper.words("Kept for you until %(time)s."))
     expect(keep).to_be_visible(visible=not shopper.way.script)
     assert len(sandbox.ledger(event="hold", voucher_no=number)) == 2
     shopper.pay_by_card()
@@ -289,7 +340,7 @@ def test_one_in_use_elsewhere_is_added_when_it_is_free(shopper, new_voucher, san
         shopper.page.clock.install()
 
     shopper.add(number)
-    shopper.says(re.compile(r"This voucher is in use elsewhere until \d\d:\d\d\."))
+    shopper.says(IN_USE)
     shopper.look()
     sandbox.release_by_till(number)
     if shopper.way.script:
@@ -299,7 +350,7 @@ def test_one_in_use_elsewhere_is_added_when_it_is_free(shopper, new_voucher, san
     else:
         shopper.add(number)
 
-    shopper.left_to_pay("£30.00")
+    shopper.left_to_pay("30.00")
     assert sandbox.voucher(number).hold is not None
 
 
@@ -309,16 +360,16 @@ def test_two_tabs_of_one_customer(shopper, windows, path, new_voucher, redeemed)
     number = new_voucher("50.00")
 
     shopper.add(number)
-    shopper.left_to_pay("£30.00")
+    shopper.left_to_pay("30.00")
     if shopper.way.script:
-        other.left_to_pay("£30.00")
+        other.left_to_pay("30.00")
         other.page.bring_to_front()
     else:
         # It shows what was due when it was loaded, and no other amount is taken.
         other.pay_by_card()
-        told = other.page.get_by_text("What is left to pay has changed")
+        told = other.page.get_by_text(shopper.words(CHANGED))
         expect(told).to_be_visible()
-        other.left_to_pay("£30.00")
+        other.left_to_pay("30.00")
     assert redeemed(number) == []
     other.pay_by_card()
     other.is_thanked()
@@ -334,7 +385,7 @@ def test_two_tabs_of_one_customer(shopper, windows, path, new_voucher, redeemed)
 def test_the_way_back_pays_nothing_twice(shopper, new_voucher, redeemed):
     number = new_voucher("50.00")
     shopper.add(number)
-    shopper.left_to_pay("£30.00")
+    shopper.left_to_pay("30.00")
     shopper.pay_by_card()
     shopper.is_thanked()
 
@@ -351,7 +402,7 @@ def test_a_double_click_does_everything_once(shopper, new_voucher, redeemed, san
     sandbox.faults.add(Fault("hold", "slow", seconds=0.5, voucher_no=number))
 
     shopper.add(number, click_count=2)
-    shopper.left_to_pay("£30.00")
+    shopper.left_to_pay("30.00")
     expect(shopper.rows).to_have_count(1)
     assert len(sandbox.ledger(event="hold", voucher_no=number)) == 1
     shopper.pay_by_card(click_count=2)
@@ -375,14 +426,14 @@ def test_a_reload_at_every_step_changes_nothing(
     page, number = shopper.page, new_voucher("50.00")
     page.reload()
     shopper.add("NO-SUCH-NUMBER")
-    shopper.says("This voucher cannot be used here.")
+    shopper.says(REFUSED)
     page.reload()
     expect(shopper.field.locator(".smartgift-vouchers__notice")).to_have_count(0)
     expect(shopper.field.locator("[name=voucher_no]")).to_have_value("")
     shopper.add(number)
     shopper.says("Your voucher was added.")
     page.reload()
-    shopper.left_to_pay("£30.00")
+    shopper.left_to_pay("30.00")
     page.reload()
     shopper.pay_by_card()
     shopper.is_thanked()
@@ -400,7 +451,7 @@ def test_without_a_network_nothing_is_lost(shopper, path, new_voucher, redeemed)
     page.context.set_offline(True)
     shopper.add(number, no_wait_after=True)
     if shopper.way.script:
-        shopper.says("The shop could not be reached.")
+        shopper.says(OFFLINE)
         expect(shopper.field.locator("[name=voucher_no]")).to_have_value(number)
         page.context.set_offline(False)
         shopper.press("Add voucher")
@@ -410,17 +461,17 @@ def test_without_a_network_nothing_is_lost(shopper, path, new_voucher, redeemed)
         page.context.set_offline(False)
         page.goto(path)
         shopper.add(number)
-    shopper.left_to_pay("£30.00")
+    shopper.left_to_pay("30.00")
 
     # The shop's own form is a plain one in either case.
     shopper.fill_in_card()
     page.context.set_offline(True)
-    page.get_by_role("button", name="Pay £").click(no_wait_after=True)
+    page.locator("#pay-form [type=submit]").click(no_wait_after=True)
     expect(shopper.field).to_have_count(0)
     assert redeemed(number) == []
     page.context.set_offline(False)
     page.goto(path)
-    shopper.left_to_pay("£30.00")
+    shopper.left_to_pay("30.00")
     shopper.pay_by_card()
 
     shopper.is_thanked()
@@ -464,17 +515,17 @@ def test_with_the_keyboard_alone(
     tab_to(page, "voucher_no")
     keys.type("NO-SUCH-NUMBER")
     keys.press("Enter")
-    shopper.says("This voucher cannot be used here.")
+    shopper.says(REFUSED)
     # The focus is on what is to be mended.
     expect(shopper.field.locator("[name=voucher_no]")).to_be_focused()
     keys.press("Control+A")
     keys.type(number)
     keys.press("Enter")
-    shopper.left_to_pay("£30.00")
+    shopper.left_to_pay("30.00")
     expect(shopper.field.locator("[name=voucher_no]")).to_be_focused()
     keys.type(other)
     keys.press("Enter")
-    shopper.left_to_pay("£0.00")
+    shopper.left_to_pay("0.00")
     # Nothing is left to fill in there, so it is on the whole field.
     expect(shopper.field).to_be_focused()
 
@@ -484,7 +535,7 @@ def test_with_the_keyboard_alone(
     tab_to(page, "amount")
     keys.type("20")
     keys.press("Enter")
-    shopper.left_to_pay("£10.00")
+    shopper.left_to_pay("10.00")
     assert focused(page)["text"].startswith("Use only part of it")
 
     # Keep it, and remove the other one.
@@ -497,7 +548,7 @@ def test_with_the_keyboard_alone(
     tab_to(page, "Remove")
     tab_to(page, "Remove")
     keys.press("Space")
-    shopper.left_to_pay("£60.00")
+    shopper.left_to_pay("60.00")
     expect(shopper.field).to_be_focused()
 
     tab_to(page, "card_name")
@@ -536,14 +587,14 @@ def test_at_twice_the_size(
     shopper = Shopper(page, Way(width))
 
     shopper.add("NO-SUCH-NUMBER")
-    shopper.says("This voucher cannot be used here.")
+    shopper.says(REFUSED)
     look(page)
     shopper.add(number, amount="45")
-    shopper.left_to_pay("£35.00")
+    shopper.left_to_pay("35.00")
     look(page)
     end_holds_in(50)
     page.reload()
-    shopper.press("Keep it for me")
+    shopper.press(KEEP)
     shopper.says("Your voucher is kept for you.")
     look(page)
     shopper.pay_by_card()
@@ -556,7 +607,7 @@ def test_nothing_moves_for_whoever_wants_that(windows, visitor, path, new_vouche
     shopper = Shopper(page, Way(1280))
 
     shopper.add(new_voucher("50.00"))
-    shopper.left_to_pay("£30.00")
+    shopper.left_to_pay("30.00")
 
     moving = page.evaluate(
         f"""() => [...document.querySelectorAll("{FIELD}, {FIELD} *")].filter((one) => {{

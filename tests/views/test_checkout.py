@@ -77,8 +77,8 @@ class Visitor:
         self.client = Client(enforce_csrf_checks=True, **options)
         self.page = ""
 
-    def open(self, address="/pay/order-1/"):
-        response = self.client.get(address)
+    def open(self, address="/pay/order-1/", **more):
+        response = self.client.get(address, **more)
         assert response.status_code == 200
         self.page = response.text
         return self
@@ -148,6 +148,51 @@ def test_the_notice_is_shown_once(visitor):
 
     assert visitor.notice
     assert visitor.open().notice is None
+
+
+def send_by_script(visitor, action=ADD, **values):
+    """Send a form as the script does; return the word that it reads its page with."""
+    response = visitor.client.post(
+        action, {**visitor.fields(action), **values}, headers={"SmartGift-Notice": ""}
+    )
+    assert response.status_code == 204
+    assert "no-store" in response["Cache-Control"]
+    return response["SmartGift-Notice"]
+
+
+def test_the_script_hands_what_came_of_a_form_to_its_own_page(visitor):
+    word = send_by_script(visitor, voucher_no=GOOD)
+
+    # Another window reads in the meantime, and opens the page anew.
+    assert visitor.open(headers={"SmartGift-Notice": ""}).notice is None
+    assert visitor.open().notice is None
+    mine = visitor.open(headers={"SmartGift-Notice": word})
+    assert mine.notice == "Your voucher was added."
+    assert GOOD not in str(signing.loads(word, salt="wagtail_smartgift.notice"))
+    refused = send_by_script(visitor, voucher_no="NO-SUCH-NUMBER")
+    told = visitor.open(headers={"SmartGift-Notice": refused})
+    assert told.notice.startswith("This voucher cannot be used here.")
+    assert 'aria-invalid="true"' in told.page
+
+
+def test_the_script_leaves_what_waits_for_a_plain_form(visitor):
+    visitor.client.post(ADD, {**visitor.fields(ADD), "voucher_no": GOOD})
+
+    assert visitor.open(headers={"SmartGift-Notice": ""}).notice is None
+    assert visitor.open().notice == "Your voucher was added."
+
+
+def test_a_word_tells_of_its_payment_and_for_a_while(visitor):
+    payments.open_session(reference="order-2", amount_due="40.00")
+    word = send_by_script(visitor, voucher_no=GOOD)
+
+    assert (
+        visitor.open("/pay/order-2/", headers={"SmartGift-Notice": word}).notice is None
+    )
+    forged = {"SmartGift-Notice": word[:-1] + ("a" if word[-1] != "a" else "b")}
+    assert visitor.open(headers=forged).notice is None
+    with time_machine.travel(timezone.now() + timedelta(minutes=6), tick=True):
+        assert visitor.open(headers={"SmartGift-Notice": word}).notice is None
 
 
 def test_the_number_is_nowhere_but_in_the_form(visitor, caplog):

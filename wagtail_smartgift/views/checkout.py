@@ -1,6 +1,7 @@
 """What the forms of the voucher field are sent to.
 
-Each does one thing to one payment and goes back to the page it came from. They need
+Each does one thing to one payment and goes back to the page it came from, or, asked by
+the script, says what came of it and leaves reading the page to the script. They need
 no login and no cookie of ours: the signed word that the field puts into its forms says
 which payment, and Django's CSRF check says from where. The number of a voucher is in
 no address, no message and no error report.
@@ -42,28 +43,29 @@ def _form_target(wanted: str) -> Callable[[Step], View]:
         @bears_numbers(["POST"])
         @wraps(step)
         def view(request: HttpRequest) -> HttpResponse:
-            _do(step, request, wanted)
-            return _back(request)
+            word = _do(step, request, wanted)
+            if word is None:
+                return _back(request)
+            return HttpResponse(status=204, headers={voucher_field.NOTICE_HEADER: word})
 
         return view
 
     return decorate
 
 
-def _do(step: Step, request: HttpRequest, wanted: str) -> None:
+def _do(step: Step, request: HttpRequest, wanted: str) -> str | None:
+    """Do it, and return the word that the script is told by, if it asks."""
     try:
         reference, good = voucher_field.reference_in(request.POST.get("session", ""))
     except signing.BadSignature:
         raise SuspiciousOperation("A voucher form with a forged session.") from None
     if not good:
-        voucher_field.leave_notice(request, reference, voucher_field.EXPIRED)
-        return
+        return voucher_field.leave_notice(request, reference, voucher_field.EXPIRED)
     try:
         notice = step(request, reference) or wanted
     except PaymentError as error:
-        voucher_field.leave_refusal(request, reference, error, wanted=wanted)
-    else:
-        voucher_field.leave_notice(request, reference, notice)
+        return voucher_field.leave_refusal(request, reference, error, wanted=wanted)
+    return voucher_field.leave_notice(request, reference, notice)
 
 
 @_form_target(voucher_field.ADDED)

@@ -14,6 +14,8 @@ const SLACK = 1_000;
 const STALE = 10_000;
 /** Milliseconds after which waiting is spoken of. */
 const LONG = 1_000;
+/** The header in which what came of a form comes, and goes to the page that tells it. */
+const NOTICE = "SmartGift-Notice";
 
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("smartgift") : null;
 
@@ -25,6 +27,7 @@ class Field {
   #reading = null;
   #readAt = performance.now();
   #outdated = false;
+  #notice = "";
   #waiting;
   #later;
   #tried;
@@ -60,7 +63,8 @@ class Field {
 
   #submit(event) {
     const form = event.target;
-    if (event.defaultPrevented || !form.elements.session) return;
+    // What leads to another page is told there, by the plain form.
+    if (event.defaultPrevented || !form.elements.session || !isHere(this.#address)) return;
     event.preventDefault();
     // A second click is no second wish.
     if (!this.#busy) this.#send(form);
@@ -72,13 +76,14 @@ class Field {
     try {
       await request(form.getAttribute("action"), {
         method: "POST",
+        headers: { [NOTICE]: "" },
         body: new URLSearchParams(new FormData(form)),
-        // Done is told by the way back; the page it leads to is read separately, so
-        // that only reading is ever repeated.
+        // The page is read separately, so that only reading is ever repeated.
         redirect: "manual",
         safe: false,
         read: (response) => {
-          if (response.type !== "opaqueredirect") throw unexpected(response);
+          this.#notice = response.headers.get(NOTICE);
+          if (!this.#notice) throw unexpected(response);
         },
       });
     } catch (error) {
@@ -90,11 +95,6 @@ class Field {
       return this.#complain(form);
     }
     channel?.postMessage("changed");
-    const address = this.#address;
-    if (!isHere(address)) {
-      address.hash = this.#section.id;
-      return location.assign(address);
-    }
     try {
       const page = await this.#read();
       this.#setBusy(false);
@@ -150,7 +150,8 @@ class Field {
     const controller = (this.#reading = new AbortController());
     try {
       return await request(location.href, {
-        headers: { Accept: "text/html" },
+        // Other windows of this customer read too: each is told of its own forms alone.
+        headers: { Accept: "text/html", [NOTICE]: this.#notice },
         cache: "no-store",
         redirect: "manual",
         safe: true,
@@ -158,8 +159,9 @@ class Field {
         read: (response, text) => {
           const page = new DOMParser().parseFromString(text, "text/html");
           page.receivedAt = performance.now();
-          if (response.ok && page.getElementById(this.#section.id)) return page;
-          throw unexpected(response);
+          if (!response.ok || !page.getElementById(this.#section.id)) throw unexpected(response);
+          this.#notice = "";
+          return page;
         },
       });
     } finally {
