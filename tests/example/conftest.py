@@ -69,18 +69,28 @@ def new_voucher(sandbox):
 
 
 @pytest.fixture
-def end_holds_in(shop, visitor):
-    """Return a function that lets the holds of the visitor's order end soon."""
+def end_holds_of(shop):
+    """Return a function that lets the holds of an order end soon."""
 
-    def end(seconds, display_code="%"):
+    def end(reference, seconds, display_code="%"):
         moment = datetime.now(timezone.utc) + timedelta(seconds=seconds)
         shop.execute(
             f"""UPDATE wagtail_smartgift_redemption
             SET held_until = '{moment:%Y-%m-%d %H:%M:%S.%f}'
             WHERE display_code LIKE '{display_code}' AND session_id IN (
               SELECT id FROM wagtail_smartgift_paymentsession
-              WHERE reference = '{visitor.reference}')"""
+              WHERE reference = '{reference}')"""
         )
+
+    return end
+
+
+@pytest.fixture
+def end_holds_in(end_holds_of, visitor):
+    """Return a function that lets the holds of the visitor's order end soon."""
+
+    def end(seconds, display_code="%"):
+        end_holds_of(visitor.reference, seconds, display_code)
 
     return end
 

@@ -8,6 +8,8 @@ from playwright.sync_api import expect
 
 from tests.example.browser import WIDTHS, look
 from tests.example.shop import DECLINED_CARD, SERVER_KEY, Visitor
+from wagtail_smartgift.amounts import read_amount
+from wagtail_smartgift.money import parse_amount
 from wagtail_smartgift.sandbox import Fault
 
 
@@ -35,7 +37,33 @@ class Headless:
         self.page.get_by_role("button", name="Pay ").click(**options)
 
     def says(self, words):
-        expect(self.page.get_by_role("status").first).to_contain_text(words)
+        """It is shown, and read out by the region that stays."""
+        expect(self.page.locator("#message")).to_contain_text(words)
+        self.is_read_out(words)
+
+    def is_read_out(self, words):
+        expect(self.page.locator("#spoken[role=status]")).to_contain_text(words)
+
+    @property
+    def rows(self):
+        return self.page.locator("#held > li")
+
+    @property
+    def number(self):
+        return self.page.locator("#number")
+
+    @property
+    def keep(self):
+        return self.page.get_by_role("button", name="Keep it for me")
+
+    @property
+    def reference(self):
+        """Of the order that this page is about."""
+        return self.asked("POST", "/headless/orders/")[0].json()["reference"]
+
+    def look_again(self):
+        """As when the network is back: the page reads the payment anew."""
+        self.page.evaluate("dispatchEvent(new Event('online'))")
 
     def left_to_pay(self, amount):
         expect(self.page.locator("#remaining")).to_have_text(amount)
@@ -68,7 +96,9 @@ def test_an_order_is_paid_with_vouchers_and_a_card(
     headless.says("Your voucher was added.")
     headless.add(second)
     headless.left_to_pay("£10.00")
-    expect(headless.page.get_by_text("Kept for you for 4:5")).to_have_count(2)
+    timers = headless.page.get_by_role("timer")
+    expect(timers).to_have_text([re.compile(r"^4:[45]\d left$")] * 2)
+    expect(headless.keep).to_have_count(0)
     look(headless.page, widths=WIDTHS)
     assert (redeemed(first), redeemed(second)) == ([], [])
     headless.pay()
@@ -120,8 +150,9 @@ def test_a_refusal_is_said_and_the_number_stays(headless, new_voucher, sandbox):
     expect(headless.page.get_by_label("Voucher number")).to_have_value("NO-SUCH-NUMBER")
     look(headless.page, widths=WIDTHS)
     headless.add(held)
-    headless.says("in use elsewhere at the moment. Try again in 5 min.")
+    headless.says("This voucher is in use elsewhere until")
     headless.left_to_pay("£80.00")
+    expect(headless.number).to_have_attribute("aria-invalid", "true")
 
 
 @pytest.mark.slow
@@ -154,7 +185,7 @@ def test_a_declined_card_takes_nothing(headless, new_voucher, redeemed):
     headless.page.get_by_label("Card number").fill(DECLINED_CARD)
     headless.pay()
     headless.says("Your card was declined.")
-    expect(headless.page.get_by_text("asked for again when you pay")).to_be_visible()
+    expect(headless.rows.get_by_text("asked for again when you pay")).to_be_visible()
     assert redeemed(number) == []
     look(headless.page, widths=WIDTHS)
 
@@ -174,7 +205,7 @@ def test_an_answer_that_was_lost_is_waited_for(
 
     headless.pay()
 
-    headless.says("We are confirming your vouchers. Please do not pay again.")
+    headless.says("We are confirming your vouchers.")
     headless.is_paid()
     assert redeemed(number) == [50]
 
@@ -225,6 +256,269 @@ def test_without_javascript_the_page_says_so(windows):
     expect(page.get_by_label("Voucher number")).to_be_hidden()
 
 
+# -- the end of a hold --------------------------------------------------------------
+
+
+def test_the_end_of_a_hold_is_said_and_nothing_is_renewed_by_itself(
+    headless, new_voucher, end_holds_of, sandbox
+):
+    number = new_voucher("10.00")
+    headless.add(number)
+    headless.left_to_pay("£70.00")
+    expect(headless.keep).to_have_count(0)
+    headless.number.fill("half a num")
+
+    # One more minute is said; the button comes without taking the focus.
+    end_holds_of(headless.reference, 62)
+    headless.look_again()
+    headless.is_read_out("is kept for you for one more minute. To keep it longer, ")
+    expect(headless.keep).to_be_visible()
+    expect(headless.number).to_be_focused()
+    timer = headless.page.get_by_role("timer")
+    expect(timer).to_have_text(re.compile("^0:5"))
+    assert timer.get_attribute("aria-live") is None
+    assert timer.evaluate("one => one.closest('[role=status]')") is None
+    look(headless.page, widths=WIDTHS)
+
+    # The end, too.
+    end_holds_of(headless.reference, 2.5)
+    headless.look_again()
+    headless.is_read_out("is no longer kept for you.")
+    expect(headless.rows.get_by_text("No longer kept for you.")).to_be_visible()
+    expect(headless.number).to_be_focused()
+    expect(headless.number).to_have_value("half a num")
+    headless.left_to_pay("£70.00")
+    assert len(sandbox.ledger(event="hold", voucher_no=number)) == 1
+    assert headless.asked("POST", "/renew") == []
+
+    # It is the customer's to ask.
+    sandbox.release_by_till(number)
+    headless.keep.click()
+    headless.says("Your voucher is kept for you.")
+    expect(headless.rows).to_be_focused()
+    expect(headless.keep).to_have_count(0)
+    expect(headless.number).to_have_value("half a num")
+    assert len(sandbox.ledger(event="hold", voucher_no=number)) == 2
+
+
+def test_whoever_was_faster_is_told_of(headless, new_voucher, end_holds_of, sandbox):
+    number = new_voucher("10.00")
+    headless.add(number)
+    headless.left_to_pay("£70.00")
+    sandbox.release_by_till(number)
+    sandbox.hold_by_till(number)
+    end_holds_of(headless.reference, -1)
+    headless.look_again()
+
+    headless.keep.click()
+
+    headless.says("Somebody else was faster: this voucher is in use elsewhere until")
+    expect(headless.rows.locator("#message")).to_be_visible()
+    # It stays, and so does the way out.
+    expect(headless.keep).to_be_focused()
+    expect(headless.page.get_by_role("button", name="Remove")).to_be_visible()
+    headless.left_to_pay("£70.00")
+    headless.page.wait_for_timeout(1_500)
+    assert len(headless.asked("POST", "/renew")) == 1
+    look(headless.page, widths=WIDTHS)
+
+
+# -- a number that somebody else holds ----------------------------------------------
+
+
+def refuse_as_held(headless, sandbox, number):
+    sandbox.hold_by_till(number)
+    headless.page.clock.install()
+    headless.add(number)
+    headless.says("If you leave this page open, it is tried once more for you then.")
+
+
+def test_a_number_in_use_is_tried_once_more_and_only_once(
+    headless, new_voucher, sandbox
+):
+    number, page = new_voucher("25.00"), headless.page
+    refuse_as_held(headless, sandbox, number)
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', { get: () => window.away })"
+    )
+
+    # While nobody looks, nothing is tried.
+    page.evaluate("window.away = true")
+    page.clock.fast_forward(310_000)
+    page.wait_for_timeout(200)
+    assert len(headless.asked("POST", "/redemptions")) == 1
+    page.evaluate("window.away = false")
+    with page.expect_response("**/payment-session/redemptions"):
+        page.clock.fast_forward(2_000)
+
+    # It still is. From here on it is the customer's to try again.
+    expect(page.locator("#message")).to_have_text(
+        re.compile("Try again then, or pay another way.$")
+    )
+    page.clock.fast_forward(900_000)
+    page.wait_for_timeout(200)
+    assert len(headless.asked("POST", "/redemptions")) == 2
+    # It is remembered by the field it was typed into, and nowhere else.
+    expect(headless.number).to_have_value(number)
+    kept = page.evaluate(
+        "JSON.stringify([location.href, history.state, {...localStorage},"
+        " {...sessionStorage}, document.cookie])"
+    )
+    assert number not in kept
+
+
+def test_another_number_is_not_tried_by_itself(headless, new_voucher, sandbox):
+    number = new_voucher("25.00")
+    refuse_as_held(headless, sandbox, number)
+    sandbox.release_by_till(number)
+
+    headless.number.fill(new_voucher("25.00"))
+    headless.page.clock.fast_forward(310_000)
+    headless.page.wait_for_timeout(200)
+    assert len(headless.asked("POST", "/redemptions")) == 1
+
+
+# -- a part of a voucher, and what stays on it ----------------------------------------
+
+
+def test_a_part_is_used_and_what_stays_is_told(headless, new_voucher, redeemed):
+    number = new_voucher("50.00")
+    headless.page.get_by_text("Use only part of it").click()
+    amount = headless.page.get_by_label("Take no more than")
+
+    # Nonsense is refused beside what is to be mended.
+    amount.fill("some")
+    headless.add(number)
+    headless.says("such as 25.00")
+    expect(amount).to_be_focused()
+    expect(amount).to_have_attribute("aria-invalid", "true")
+    expect(headless.number).to_have_attribute("aria-invalid", "false")
+
+    amount.fill("£ 12,50")
+    headless.page.get_by_role("button", name="Add voucher").click()
+    headless.says("Your voucher was added.")
+    expect(headless.rows).to_contain_text("pays £12.50.")
+    expect(headless.rows).to_contain_text("£37.50 stays on it.")
+    headless.left_to_pay("£67.50")
+    expect(amount).to_be_hidden()
+
+    # The same number again, with another amount or none: that is how it is changed.
+    headless.add(number)
+    headless.says("Your voucher was changed.")
+    expect(headless.rows).to_contain_text("£0.00 stays on it.")
+    headless.left_to_pay("£30.00")
+    headless.page.get_by_text("Use only part of it").click()
+    amount.fill("20")
+    headless.add(number)
+    headless.left_to_pay("£60.00")
+    headless.pay()
+    headless.is_paid()
+    assert redeemed(number) == [20]
+    expect(headless.rows).to_contain_text("£30.00 stays on it.")
+    headless.says("Your vouchers have paid.")
+    expect(headless.page.get_by_role("button", name="Remove")).to_have_count(0)
+    look(headless.page, widths=WIDTHS)
+
+
+def test_amounts_are_read_as_the_voucher_field_reads_them(headless):
+    typed = "50 12,5 £1,250.00 1.250,00 1'250 1000.5 1,000 zł50 50GBP 0 1.2345 x 1e3 -5"
+    read = headless.page.evaluate(
+        """async (typed) => {
+          const { plainAmount } = await import("/static/mill/headless-words.js");
+          return typed.map(plainAmount);
+        }""",
+        typed.split(),
+    )
+    for text, sent in zip(typed.split(), read, strict=True):
+        try:
+            wanted = read_amount(text)
+        except ValueError:
+            with pytest.raises(ValueError, match="mount"):
+                parse_amount(sent)
+        else:
+            assert parse_amount(sent) == wanted, text
+
+
+# -- the language ----------------------------------------------------------------------
+
+
+def test_words_amounts_and_the_api_are_in_one_language(windows, new_voucher, sandbox):
+    page = windows.open("/language/de/?next=/account/login/")
+    headless = Headless(page)
+    page.goto("/headless/")
+    section = page.locator("#vouchers")
+    expect(section).to_have_attribute("lang", "de")
+    number = new_voucher("50.00")
+
+    def add(number):
+        page.get_by_label("Gutscheinnummer").fill(number)
+        page.locator("#add button").click()
+
+    add("NO-SUCH-NUMBER")
+    headless.says("Dieser Gutschein kann hier nicht verwendet werden.")
+    expect(page.locator("#message")).to_have_attribute("lang", "de")
+    page.locator("#part summary").click()
+    page.locator("#amount").fill("12,50")
+    add(number)
+    headless.says("Ihr Gutschein wurde hinzugefügt.")
+    headless.left_to_pay("67,50\xa0£")
+    expect(headless.rows).to_contain_text("12,50\xa0£")
+    assert {
+        one.request.headers["accept-language"]
+        for one in headless.answers
+        if "/smartgift/api/" in one.url
+    } == {"de"}
+
+    # The shop's own words are English, and say so.
+    page.get_by_label("Card number").fill(DECLINED_CARD)
+    headless.pay()
+    headless.says("Your card was declined.")
+    expect(page.locator("#message")).to_have_attribute("lang", "en-GB")
+    expect(page.locator("html")).to_have_attribute("lang", "en-GB")
+    look(page, widths=WIDTHS)
+
+
+# -- looked at again ----------------------------------------------------------------------
+
+
+def test_a_payment_that_is_looked_at_again_is_read_again_and_seldom(
+    headless, windows, new_voucher
+):
+    other = Headless(windows.open_tab(headless.page.context, "/account/login/"))
+    other.begin()
+    page = headless.page
+    asked = len(headless.asked("GET", "/payment-session"))
+    look_again = "document.dispatchEvent(new Event('visibilitychange'))"
+
+    page.evaluate(look_again)
+    page.wait_for_timeout(300)
+    assert len(headless.asked("GET", "/payment-session")) == asked
+
+    # Ten seconds later, by a clock that is moved on.
+    page.evaluate(
+        """() => {
+          const real = performance.now.bind(performance);
+          performance.now = () => real() + 11_000;
+        }"""
+    )
+    with page.expect_response("**/payment-session"):
+        page.evaluate(look_again)
+
+    # The tabs are in step.
+    other.add(new_voucher("25.00"))
+    headless.left_to_pay("£55.00")
+
+    # Paid in one, the other shows it when it comes back from the browser's cache.
+    other.add(new_voucher("100.00"))
+    other.left_to_pay("£0.00")
+    other.pay()
+    reference = other.is_paid()
+    page.evaluate(
+        "dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))"
+    )
+    assert headless.is_paid() == reference
+
+
 # -- the backend ------------------------------------------------------------------
 
 
@@ -257,14 +551,23 @@ def test_an_order_that_waits_is_found_again(backend):
     assert state["status"] == "awaiting_payment"
 
 
-@pytest.mark.parametrize("sent", [None, [], {}, {"card_amount": "80.00"}, "x"])
-def test_nonsense_pays_nothing(backend, sent):
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (None, "amount_changed"),
+        ([], "amount_changed"),
+        ({}, "amount_changed"),
+        ({"card_amount": "80.00"}, "card_declined"),
+        ("x", "amount_changed"),
+    ],
+)
+def test_nonsense_pays_nothing(backend, sent, code):
     order = backend("POST", "/headless/orders/", {}).json()
 
     refused = backend("POST", order["pay_url"], sent)
 
     assert refused.status_code == 409
-    assert refused.json()["detail"]
+    assert refused.json()["code"] == code
     assert backend("GET", order["url"]).json()["status"] == "awaiting_payment"
 
 

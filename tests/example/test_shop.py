@@ -31,6 +31,49 @@ def test_every_page_is_there(visitor, path):
     assert visitor.page.html["lang"]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/shop/",
+        "/shop/mill-hamper/",
+        "/gift-vouchers/",
+        "/gift-vouchers/the-old-mill-gift-voucher/",
+        "/gift-vouchers/p/42/",
+    ],
+)
+def test_a_page_for_everybody_is_no_copy_for_another_visitor(shop, path):
+    """The language, the basket's size and who is logged in are on each of them."""
+    with requests.get(shop.url + path, timeout=60) as answer:
+        assert answer.status_code == 200
+        assert {"Cookie", "Accept-Language"} <= set(answer.headers["Vary"].split(", "))
+        assert "public" not in answer.headers.get("Cache-Control", "")
+
+
+def test_what_is_a_customers_own_is_kept_by_no_cache(visitor):
+    kept = []
+
+    def note(answer, **_options):
+        told = answer.headers.get("Cache-Control", "")
+        if not {"private", "no-store"} <= set(told.split(", ")):
+            kept.append((answer.request.method, answer.url, told))
+
+    visitor.put_hamper_in_basket()
+    visitor.http.hooks["response"].append(note)
+    visitor.open("/basket/").order().add_voucher("NO-SUCH-NUMBER")
+    order = f"/account/orders/{visitor.reference}/"
+    visitor.pay().press("Refund", amount="nonsense")
+    for path in ("/account/orders/", order, "/smartgift/balance/", "/headless/"):
+        visitor.open(path)
+    token = visitor.field("csrfmiddlewaretoken")
+    visitor.http.post(
+        f"{visitor.shop.url}/headless/orders/",
+        headers={"X-CSRFToken": token},
+        timeout=60,
+    )
+    assert kept == []
+
+
 def test_nothing_is_loaded_from_elsewhere(visitor, smart_gift):
     for path in ("/", "/shop/", "/gift-vouchers/", "/our-story/"):
         visitor.open(path)

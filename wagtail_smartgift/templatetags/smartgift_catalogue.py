@@ -96,6 +96,24 @@ def language_attributes() -> SafeString:
 
 
 @register.simple_tag
+def page_language(page: Any) -> SafeString:
+    """Write the language of an editor's words, where ours around them are in another.
+
+    They are in the language of their ``page``, whichever the visitor has chosen for the
+    rest: a Welsh page stays Welsh. Nothing for what is no page of Wagtail's.
+    """
+    language = getattr(getattr(page, "locale", None), "language_code", None)
+    around = translation.get_language() or settings.LANGUAGE_CODE
+    # "en" within "en-gb" would say less than what is said already.
+    if not language or f"{around}-".startswith(f"{language}-"):
+        return SafeString("")
+    bidi = language.partition("-")[0] in settings.LANGUAGES_BIDI
+    if bidi == translation.get_language_bidi():
+        return format_html(' lang="{}"', language)
+    return format_html(' lang="{}" dir="{}"', language, "rtl" if bidi else "ltr")
+
+
+@register.simple_tag
 def responsive_picture(image: Any, shapes: str, **attributes: Any) -> SafeString:
     """Write a ``<picture>``: Wagtail's, in every format that Pillow can write here.
 

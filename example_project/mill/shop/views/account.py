@@ -71,6 +71,7 @@ def cancel(request: HttpRequest, reference: str) -> HttpResponse:
     return redirect(found)
 
 
+@never_cache
 @require_POST
 def refund(request: HttpRequest, reference: str) -> HttpResponse:
     found = own_order(request, reference)

@@ -97,12 +97,10 @@ def pay(request: HttpRequest, reference: str) -> HttpResponse:
             card_number="".join(str(sent.get("card_number", "")).split()),
         )
     except card.Declined:
-        return _refusal(
-            "Your card was declined. Nothing was taken, neither from your card nor "
-            "from a voucher. You can try another card."
-        )
+        # The page has words of its own for it.
+        return JsonResponse({"code": "card_declined"}, status=409)
     except PaymentError as error:
-        return _refusal(error.message)
+        return JsonResponse({"code": error.code, "detail": error.advice}, status=409)
     return JsonResponse(_state(found))
 
 
@@ -139,7 +137,3 @@ def _state(found: Order) -> dict[str, Any]:
         "text": found.get_status_display(),
         "page": found.get_absolute_url(),
     }
-
-
-def _refusal(detail: object) -> HttpResponse:
-    return JsonResponse({"detail": str(detail)}, status=409)

@@ -1,0 +1,72 @@
+/* How the page's words, amounts and times are written: in the language of an element
+   that has them in data-word-… attributes. The JSON API is asked in the same language,
+   so that what it says and what the page says go together. */
+
+/** Languages that a browser does not know are written like the page around. */
+const PAGE = document.documentElement.lang;
+
+export class Words {
+  #element;
+  #clock;
+
+  constructor(element) {
+    this.#element = element;
+    this.#clock = new Intl.DateTimeFormat([this.language, PAGE], {
+      hour: "2-digit",
+      minute: "2-digit",
+      hourCycle: "h23",
+      // As in the API's own messages: two clocks on one page are one too many.
+      timeZone: element.dataset.timeZone,
+    });
+  }
+
+  get language() {
+    return this.#element.lang;
+  }
+
+  word(name, values = {}) {
+    return filled(this.#element.getAttribute(`data-word-${name}`), values);
+  }
+
+  /** Write an amount of the API's ("1250.00"): £1,250.00, or 1.250,00 £. */
+  money(amount, currency) {
+    const format = { style: "currency", currency, currencyDisplay: "narrowSymbol" };
+    return new Intl.NumberFormat([this.language, PAGE], format).format(amount);
+  }
+
+  /** Write a time of day: 14:32. */
+  time(moment) {
+    return this.#clock.format(moment);
+  }
+
+  /** Write the first whole minute after a wait from now, so that nobody comes back too early. */
+  timeIn(seconds) {
+    return this.time(Date.now() + (seconds + 59) * 1000);
+  }
+}
+
+/** Write how long it lasts: 4:32. */
+export function countdown(seconds) {
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+/** Write values where `{name}` stands in the texts of a node. */
+export function fill(node, values) {
+  const texts = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) texts.currentNode.data = filled(texts.currentNode.data, values);
+}
+
+/**
+ * Write an amount as the API reads it, however somebody types it: "£12,50" is 12.50.
+ * Three digits after a point or a comma are thousands. What is no amount stays as it is,
+ * for the API to refuse it in the customer's language.
+ */
+export function plainAmount(text) {
+  const bare = text.replace(/[\s£€$'’]|zł|[A-Z]{3}/g, "");
+  const [, whole, pennies] = /^(\d{1,3}(?:[.,]\d{3})+|\d+)(?:[.,](\d{1,2}))?$/.exec(bare) ?? [];
+  return whole ? `${whole.replace(/[.,]/g, "")}.${pennies ?? "0"}` : text;
+}
+
+function filled(text, values) {
+  return text.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+}
