@@ -23,7 +23,7 @@ NEEDS = {
 TESTS = Path(__file__).parent / "tests"
 #: Folders of tests that run on PostgreSQL too: databases differ in how they let two
 #: workers at one row.
-EVERY_DATABASE = {"budget", "concurrency", "services"}
+EVERY_DATABASE = {"budget", "services"}
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 # No deadlines: a loaded machine is no bug. Each run of CI tries the same examples.

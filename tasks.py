@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -55,6 +56,9 @@ MATRIX = (
 
 #: The environment variable by which the tests find a PostgreSQL server.
 POSTGRES = "SMARTGIFT_TEST_POSTGRES"
+#: Folders of tests that mostly wait for processes of their own, for half of the suite's
+#: time.
+NURSERIES = ("tests/benchmarks", "tests/example", "tests/money", "tests/redaction")
 #: Seconds between two looks at what is due in the example shop.
 SWEEP = 15
 #: Seconds that a process gets to end by itself.
@@ -293,7 +297,7 @@ class Aside:
         name: str,
         python: Path,
         marks: str,
-        *,
+        *folders: str,
         postgres: bool = False,
     ) -> None:
         self._report, self._name = report, name
@@ -301,11 +305,12 @@ class Aside:
         folder = Path(self._directory.name)
         self._results, self._said = folder / "results.xml", folder / "said"
         self._began = time.monotonic()
-        say(f"\n$ python -m pytest -m {marks!r} (beside the next step)")
+        command = ["-m", "pytest", "-m", marks, *folders]
+        say(f"\n$ python {shlex.join(command)} (beside the next step)")
         sqlite = {"SMARTGIFT_TEST_SQLITE": str(folder / "tests.sqlite3")}
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(
-                [str(python), "-m", "pytest", "-m", marks]
+                [str(python), *command]
                 + [f"--junit-xml={self._results}", f"--basetemp={folder / 'tmp'}"],
                 cwd=ROOT,
                 env={**os.environ, **sqlite, **({} if postgres else {POSTGRES: ""})},
@@ -346,15 +351,18 @@ def test(arguments: Sequence[str]) -> int:
     check_code(report)
     postgres = bool(os.environ.get(POSTGRES))
     quick = "not slow and not postgres" if postgres else "not slow"
+    plain = f"not browser and {quick}"
     asides = [
         Aside(report, "pytest, in the browser", python, f"browser and {quick}"),
+        Aside(report, "pytest with processes", python, plain, *NURSERIES),
     ]
     if postgres:
         marks = "(postgres or every_database) and not slow"
         asides.append(
             Aside(report, "pytest on PostgreSQL", python, marks, postgres=True)
         )
-    report.tests("pytest", python, ["-m", f"not browser and {quick}"], {POSTGRES: ""})
+    rest = [f"--ignore={folder}" for folder in NURSERIES]
+    report.tests("pytest", python, ["-m", plain, *rest], {POSTGRES: ""})
     for aside in asides:
         aside.end()
     report.left_out.append("slow tests and other versions (python tasks.py full)")

@@ -54,6 +54,7 @@ def test_a_campaign_finds_nothing(capsys):
     assert all(one["cases"] == one["proved"] for one in found["attention"].values())
 
 
+@pytest.mark.slow
 def test_ours_neither_debits_twice_nor_lies(capsys):
     code, results = printed(
         strategies.main,
@@ -68,6 +69,7 @@ def test_ours_neither_debits_twice_nor_lies(capsys):
     assert all(one["calls"] >= one["trials"] for one in results)
 
 
+@pytest.mark.slow
 def test_our_own_queries_do_not_grow(capsys):
     _code, results = printed(overhead.main, capsys, "--sizes", "3,40", "--rounds", "1")
 
@@ -102,6 +104,7 @@ def test_a_sync_of_what_is_known_asks_once(capsys):
     assert queries["a page for each"] > 20
 
 
+@pytest.mark.slow
 def test_pages_ask_as_much_however_many_vouchers_there_are():
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.pages"]
@@ -119,6 +122,7 @@ def test_pages_ask_as_much_however_many_vouchers_there_are():
         assert one["times"] > 0
 
 
+@pytest.mark.slow
 def test_the_quota_of_redemptions_alone_is_used_up():
     cell = Cell(
         limiter="own",

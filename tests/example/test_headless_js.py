@@ -301,6 +301,7 @@ def test_the_end_of_a_hold_is_said_and_nothing_is_renewed_by_itself(
     assert len(sandbox.ledger(event="hold", voucher_no=number)) == 2
 
 
+@pytest.mark.slow
 def test_whoever_was_faster_is_told_of(headless, new_voucher, end_holds_of, sandbox):
     number = new_voucher("10.00")
     headless.add(number)
@@ -367,6 +368,7 @@ def test_a_number_in_use_is_tried_once_more_and_only_once(
     assert number not in kept
 
 
+@pytest.mark.slow
 def test_another_number_is_not_tried_by_itself(headless, new_voucher, sandbox):
     number = new_voucher("25.00")
     refuse_as_held(headless, sandbox, number)
@@ -481,6 +483,7 @@ def test_words_amounts_and_the_api_are_in_one_language(windows, new_voucher, san
 # -- looked at again ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_payment_that_is_looked_at_again_is_read_again_and_seldom(
     headless, windows, new_voucher
 ):
