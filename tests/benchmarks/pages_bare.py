@@ -13,10 +13,11 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from wagtail.images import get_image_model
 
-from wagtail_smartgift.cards import CARD_SHAPES, OFFERED_TYPES, Card, stored_filters
+from wagtail_smartgift.cards import OFFERED_TYPES, Card
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.forms import PurchaseForm
 from wagtail_smartgift.models import VoucherPage, VoucherProduct
+from wagtail_smartgift.renditions import CARD_SHAPES, stored_filters
 from wagtail_smartgift.views.vouchers import PAGE_SIZE
 
 
