@@ -16,7 +16,7 @@ from wagtail.models import Site
 from wagtail_smartgift import selectors
 from wagtail_smartgift.choices import Availability, ProductType
 from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
-from wagtail_smartgift.renditions import CARD_SHAPES, stored_filters
+from wagtail_smartgift.renditions import CARD_SHAPES, stored_names
 
 
 #: What lists can be narrowed to, and how visitors call it.
@@ -70,6 +70,6 @@ def _load_pictures(cards: list[Card]) -> None:
     for card in cards:
         if card.page is not None:
             by_model[type(card.page)].append(card.page)
-    images = get_image_model().objects.prefetch_renditions(*stored_filters(CARD_SHAPES))
+    images = get_image_model().objects.prefetch_renditions(*stored_names(CARD_SHAPES))
     for pages in by_model.values():
         prefetch_related_objects(pages, Prefetch("image", queryset=images.all()))

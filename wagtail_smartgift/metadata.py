@@ -253,7 +253,7 @@ def _picture(
 ) -> Picture | None:
     image = page.image if page is not None and page.image_id else None
     if image is not None and not image.is_svg():
-        [rendition] = renditions_of(image, [SOCIAL_FILTER]).values()
+        [rendition] = renditions_of(image, (SOCIAL_FILTER,)).values()
         return Picture(
             url=request.build_absolute_uri(rendition.url),
             alt=image.default_alt_text,

@@ -9,6 +9,7 @@ straight to the file. ``services.renditions`` makes them before anybody asks.
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 from django.core.files.storage import Storage
 from django.urls import NoReverseMatch, reverse
@@ -39,45 +40,60 @@ def picture_filters(shapes: str) -> tuple[str, ...]:
     return tuple(Filter.expand_spec(specs))
 
 
-def stored_filters(shapes: str) -> set[str]:
-    """Return what these filters are called where Wagtail keeps what came of them.
+@cache
+def stored_filters(specs: tuple[str, ...], *, is_svg: bool) -> tuple[Filter, ...]:
+    """Return each filter once, called as where Wagtail keeps what came of it.
 
-    It leaves ``preserve-svg`` out of the name, and all of an SVG's but its shape.
+    It leaves ``preserve-svg`` out of the name, and all of an SVG's but its shape. A
+    filter reads its name only once, which for a whole index takes a while.
     """
-    plain = {
-        "|".join(part for part in one.split("|") if part != "preserve-svg")
-        for one in picture_filters(shapes)
+    names = []
+    for spec in specs:
+        parts = spec.split("|")
+        plain = "|".join(part for part in parts if part != "preserve-svg")
+        drawn = is_svg and "preserve-svg" in parts
+        names.append(to_svg_safe_spec(plain) if drawn else plain)
+    return tuple(Filter(spec=name) for name in dict.fromkeys(names))
+
+
+def stored_names(shapes: str) -> set[str]:
+    """Return what is to be read for a list of pictures in these shapes."""
+    specs = picture_filters(shapes)
+    return {
+        one.spec
+        for is_svg in (False, True)
+        for one in stored_filters(specs, is_svg=is_svg)
     }
-    return plain | {to_svg_safe_spec(one) for one in plain}
 
 
-def clean_filters(image: Any, specs: Iterable[str]) -> list[Filter]:
-    """Return each filter once, as Wagtail keeps what comes of it for this image."""
-    return list(
-        dict.fromkeys(image.clean_filter_for_svg(Filter(spec=spec)) for spec in specs)
-    )
-
-
-def renditions_of(image: Any, specs: Iterable[str]) -> dict[str, Any]:
+def renditions_of(image: Any, specs: tuple[str, ...]) -> dict[str, Any]:
     """Return a rendition for each filter, by its name, without making one.
 
     Those that are missing are no rows, and have the address that makes them. Only where
     a host has not mounted our addresses they are made at once, as Wagtail would.
     """
-    filters = clean_filters(image, specs)
+    filters = stored_filters(specs, is_svg=image.is_svg())
     found = image.find_existing_renditions(*filters)
-    sizes = {_shape(one): (it.width, it.height) for one, it in found.items()}
-    try:
-        missing = {
-            one: _unmade(image, one, sizes.get(_shape(one)))
-            for one in filters
-            if one not in found
-        }
-    except NoReverseMatch:
-        made: dict[str, Any] = get_renditions_or_not_found(image, filters)
-        return made
     _keep_in_cache(image, found.values())
-    return {one.spec: found.get(one) or missing[one] for one in filters}
+    if len(found) < len(filters):
+        base = _base()
+        if base is None:
+            made: dict[str, Any] = get_renditions_or_not_found(image, filters)
+            return made
+        sizes = {_shape(one): (it.width, it.height) for one, it in found.items()}
+        for one in filters:
+            if one not in found:
+                found[one] = _unmade(image, one, sizes.get(_shape(one)), base)
+    return {one.spec: found[one] for one in filters}
+
+
+def _base() -> str | None:
+    """Return what all addresses of pictures begin with; None: they are not mounted."""
+    try:
+        some = reverse("wagtail_smartgift:picture", args=["-", 0, "-"])
+    except NoReverseMatch:
+        return None
+    return some.removesuffix("-/0/-/")
 
 
 def _shape(filter: Filter) -> str:
@@ -85,7 +101,7 @@ def _shape(filter: Filter) -> str:
     return "|".join(part for part in parts if not part.startswith("format-"))
 
 
-def _unmade(image: Any, filter: Filter, size: tuple[int, int] | None) -> Any:
+def _unmade(image: Any, filter: Filter, size: tuple[int, int] | None, base: str) -> Any:
     """Return an unsaved rendition whose file is the address that makes it.
 
     Its size is that of another format, where there is one: what Wagtail knows of a
@@ -99,10 +115,8 @@ def _unmade(image: Any, filter: Filter, size: tuple[int, int] | None) -> Any:
         width=width,
         height=height,
     )
-    rendition.file.name = reverse(
-        "wagtail_smartgift:picture",
-        args=[generate_signature(image.pk, filter.spec), image.pk, filter.spec],
-    )
+    signature = generate_signature(image.pk, filter.spec)
+    rendition.file.name = f"{base}{signature}/{image.pk}/{quote(filter.spec)}/"
     rendition.file.storage = _Addresses()
     return rendition
 

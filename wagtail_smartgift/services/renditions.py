@@ -15,8 +15,8 @@ from wagtail_smartgift.renditions import (
     BODY_SHAPES,
     PAGE_SHAPES,
     SOCIAL_FILTER,
-    clean_filters,
     picture_filters,
+    stored_filters,
 )
 from wagtail_smartgift.services import nudges
 
@@ -49,19 +49,19 @@ def make_soon(instance: Any, **_values: Any) -> None:
         nudges.nudge("make_renditions", instance._meta.label, instance.pk)
 
 
-def _pictures(page: Any) -> Iterator[tuple[Any, list[str]]]:
+def _pictures(page: Any) -> Iterator[tuple[Any, tuple[str, ...]]]:
     image = getattr(page, "image", None)
     if isinstance(page, AbstractVoucherPage) and image is not None:
         # The shapes of cards are among them.
-        specs = list(picture_filters(PAGE_SHAPES))
-        yield image, specs if image.is_svg() else [*specs, SOCIAL_FILTER]
+        specs = picture_filters(PAGE_SHAPES)
+        yield image, specs if image.is_svg() else (*specs, SOCIAL_FILTER)
     for part in page.body:
         if isinstance(part.block, PictureBlock) and part.value is not None:
-            yield part.value, list(picture_filters(BODY_SHAPES))
+            yield part.value, picture_filters(BODY_SHAPES)
 
 
-def _make(image: Any, specs: list[str]) -> int:
-    filters = clean_filters(image, specs)
+def _make(image: Any, specs: tuple[str, ...]) -> int:
+    filters = stored_filters(specs, is_svg=image.is_svg())
     found = image.find_existing_renditions(*filters)
     made = 0
     try:
