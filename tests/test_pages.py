@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 from wagtail.images import get_image_model
-from wagtail.images.tests.utils import get_test_image_file, get_test_image_file_svg
+from wagtail.images.tests.utils import get_test_image_file
 from wagtail.models import GroupPagePermission, Locale, Page
 from wagtail.test.utils.form_data import nested_form_data, rich_text, streamfield
 
@@ -29,7 +29,7 @@ from tests.factories import (
     make_site,
     make_voucher_page,
 )
-from wagtail_smartgift import cards
+from wagtail_smartgift import renditions
 from wagtail_smartgift.forms import VoucherChoice
 from wagtail_smartgift.models import SmartGiftSettings, VoucherPage, VoucherProduct
 from wagtail_smartgift.services import voucher_pages
@@ -499,7 +499,7 @@ def test_a_form_is_kept_by_nobody_but_its_visitor(client, index, basket):
 
 
 def test_pictures_come_in_every_format_and_have_their_place(
-    client, index, basket, image, monkeypatch
+    client, index, basket, image
 ):
     make_voucher_page(index, make_product(), image=image)
 
@@ -513,29 +513,6 @@ def test_pictures_come_in_every_format_and_have_their_place(
         assert "sizes=" in picture
 
 
-@pytest.mark.parametrize("make_file", [get_test_image_file, get_test_image_file_svg])
-def test_a_picture_is_made_once(client, index, image, make_file, monkeypatch):
-    image.file = make_file()
-    image.save()
-    make_voucher_page(index, make_product(), image=image)
-    client.get("/gift-vouchers/")
-    made = []
-    monkeypatch.setattr(
-        get_image_model(),
-        "generate_rendition_instance",
-        lambda *values: made.append(values),
-    )
-    monkeypatch.setattr(
-        get_image_model(), "create_rendition", lambda *values: made.append(values)
-    )
-
-    response = client.get("/gift-vouchers/")
-
-    assert response.status_code == 200
-    assert "<picture>" in response.content.decode()
-    assert made == []
-
-
 def writes_avif():
     Image.init()
     return "AVIF" in Image.SAVE
@@ -543,12 +520,12 @@ def writes_avif():
 
 def test_a_pillow_without_avif_is_asked_for_none(monkeypatch):
     monkeypatch.setattr(Image, "SAVE", {"JPEG": None, "WEBP": None})
-    cards.picture_filters.cache_clear()
+    renditions.picture_filters.cache_clear()
 
     try:
-        assert not any("avif" in one for one in cards.picture_filters("width-480"))
+        assert not any("avif" in one for one in renditions.picture_filters("width-480"))
     finally:
-        cards.picture_filters.cache_clear()
+        renditions.picture_filters.cache_clear()
 
 
 # Editors

@@ -11,4 +11,9 @@ class WagtailSmartGiftConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from wagtail.signals import page_published
+
         from wagtail_smartgift import checks  # noqa: F401 - registers the checks
+        from wagtail_smartgift.services import renditions
+
+        page_published.connect(renditions.make_soon)

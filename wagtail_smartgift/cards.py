@@ -1,25 +1,22 @@
 """Products as a list shows them: a card each, wherever on the site that list stands.
 
-However many there are, their addresses, pages and pictures are read at once. The shapes
-and formats of pictures are here as well, since what is read has to be what is shown.
+However many there are, their addresses, pages and pictures are read at once.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model
-from wagtail.images.models import Filter
-from wagtail.images.utils import to_svg_safe_spec
 from wagtail.models import Site
 
 from wagtail_smartgift import selectors
 from wagtail_smartgift.choices import Availability, ProductType
 from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
+from wagtail_smartgift.renditions import CARD_SHAPES, stored_names
 
 
 #: What lists can be narrowed to, and how visitors call it.
@@ -27,34 +24,6 @@ OFFERED_TYPES = {
     ProductType.MONETARY.value: _("Vouchers for an amount"),
     ProductType.EXPERIENCE.value: _("Experiences"),
 }
-#: The shapes that ``card.html`` asks for, so that one query reads them for all.
-CARD_SHAPES = "fill-{480x320,960x640}"
-
-
-@cache
-def picture_filters(shapes: str) -> tuple[str, ...]:
-    """Return the filters of a picture in these shapes, in every format there is here.
-
-    AVIF is a third smaller than WebP, and needs a Pillow that was built with it.
-    """
-    from PIL import Image
-
-    Image.init()
-    formats = "avif,webp,jpeg" if "AVIF" in Image.SAVE else "webp,jpeg"
-    specs = [f"format-{{{formats}}}", shapes, "preserve-svg"]
-    return tuple(Filter.expand_spec(specs))
-
-
-def stored_filters(shapes: str) -> set[str]:
-    """Return what these filters are called where Wagtail keeps what came of them.
-
-    It leaves ``preserve-svg`` out of the name, and all of an SVG's but its shape.
-    """
-    plain = {
-        "|".join(part for part in one.split("|") if part != "preserve-svg")
-        for one in picture_filters(shapes)
-    }
-    return plain | {to_svg_safe_spec(one) for one in plain}
 
 
 @dataclass(frozen=True)
@@ -101,6 +70,6 @@ def _load_pictures(cards: list[Card]) -> None:
     for card in cards:
         if card.page is not None:
             by_model[type(card.page)].append(card.page)
-    images = get_image_model().objects.prefetch_renditions(*stored_filters(CARD_SHAPES))
+    images = get_image_model().objects.prefetch_renditions(*stored_names(CARD_SHAPES))
     for pages in by_model.values():
         prefetch_related_objects(pages, Prefetch("image", queryset=images.all()))

@@ -16,7 +16,6 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 from django.utils.translation import to_locale
-from wagtail.images.exceptions import InvalidFilterSpecError
 from wagtail.models import Site
 from wagtail.rich_text import get_text_for_indexing
 
@@ -29,12 +28,11 @@ from wagtail_smartgift.models import (
     VoucherProduct,
 )
 from wagtail_smartgift.money import format_money
+from wagtail_smartgift.renditions import SOCIAL_FILTER, renditions_of
 
 
 #: Characters of a description that anybody shows.
 LONGEST_DESCRIPTION = 200
-#: What networks show a large picture at.
-PICTURE_FILTER = "fill-1200x630|format-jpeg"
 #: So few left are worth saying.
 FEW = 10
 
@@ -254,11 +252,7 @@ def _picture(
 ) -> Picture | None:
     image = page.image if page is not None and page.image_id else None
     if image is not None and not image.is_svg():
-        try:
-            rendition = image.get_rendition(PICTURE_FILTER)
-        except (OSError, InvalidFilterSpecError):
-            # Its file is gone: the page shows the same gap.
-            return None
+        [rendition] = renditions_of(image, (SOCIAL_FILTER,)).values()
         return Picture(
             url=request.build_absolute_uri(rendition.url),
             alt=image.default_alt_text,

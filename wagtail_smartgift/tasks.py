@@ -6,6 +6,7 @@ is killed leaves nothing behind that the sweep does not find in our own rows.
 
 from typing import Any
 
+from django.apps import apps
 from django_tasks import task
 
 from wagtail_smartgift.services import (
@@ -13,6 +14,7 @@ from wagtail_smartgift.services import (
     forgetting,
     inbox,
     reconciliation,
+    renditions,
     sync_runs,
 )
 
@@ -49,3 +51,10 @@ def deliver_webhook(delivery_id: int) -> bool:
 def sync_catalogue(run_id: int) -> bool:
     """Read a catalogue that the desk asked for; returns whether it was left to us."""
     return sync_runs.work(run_id)
+
+
+@task()
+def make_renditions(model: str, page_id: int) -> int:
+    """Make the pictures of a page that was published; returns how many were missing."""
+    page = apps.get_model(model).objects.filter(pk=page_id).first()
+    return 0 if page is None else renditions.make_renditions(page)

@@ -6,7 +6,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from wagtail_smartgift.api import mounting
 from wagtail_smartgift.api.main import api
-from wagtail_smartgift.views import balance, checkout, printing
+from wagtail_smartgift.views import balance, checkout, pictures, printing
 
 
 app_name = "wagtail_smartgift"
@@ -17,6 +17,11 @@ urlpatterns = [
     path("balance/", balance.check_balance, name="balance"),
     path("cards/<str:token>/", printing.show_cards, name="cards"),
     path("cards/<str:token>/pdf/", printing.download_cards, name="cards_pdf"),
+    path(
+        "pictures/<str:signature>/<int:image_id>/<str:filter_spec>/",
+        pictures.make_picture,
+        name="picture",
+    ),
     path("payment/vouchers/", checkout.add_voucher, name="voucher_add"),
     path("payment/vouchers/change/", checkout.change_voucher, name="voucher_change"),
     path("payment/vouchers/renew/", checkout.renew_hold, name="voucher_renew"),

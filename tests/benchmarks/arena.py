@@ -10,10 +10,13 @@ import contextlib
 import json
 import multiprocessing
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -24,23 +27,33 @@ from tests.money.databases import temporary_postgres
 REPOSITORY = Path(__file__).resolve().parents[2]
 API_KEY = "sk_sandbox"
 DATABASES = ("sqlite", "postgres")
+#: Rounds that are not timed.
+WARM = 3
+#: About as long as what shops write about a voucher.
+WORDS = "<p>" + "An afternoon at the mill, with tea and a view of the river. " * 12
 
 
 # -- the outer process: options, databases, tables ------------------------------------
 
 
-def parser(name: str, description: str, **defaults: Any) -> argparse.ArgumentParser:
-    """Return a parser with the options that all benchmarks have."""
+def parser(
+    name: str, description: str | None, *, databases: bool = True, **defaults: Any
+) -> argparse.ArgumentParser:
+    """Return a parser with the options that all benchmarks have.
+
+    Without ``databases`` for those that measure on one in memory.
+    """
     made = argparse.ArgumentParser(
         prog=f"python -m tests.benchmarks.{name}", description=description
     )
-    made.add_argument(
-        "--database",
-        type=lambda text: text.split(","),
-        default=["sqlite"],
-        help="sqlite, postgres or both with a comma; the latter where "
-        'SMARTGIFT_TEST_POSTGRES says ("host=… port=… user=… password=… dbname=…")',
-    )
+    if databases:
+        made.add_argument(
+            "--database",
+            type=lambda text: text.split(","),
+            default=["sqlite"],
+            help="sqlite, postgres or both with a comma; the latter where "
+            'SMARTGIFT_TEST_POSTGRES says ("host=… port=… user=… password=… dbname=…")',
+        )
     made.add_argument(
         "--quick", action="store_true", help="a small run that shows that it works"
     )
@@ -114,6 +127,20 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(lines)
 
 
+def show(
+    results: Sequence[dict[str, Any]],
+    *,
+    head: Sequence[str],
+    row: Callable[[dict[str, Any]], Sequence[object]],
+    as_json: bool,
+) -> None:
+    """Print what was measured, a row each."""
+    if as_json:
+        print(json.dumps(results, indent=1))
+    else:
+        print(table(head, [row(one) for one in results]))
+
+
 def milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.1f}"
 
@@ -137,6 +164,52 @@ def create_tables() -> None:
 
     call_command("migrate", run_syncdb=True, verbosity=0)
     connection.close()
+
+
+def make_products(first: int, last: int) -> None:
+    """Make products of these numbers, each with about as many words as shops write."""
+    from django.utils import timezone
+
+    from wagtail_smartgift.models import CatalogueSync, VoucherProduct
+
+    now = timezone.now()
+    VoucherProduct.objects.bulk_create(
+        VoucherProduct(
+            account="default",
+            remote_id=number,
+            title=f"Voucher {number:04}",
+            description_html=f"{WORDS}</p>",
+            type="monetary",
+            status="active",
+            remote_status="active",
+            min_amount=Decimal("10.00"),
+            max_amount=Decimal("500.00"),
+            increment=Decimal("5.00"),
+            image_url=f"https://images.example/{number}.jpeg",
+            digest="",
+            first_seen_at=now,
+            changed_at=now,
+        )
+        for number in range(first, last + 1)
+    )
+    CatalogueSync.objects.get_or_create(
+        account="default", defaults={"synced_at": now, "changed_at": now}
+    )
+
+
+def in_turn(rounds: int, *calls: Callable[[], object]) -> tuple[float, ...]:
+    """Return the median seconds of the processor's of each call.
+
+    They take turns, so that whatever else the machine does is in all of them.
+    """
+    times: list[list[float]] = [[] for _call in calls]
+    for turn in range(rounds + WARM):
+        for call, taken in zip(calls, times, strict=True):
+            began = time.process_time()
+            call()
+            if turn >= WARM:
+                taken.append(time.process_time() - began)
+    return tuple(map(statistics.median, times))
 
 
 def settings_for(url: str, **values: Any) -> Any:

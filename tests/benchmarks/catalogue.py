@@ -5,7 +5,6 @@ beside a loop that gets or creates each product, and beside a page for each prod
 What the network and the sandbox took is shown apart: it is nobody's fault here.
 """
 
-import json
 import statistics
 import sys
 import time
@@ -192,9 +191,9 @@ def _timed(write: Callable[[Any], None], items: Sequence[Any]) -> dict[str, Any]
     }
 
 
-def row(database: str, one: dict[str, Any]) -> tuple[object, ...]:
+def row(one: dict[str, Any]) -> tuple[object, ...]:
     return (
-        database,
+        one["database"],
         one["what"],
         f"{one['products']:,}",
         f"{one['seconds']:.2f}",
@@ -227,10 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with arena.database(kind) as on:
             found = arena.in_cell("catalogue", order, on=on)
         results += [{"database": kind, **one} for one in found]
-    if options.json:
-        print(json.dumps(results, indent=1))
-    else:
-        print(arena.table(HEAD, [row(one["database"], one) for one in results]))
+    arena.show(results, head=HEAD, row=row, as_json=options.json)
     return 0
 
 

@@ -6,21 +6,21 @@ plainest way, and deciding nothing. Beside that the template alone, with everyth
 memory. All three answer the same address with the same page, and are called in turn
 through Django's test client and all middleware. Times are medians of the processor's,
 in milliseconds. Ends with 1 where ours takes more than 1.2 times what the bare one does.
+
+With --cards it measures the first visit instead: an index of as many vouchers, each with
+a picture of its own of which no rendition has been made yet.
 """
 
-import argparse
-import json
 import os
 import re
-import statistics
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
 from functools import partial
+from html import unescape
 from typing import Any
 
 import django
@@ -37,33 +37,30 @@ HEAD = (
     *("page", "ours, ms", "bare, ms", "times", "template alone, ms"),
     *("our queries", "of few products", "bare queries", "calls"),
 )
-#: About as long as what shops write about a voucher.
-WORDS = "<p>" + "An afternoon at the mill, with tea and a view of the river. " * 12
+FIRST_HEAD = ("first visit of an index", "files made", "ms of the processor")
+#: Real pictures, 1,600 pixels wide.
+ALBUM = arena.REPOSITORY / "example_project" / "mill" / "home" / "pictures"
 #: Products that an editor has dressed with words and a picture, and pictures for them.
 DRESSED, PICTURES = 20, 5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    made = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks.pages", description=__doc__
-    )
+    made = arena.parser("pages", __doc__, databases=False)
     made.add_argument("--products", type=int, help="default 500; quick: 60")
     made.add_argument("--rounds", type=int, help="default 60; quick: 2")
-    made.add_argument(
-        "--quick", action="store_true", help="a small run that shows that it works"
-    )
-    made.add_argument("--json", action="store_true", help="print JSON, not a table")
+    made.add_argument("--cards", type=int, help="the first visit, 100 for a full index")
     options = made.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
+        set_up(folder)
+        if options.cards:
+            found = first_visit(options.cards)
+            arena.show(found, head=FIRST_HEAD, row=first_row, as_json=options.json)
+            return 0
         results = run(
             products=options.products or (60 if options.quick else 500),
             rounds=options.rounds or (2 if options.quick else 60),
-            media=folder,
         )
-    if options.json:
-        print(json.dumps(results, indent=1))
-    else:
-        print(arena.table(HEAD, [row(one) for one in results]))
+    arena.show(results, head=HEAD, row=row, as_json=options.json)
     # In a run of two rounds the times say nothing.
     return int(not options.quick and any(one["times"] > LIMIT for one in results))
 
@@ -79,27 +76,37 @@ def row(one: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def run(*, products: int, rounds: int, media: str) -> list[dict[str, Any]]:
-    """Measure on an empty database in memory."""
+def first_row(one: dict[str, Any]) -> tuple[object, ...]:
+    return one["what"], one["files"], f"{one['seconds'] * 1000:,.0f}"
+
+
+def set_up(media: str) -> None:
+    """Make an empty database in memory."""
     warnings.simplefilter("ignore")
     # Whatever settings the process was started with: a test's, for example.
     os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
     django.setup()
     from django.conf import settings
     from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    settings.MEDIA_ROOT = media
+
+
+def run(*, products: int, rounds: int) -> list[dict[str, Any]]:
+    """Measure each page beside a bare one."""
     from django.test import Client
 
     from tests.benchmarks import pages_bare
     from tests.factories import make_index, make_site
     from wagtail_smartgift.client._transport import Transport
 
-    call_command("migrate", verbosity=0)
-    settings.MEDIA_ROOT = media
     calls: list[object] = []
     # Nothing would be listening; but that nobody asks is to be seen.
     Transport.exchange = lambda *values, **_named: calls.append(values)  # type: ignore[assignment,method-assign,return-value]
     index = make_index(make_site())
-    fill(index, 1, FEW)
+    arena.make_products(1, FEW)
+    dress(index, DRESSED, pictures=PICTURES, ready=True)
     addresses = {
         "index": index.url,
         "voucher's page": f"{index.url}dressed-1/",
@@ -107,7 +114,7 @@ def run(*, products: int, rounds: int, media: str) -> list[dict[str, Any]]:
     }
     client = Client()
     few = {name: count(client, address) for name, address in addresses.items()}
-    fill(index, FEW + 1, products)
+    arena.make_products(FEW + 1, products)
     found = []
     for name, address in addresses.items():
         ours = client.get(address)
@@ -117,7 +124,7 @@ def run(*, products: int, rounds: int, media: str) -> list[dict[str, Any]]:
             bare_queries = count(client, address)
         with served_by(*["ready"] * 3):
             check_alike(client.get(address).content, ours.content)
-        mine, bare, template = in_turn(
+        mine, bare, template = arena.in_turn(
             rounds,
             partial(client.get, address),
             partial(
@@ -139,6 +146,43 @@ def run(*, products: int, rounds: int, media: str) -> list[dict[str, Any]]:
             }
         )
     pages_bare.in_memory.clear()
+    return found
+
+
+def first_visit(cards: int) -> list[dict[str, Any]]:
+    """Visit an index none of whose pictures have been made, then have them made."""
+    from django.test import Client
+    from wagtail.images import get_image_model
+    from wagtail.images.models import Rendition
+
+    from tests.factories import make_index, make_site
+    from wagtail_smartgift import renditions
+
+    index = make_index(make_site())
+    client = Client()
+    client.get(index.url)  # What a process reads once, it has read.
+    arena.make_products(1, cards)
+    dress(index, cards, pictures=cards, ready=False)
+    found = []
+
+    def measure(what: str, call: Callable[[], Any]) -> Any:
+        before, began = Rendition.objects.count(), time.process_time()
+        result = call()
+        seconds = time.process_time() - began
+        files = Rendition.objects.count() - before
+        found.append({"what": what, "files": files, "seconds": seconds})
+        return result
+
+    page = measure("the page", partial(client.get, index.url)).content.decode()
+    sources = re.findall(r'<source [^>]*srcset="([^ "]+)', page)
+    measure("one card's picture, asked for", partial(client.get, unescape(sources[0])))
+    filters = renditions.picture_filters(renditions.CARD_SHAPES)
+    images = list(get_image_model().objects.all())
+    measure(
+        "all pictures, as Wagtail's tag makes them within the page",
+        lambda: [image.get_renditions(*filters) for image in images],
+    )
+    measure("the page again", partial(client.get, index.url))
     return found
 
 
@@ -179,21 +223,6 @@ def count(client: Any, address: str) -> int:
     return len(captured)
 
 
-def in_turn(rounds: int, *calls: Callable[[], object]) -> tuple[float, ...]:
-    """Return the median seconds of the processor's of each call.
-
-    They take turns, so that whatever else the machine does is in all of them.
-    """
-    times: list[list[float]] = [[] for _call in calls]
-    for turn in range(rounds + 3):
-        for call, taken in zip(calls, times, strict=True):
-            began = time.process_time()
-            call()
-            if turn >= 3:  # Warm.
-                taken.append(time.process_time() - began)
-    return tuple(map(statistics.median, times))
-
-
 def keep_in_memory(response: Any) -> None:
     """Keep what a page of ours has just been written with."""
     from tests.benchmarks import pages_bare
@@ -217,56 +246,35 @@ def check_alike(bare: bytes, ours: bytes) -> None:
         raise RuntimeError("The bare page does not look as ours does.")
 
 
-def fill(index: Any, first: int, last: int) -> None:
-    """Make products of these numbers; the very first ones have a page with a picture."""
+def dress(index: Any, number: int, *, pictures: int, ready: bool) -> None:
+    """Give the first products a page with one of these pictures; ready to be shown?"""
     from django.core.files.images import ImageFile
-    from django.utils import timezone
     from wagtail.images import get_image_model
-    from wagtail.images.tests.utils import get_test_image_file_jpeg
 
     from tests.factories import make_voucher_page
-    from wagtail_smartgift.models import CatalogueSync, VoucherProduct
+    from wagtail_smartgift.models import VoucherProduct
+    from wagtail_smartgift.services import renditions
 
-    now = timezone.now()
-    VoucherProduct.objects.bulk_create(
-        VoucherProduct(
-            account="default",
-            remote_id=number,
-            title=f"Voucher {number:04}",
-            description_html=f"{WORDS}</p>",
-            type="monetary",
-            status="active",
-            remote_status="active",
-            min_amount=Decimal("10.00"),
-            max_amount=Decimal("500.00"),
-            increment=Decimal("5.00"),
-            image_url=f"https://images.example/{number}.jpeg",
-            digest="",
-            first_seen_at=now,
-            changed_at=now,
-        )
-        for number in range(first, last + 1)
-    )
-    if first > DRESSED:
-        return
-    CatalogueSync.objects.create(account="default", synced_at=now, changed_at=now)
-    pictures = [
-        get_image_model().objects.create(
-            title=f"Picture {number}",
-            file=ImageFile(
-                get_test_image_file_jpeg(size=(960, 640)).file, f"{number}.jpg"
-            ),
-        )
-        for number in range(PICTURES)
-    ]
-    for product in VoucherProduct.objects.order_by("remote_id")[:DRESSED]:
-        make_voucher_page(
+    album = sorted(ALBUM.glob("*.jpg"))
+    images = []
+    for turn in range(pictures):
+        path = album[turn % len(album)]
+        with path.open("rb") as file:
+            images.append(
+                get_image_model().objects.create(
+                    title=f"Picture {turn}", file=ImageFile(file, path.name)
+                )
+            )
+    for product in VoucherProduct.objects.order_by("remote_id")[:number]:
+        page = make_voucher_page(
             index,
             product,
             introduction="<p>Let them choose: a night, a table, or a hamper.</p>",
-            image=pictures[product.remote_id % PICTURES],
-            body=[("heading", "How it works"), ("text", f"{WORDS}</p>")],
+            image=images[product.remote_id % pictures],
+            body=[("heading", "How it works"), ("text", f"{arena.WORDS}</p>")],
         )
+        if ready:
+            renditions.make_renditions(page)
 
 
 if __name__ == "__main__":

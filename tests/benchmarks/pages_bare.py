@@ -13,10 +13,11 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from wagtail.images import get_image_model
 
-from wagtail_smartgift.cards import CARD_SHAPES, OFFERED_TYPES, Card, stored_filters
+from wagtail_smartgift.cards import OFFERED_TYPES, Card
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.forms import PurchaseForm
 from wagtail_smartgift.models import VoucherPage, VoucherProduct
+from wagtail_smartgift.renditions import CARD_SHAPES, stored_names
 from wagtail_smartgift.views.vouchers import PAGE_SIZE
 
 
@@ -28,7 +29,7 @@ def index(request: HttpRequest, *, page: Any) -> TemplateResponse:
     found = VoucherProduct.objects.filter(status="active", gone_at=None)
     shown = Paginator(found.order_by("title"), PAGE_SIZE).get_page(1)
     products = list(shown.object_list)
-    images = get_image_model().objects.prefetch_renditions(*stored_filters(CARD_SHAPES))
+    images = get_image_model().objects.prefetch_renditions(*stored_names(CARD_SHAPES))
     pages = {
         one.product_id: one
         for one in VoucherPage.objects.live()

@@ -123,6 +123,37 @@ def test_pages_ask_as_much_however_many_vouchers_there_are():
 
 
 @pytest.mark.slow
+def test_a_first_visit_makes_no_picture():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.pages"]
+        + ["--cards", "1", "--json"],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    page, picture, rest, again = json.loads(done.stdout)
+    assert (page["files"], picture["files"], again["files"]) == (0, 1, 0)
+    assert rest["files"] >= 3
+
+
+@pytest.mark.slow
+def test_the_catalogue_is_answered_beside_others():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.vouchers"]
+        + ["--quick", "--products", "2", "--dressed", "1", "--rounds", "1", "--json"],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    found = {one["who"]: one for one in json.loads(done.stdout)}
+    assert found["our GET vouchers"]["status"] == 200
+    assert found["our GET vouchers, 304"]["status"] == 304
+    assert found["plain JsonResponse(list(qs.values()))"]["times"] == 1
+
+
+@pytest.mark.slow
 def test_the_quota_of_redemptions_alone_is_used_up():
     cell = Cell(
         limiter="own",

@@ -7,29 +7,51 @@ test client, so middleware is in every figure. Times are medians of the processo
 milliseconds, and how often the plain view's that is.
 """
 
-import argparse
 import os
-import statistics
-import time
+import sys
 import warnings
-from collections.abc import Callable
-from decimal import Decimal
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import django
 
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.benchmarks.vouchers_settings")
-#: About as long as what shops write about a voucher.
-WORDS = "<p>" + "An afternoon at the mill, with tea and a view of the river. " * 12
+from tests.benchmarks import arena
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--products", type=int, default=1000)
-    options.add_argument("--rounds", type=int, default=30)
-    options.add_argument("--dressed", type=int, default=20, help="products with a page")
-    chosen = options.parse_args()
+SETTINGS = "tests.benchmarks.vouchers_settings"
+HEAD = ("who answers", "ms", "times", "queries", "kB", "status")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    made = arena.parser("vouchers", __doc__, databases=False)
+    made.add_argument("--products", type=int, help="default 1000; quick: 40")
+    made.add_argument("--rounds", type=int, help="default 30; quick: 2")
+    made.add_argument("--dressed", type=int, default=20, help="products with a page")
+    options = made.parse_args(arguments)
+    results = run(
+        products=options.products or (40 if options.quick else 1000),
+        rounds=options.rounds or (2 if options.quick else 30),
+        dressed=options.dressed,
+    )
+    arena.show(results, head=HEAD, row=row, as_json=options.json)
+    return 0
+
+
+def row(one: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        one["who"],
+        arena.milliseconds(one["seconds"]),
+        f"{one['times']:.2f}",
+        *(one["queries"], one["size"] // 1024, one["status"]),
+    )
+
+
+def run(*, products: int, rounds: int, dressed: int) -> list[dict[str, Any]]:
+    """Measure on an empty database in memory."""
     warnings.simplefilter("ignore")
+    # Whatever settings the process was started with: a test's, for example.
+    os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
     django.setup()
     from django.core.management import call_command
     from django.db import connection
@@ -37,85 +59,50 @@ def main() -> None:
     from django.test.utils import CaptureQueriesContext
 
     call_command("migrate", verbosity=0)
-    fill(chosen.products, chosen.dressed)
+    fill(products, dressed)
     client = Client()
-    limit = chosen.products
-    etag = client.get(f"/smartgift/api/vouchers?limit={limit}")["ETag"]
-    cases = {
+    ours = f"/smartgift/api/vouchers?limit={products}"
+    known = {"If-None-Match": client.get(ours)["ETag"]}
+    cases: dict[str, tuple[str, dict[str, str]]] = {
         "plain JsonResponse(list(qs.values()))": ("/plain/", {}),
-        "ninja, through schemas": (f"/with_schemas/vouchers?limit={limit}", {}),
-        "our GET vouchers": (f"/smartgift/api/vouchers?limit={limit}", {}),
-        "our GET vouchers, 304": (
-            f"/smartgift/api/vouchers?limit={limit}",
-            {"If-None-Match": etag},
-        ),
-        "Wagtail API v2, as many pages": (f"/v2/pages/?limit={limit}", {}),
-        "Wagtail API v3, as many pages": (f"/v3/pages/?limit={limit}", {}),
+        "ninja, through schemas": (f"/with_schemas/vouchers?limit={products}", {}),
+        "our GET vouchers": (ours, {}),
+        "our GET vouchers, 304": (ours, known),
+        "Wagtail API v2, as many pages": (f"/v2/pages/?limit={products}", {}),
+        "Wagtail API v3, as many pages": (f"/v3/pages/?limit={products}", {}),
     }
-    print(f"{chosen.products} products, median of {chosen.rounds} rounds")
-    first = 0.0
-    for name, (address, headers) in cases.items():
-
-        def call(address: str = address, headers: dict[str, str] = headers) -> object:
-            return client.get(address, headers=headers)
-
-        answer = client.get(address, headers=headers)
-        if answer.status_code == 404:
-            print(f"  {name:<40} not in this Wagtail")
+    found: list[dict[str, Any]] = []
+    for who, (address, headers) in cases.items():
+        call = partial(client.get, address, headers=headers)
+        answer = call()
+        if answer.status_code == 404:  # Not in this Wagtail.
             continue
         with CaptureQueriesContext(connection) as captured:
             call()
         # Counted at once: the next request empties the log.
         queries = len(captured)
-        taken = median(call, chosen.rounds)
-        first = first or taken
-        print(
-            f"  {name:<40} {taken:7.1f} ms {taken / first:7.2f} x"
-            f" {queries:5} queries {len(answer.content) // 1024:6} kB"
-            f"  {answer.status_code}"
+        [seconds] = arena.in_turn(rounds, call)
+        found.append(
+            {
+                "who": who,
+                "seconds": seconds,
+                "times": seconds / found[0]["seconds"] if found else 1.0,
+                "queries": queries,
+                "size": len(answer.content),
+                "status": answer.status_code,
+            }
         )
-
-
-def median(call: Callable[[], object], rounds: int) -> float:
-    call()
-    times = []
-    for _round in range(rounds):
-        # Of the processor: what else the machine does is in no figure.
-        began = time.process_time()
-        call()
-        times.append((time.process_time() - began) * 1000)
-    return statistics.median(times)
+    return found
 
 
 def fill(products: int, dressed: int) -> None:
     """Make products, a page of ours for some, and a page of Wagtail's for each."""
-    from django.utils import timezone
     from wagtail.models import Page
 
     from tests.factories import make_index, make_site, make_voucher_page
-    from wagtail_smartgift.models import CatalogueSync, VoucherProduct
+    from wagtail_smartgift.models import VoucherProduct
 
-    now = timezone.now()
-    VoucherProduct.objects.bulk_create(
-        VoucherProduct(
-            account="default",
-            remote_id=number,
-            title=f"Voucher {number}",
-            description_html=f"{WORDS}</p>",
-            type="monetary",
-            status="active",
-            remote_status="active",
-            min_amount=Decimal("10.00"),
-            max_amount=Decimal("500.00"),
-            increment=Decimal("5.00"),
-            image_url=f"https://images.example/{number}.jpeg",
-            digest="",
-            first_seen_at=now,
-            changed_at=now,
-        )
-        for number in range(1, products + 1)
-    )
-    CatalogueSync.objects.create(account="default", synced_at=now, changed_at=now)
+    arena.make_products(1, products)
     index = make_index(make_site())
     for product in VoucherProduct.objects.order_by("remote_id")[:dressed]:
         make_voucher_page(index, product)
@@ -125,4 +112,4 @@ def fill(products: int, dressed: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -182,20 +182,3 @@ def test_a_voucher_that_went_off_sale_blocks_the_checkout(visitor, shop):
             "UPDATE wagtail_smartgift_voucherproduct SET status = 'active' "
             "WHERE remote_id = 37"
         )
-
-
-def test_no_page_with_a_customers_voucher_is_kept_by_a_cache(visitor, new_voucher):
-    def kept(address):
-        answer = visitor.http.get(address, timeout=60)
-        assert answer.status_code == 200
-        return "no-store" not in answer.headers["Cache-Control"]
-
-    # With one that was sold, beside one that pays for the rest.
-    choose(visitor).put_hamper_in_basket().order().add_voucher(new_voucher())
-    assert visitor.page.find("section", class_="smartgift-vouchers") is not None
-    assert not kept(visitor.address)
-    visitor.pay()
-    assert "Your gift voucher is ready" in visitor.text
-    assert not kept(visitor.address)
-    assert not kept(visitor.shop.url + "/account/orders/")
-    assert not kept(visitor.shop.url + "/smartgift/balance/")

@@ -10,10 +10,9 @@ from django.utils import translation
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
-from wagtail.images.models import Filter, Picture
-from wagtail.images.shortcuts import get_renditions_or_not_found
+from wagtail.images.models import Picture
 
-from wagtail_smartgift import cards, metadata
+from wagtail_smartgift import metadata, renditions
 from wagtail_smartgift.choices import ProductType
 from wagtail_smartgift.formats import format_price, price_sample
 from wagtail_smartgift.models import (
@@ -118,10 +117,10 @@ def responsive_picture(image: Any, shapes: str, **attributes: Any) -> SafeString
     """Write a ``<picture>``: Wagtail's, in every format that Pillow can write here.
 
     ``shapes`` are filters as Wagtail's ``picture`` takes them: ``width-{480,960}``.
+    Nobody waits for them to be made: a browser that asks for one does.
     """
-    filters = [Filter(spec=spec) for spec in cards.picture_filters(shapes)]
-    renditions = get_renditions_or_not_found(image, filters)
-    written: SafeString = Picture(renditions, attributes).__html__()
+    found = renditions.renditions_of(image, renditions.picture_filters(shapes))
+    written: SafeString = Picture(found, attributes).__html__()
     return written
 
 
