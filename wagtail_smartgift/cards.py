@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.images import get_image_model
 from wagtail.models import Site
 
-from wagtail_smartgift import selectors
+from wagtail_smartgift.addresses import ProductAddresses
 from wagtail_smartgift.choices import Availability, ProductType
 from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
 from wagtail_smartgift.renditions import CARD_SHAPES, stored_names
@@ -53,7 +53,7 @@ def cards_for(
     """Return a card for each product, in their order."""
     if not products:
         return []
-    addresses = selectors.ProductAddresses(
+    addresses = ProductAddresses(
         products, site=site, language=language, request=request
     )
     cards = [

@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from wagtail_smartgift import selectors
+from wagtail_smartgift.addresses import other_page_about
 from wagtail_smartgift.amounts import AmountTerms, read_amount
 from wagtail_smartgift.choices import ProductType
 from wagtail_smartgift.conf import DeliveryMethod, get_conf
@@ -413,7 +414,7 @@ def validate_page_product(
         raise ValidationError(
             _("This voucher belongs to another Smart Gift company than this site.")
         )
-    other = selectors.other_page_about(
+    other = other_page_about(
         product, site=site, language=parent.locale.language_code, page=page
     )
     if other is not None:

@@ -14,16 +14,11 @@ from typing import NamedTuple
 from django.http import HttpRequest
 from wagtail.models import Site
 
+from wagtail_smartgift.addresses import ProductAddresses, addresses_version
 from wagtail_smartgift.choices import Availability
 from wagtail_smartgift.models import CatalogueSync
 from wagtail_smartgift.models.catalogue import has_terms
-from wagtail_smartgift.selectors import (
-    ProductAddresses,
-    addresses_version,
-    find_product,
-    products_on_sale,
-    shop_for,
-)
+from wagtail_smartgift.selectors import find_product, products_on_sale, shop_for
 
 
 class VoucherItem(NamedTuple):

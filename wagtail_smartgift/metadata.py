@@ -20,6 +20,7 @@ from wagtail.models import Site
 from wagtail.rich_text import get_text_for_indexing
 
 from wagtail_smartgift import selectors
+from wagtail_smartgift.addresses import ProductAddresses
 from wagtail_smartgift.choices import Availability, ProductStatus, ProductType
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import (
@@ -175,7 +176,7 @@ def plain_sitemap(
         ).defer("description_html")
         if product.availability == Availability.ON_SALE
     ]
-    addresses = selectors.ProductAddresses(
+    addresses = ProductAddresses(
         products, site=site, language=index.locale.language_code, request=request
     )
     if addresses.index is None or addresses.index.pk != page.pk:

@@ -14,7 +14,7 @@ from tests.factories import (
     make_site,
     make_voucher_page,
 )
-from wagtail_smartgift import selectors
+from wagtail_smartgift.addresses import product_url
 from wagtail_smartgift.api.schemas import VouchersOut
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import CatalogueSync, SmartGiftSettings
@@ -221,6 +221,6 @@ def test_the_list_costs_constant_queries(anonymous, index, django_assert_num_que
 
 def test_the_address_of_a_plain_page_is_the_pages_own(index):
     product = make_product(42)
-    address = selectors.product_url(product, site=index.get_site())
+    address = product_url(product, site=index.get_site())
 
     assert address == f"{index.full_url}p/42/"

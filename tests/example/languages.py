@@ -35,10 +35,14 @@ _TEXTS = """() => {
 }"""
 
 
-def pattern(language, message, **values):
+def pattern(language, message, plural=None, *, number=1, **values):
     """Return what finds a message, with any text for a value that is not given."""
     with translation.override(language):
-        pieces = catalogues.TAG.split(translation.gettext(message))
+        if plural is None:
+            text = translation.gettext(message)
+        else:
+            text = translation.ngettext(message, plural, number)
+        pieces = catalogues.TAG.split(text)
     # What is for ears alone is set apart by spaces in a name, or is not.
     return re.compile(r"\s*".join(_pattern(_one_line(one), values) for one in pieces))
 

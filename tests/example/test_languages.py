@@ -77,8 +77,8 @@ def test_every_kind_of_voucher_is_bought(windows, sandbox, language, width, scri
         java_script_enabled=scripts,
     )
 
-    def words(message, **values):
-        return languages.pattern(language, message, **values)
+    def words(*message, **values):
+        return languages.pattern(language, *message, **values)
 
     def money(amount):
         return languages.money(language, amount)
@@ -120,11 +120,22 @@ def test_every_kind_of_voucher_is_bought(windows, sandbox, language, width, scri
     # and: what was sold, and the day as readers of that language write it
     expect(page.locator("h1")).to_have_text("Thank you, Jane")
     ready = page.locator("#smartgift-order-title")
-    expect(ready).to_have_text(words("Your gift vouchers are ready"))
+    expect(ready).to_have_text(
+        words(
+            "Your gift voucher is ready",
+            "Your gift vouchers are ready",
+            number=len(KINDS),
+        )
+    )
     with translation.override(language):
         written = date_format(day, "DATE_FORMAT")
     expect(page.locator("main")).to_contain_text(
-        words("They are sent on %(day)s.", day=written)
+        words(
+            "It is sent on %(day)s.",
+            "They are sent on %(day)s.",
+            number=len(KINDS),
+            day=written,
+        )
     )
     see(page, language, scripts)
     sold = [

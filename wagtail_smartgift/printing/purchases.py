@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 from wagtail.models import Site
 
 from wagtail_smartgift import codes, ledger, selectors
+from wagtail_smartgift.addresses import ProductAddresses
 from wagtail_smartgift.choices import OrderStatus, ProductType
 from wagtail_smartgift.conf import DeliveryMethod
 from wagtail_smartgift.formats import format_price
@@ -140,7 +141,7 @@ def _titles(items: Sequence[VoucherOrderItem], site: Site | None) -> list[str]:
         missing = [one for key, one in products.items() if key not in titles]
         if not missing:
             break
-        pages = selectors.ProductAddresses(missing, site=site, language=language)
+        pages = ProductAddresses(missing, site=site, language=language)
         titles |= {
             product.pk: page.title
             for product in missing

@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 from wagtail.models import Site
 
 from wagtail_smartgift import health, selectors
+from wagtail_smartgift.addresses import ProductAddresses, dressing_page
 from wagtail_smartgift.cards import OFFERED_TYPES, cards_for
 from wagtail_smartgift.choices import Availability, ProductStatus
 from wagtail_smartgift.conf import Account, get_conf
@@ -102,9 +103,7 @@ def plain_product(
     product = selectors.find_product(shop.account, remote_id)
     if product is None:
         raise Http404
-    dressing = selectors.dressing_page(
-        product, site=site, language=page.locale.language_code
-    )
+    dressing = dressing_page(product, site=site, language=page.locale.language_code)
     url = dressing.get_url(request) if dressing is not None else None
     if url:
         return HttpResponsePermanentRedirect(url)
@@ -181,7 +180,7 @@ def _product(
 
 
 def _index_url(page: Any, request: HttpRequest) -> str | None:
-    index: Any = selectors.ProductAddresses(
+    index: Any = ProductAddresses(
         [], site=_site(request), language=page.locale.language_code, request=request
     ).index
     return index.get_url(request) if index is not None else None

@@ -21,6 +21,7 @@ from wagtail.admin.ui.components import Component
 from wagtail.models import Site
 
 from wagtail_smartgift import drift, selectors
+from wagtail_smartgift.addresses import ProductAddresses
 from wagtail_smartgift.choices import ProductType
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.formats import format_price
@@ -142,7 +143,7 @@ class RemoteData(Component):
         except ImproperlyConfigured:
             # The checks name it.
             return None
-        return selectors.ProductAddresses(
+        return ProductAddresses(
             [self.product], site=site, language=language, request=self.request
         ).plain_url(self.product)
 
