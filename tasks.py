@@ -56,9 +56,8 @@ MATRIX = (
 
 #: The environment variable by which the tests find a PostgreSQL server.
 POSTGRES = "SMARTGIFT_TEST_POSTGRES"
-#: Folders of tests that mostly wait for processes of their own, for half of the suite's
-#: time.
-NURSERIES = ("tests/benchmarks", "tests/example", "tests/money", "tests/redaction")
+#: Folders of tests that start processes of their own and wait for them.
+PROCESS_TESTS = ("tests/benchmarks", "tests/example", "tests/money", "tests/redaction")
 #: Seconds between two looks at what is due in the example shop.
 SWEEP = 15
 #: Seconds that a process gets to end by itself.
@@ -354,14 +353,14 @@ def test(arguments: Sequence[str]) -> int:
     plain = f"not browser and {quick}"
     asides = [
         Aside(report, "pytest, in the browser", python, f"browser and {quick}"),
-        Aside(report, "pytest with processes", python, plain, *NURSERIES),
+        Aside(report, "pytest with processes", python, plain, *PROCESS_TESTS),
     ]
     if postgres:
         marks = "(postgres or every_database) and not slow"
         asides.append(
             Aside(report, "pytest on PostgreSQL", python, marks, postgres=True)
         )
-    rest = [f"--ignore={folder}" for folder in NURSERIES]
+    rest = [f"--ignore={folder}" for folder in PROCESS_TESTS]
     report.tests("pytest", python, ["-m", plain, *rest], {POSTGRES: ""})
     for aside in asides:
         aside.end()

@@ -1,6 +1,7 @@
 """The page without pages: a browser pays with nothing but the JSON API."""
 
 import re
+from decimal import Decimal
 
 import pytest
 import requests
@@ -8,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.example.browser import WIDTHS, look
 from tests.example.shop import DECLINED_CARD, SERVER_KEY, Visitor
-from wagtail_smartgift.amounts import read_amount
+from tests.test_amounts import AMOUNTS, NO_AMOUNTS
 from wagtail_smartgift.money import parse_amount
 from wagtail_smartgift.sandbox import Fault
 
@@ -423,22 +424,19 @@ def test_a_part_is_used_and_what_stays_is_told(headless, new_voucher, redeemed):
 
 
 def test_amounts_are_read_as_the_voucher_field_reads_them(headless):
-    typed = "50 12,5 £1,250.00 1.250,00 1'250 1000.5 1,000 zł50 50GBP 0 1.2345 x 1e3 -5"
-    read = headless.page.evaluate(
+    sent = headless.page.evaluate(
         """async (typed) => {
           const { plainAmount } = await import("/static/mill/headless-words.js");
-          return typed.map(plainAmount);
+          return typed.map((text) => plainAmount(text, "GBP"));
         }""",
-        typed.split(),
+        [*AMOUNTS, *NO_AMOUNTS],
     )
-    for text, sent in zip(typed.split(), read, strict=True):
-        try:
-            wanted = read_amount(text)
-        except ValueError:
-            with pytest.raises(ValueError, match="mount"):
-                parse_amount(sent)
-        else:
-            assert parse_amount(sent) == wanted, text
+    read, refused = sent[: len(AMOUNTS)], sent[len(AMOUNTS) :]
+    for written, wanted in zip(read, AMOUNTS.values(), strict=True):
+        assert parse_amount(written) == Decimal(wanted)
+    for written in refused:
+        with pytest.raises(ValueError, match="mount"):
+            parse_amount(written)
 
 
 # -- the language ----------------------------------------------------------------------

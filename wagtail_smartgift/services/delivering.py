@@ -248,6 +248,8 @@ def _let_others_wait(
         return result
     until = timezone.now() + timedelta(seconds=rest)
     # A row that is locked is being tried, or put off by somebody who has failed as well.
+    # The rows of their events are not ours to lock. SQLite, with one writer at a time,
+    # needs none of this and ignores it.
     free = waiting.select_for_update(skip_locked=True, of=("self",))
     with transaction.atomic(durable=True):
         WebhookDelivery.objects.filter(

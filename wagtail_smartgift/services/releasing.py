@@ -1,8 +1,4 @@
-"""Giving a hold back: when it is not needed any more, and for a new one.
-
-A release that fails costs nothing but time, since a hold ends by itself. Its token is
-kept until then.
-"""
+"""Giving a hold back: when it is not needed any more, and for a new one."""
 
 import contextlib
 import logging

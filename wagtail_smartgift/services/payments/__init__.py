@@ -6,18 +6,18 @@ which verb does what in which status is in ``docs/reference/payments.md``.
 """
 
 from wagtail_smartgift.services.payments.confirming import confirm, undone_since
-from wagtail_smartgift.services.payments.turn import get_session
-from wagtail_smartgift.services.payments.undoing import cancel, refund
-from wagtail_smartgift.services.payments.while_open import (
+from wagtail_smartgift.services.payments.editing import (
     Added,
     Renewed,
     add_voucher,
     change_voucher,
-    prepare,
     release_holds,
     remove_voucher,
     renew_hold,
 )
+from wagtail_smartgift.services.payments.preparing import prepare
+from wagtail_smartgift.services.payments.turn import get_session
+from wagtail_smartgift.services.payments.undoing import cancel, refund
 
 
 __all__ = [

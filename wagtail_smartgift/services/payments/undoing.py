@@ -1,6 +1,6 @@
 """Giving back what a payment session holds or has taken: cancel and refund."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -234,11 +234,7 @@ def _undertake(
         )
         if claim is not None:
             claim.note_refund(fresh.refund_target)
-    _quietly(lambda: progress.advance(worker, fresh))
-
-
-def _quietly(drive: Callable[[], None]) -> None:
     try:
-        drive()
+        progress.advance(worker, fresh)
     except Postponed:
         return  # It has begun: the session is pending, and the sweep goes on.

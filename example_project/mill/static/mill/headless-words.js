@@ -4,6 +4,7 @@
 
 /** Languages that a browser does not know are written like the page around. */
 const PAGE = document.documentElement.lang;
+const MINUTE = 60_000;
 
 export class Words {
   #element;
@@ -41,7 +42,7 @@ export class Words {
 
   /** Write the first whole minute after a wait from now, so that nobody comes back too early. */
   timeIn(seconds) {
-    return this.time(Date.now() + (seconds + 59) * 1000);
+    return this.time(Math.ceil((Date.now() + seconds * 1000) / MINUTE) * MINUTE);
   }
 }
 
@@ -58,11 +59,15 @@ export function fill(node, values) {
 
 /**
  * Write an amount as the API reads it, however somebody types it: "£12,50" is 12.50.
- * Three digits after a point or a comma are thousands. What is no amount stays as it is,
- * for the API to refuse it in the customer's language.
+ * Three digits after a point or a comma are thousands; of letters, those of the currency
+ * may stand around it. What is no amount stays as it is, for the API to refuse it in the
+ * customer's language.
  */
-export function plainAmount(text) {
-  const bare = text.replace(/[\s£€$'’]|zł|[A-Z]{3}/g, "");
+export function plainAmount(text, currency) {
+  let bare = text.replace(/[\s£€$'’]+/g, "").toLowerCase();
+  const letters = ["zł", currency.toLowerCase()].find((one) => bare.startsWith(one) || bare.endsWith(one));
+  if (letters && bare.startsWith(letters)) bare = bare.slice(letters.length);
+  if (letters && bare.endsWith(letters)) bare = bare.slice(0, -letters.length);
   const [, whole, pennies] = /^(\d{1,3}(?:[.,]\d{3})+|\d+)(?:[.,](\d{1,2}))?$/.exec(bare) ?? [];
   return whole ? `${whole.replace(/[.,]/g, "")}.${pennies ?? "0"}` : text;
 }

@@ -256,7 +256,8 @@ async function add() {
   mark();
   try {
     // A number that is in the payment already: only its amount changes.
-    show(await client.addVoucher(number, { amount: typed ? plainAmount(typed) : undefined, idempotencyKey }));
+    const amount = typed ? plainAmount(typed, session.currency) : undefined;
+    show(await client.addVoucher(number, { amount, idempotencyKey }));
   } catch (error) {
     if (error.status === 0 || error.code === "in_progress") unsettled = { intent, idempotencyKey, before };
     mark(error);
