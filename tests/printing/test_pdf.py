@@ -11,7 +11,6 @@ from pypdf import PdfReader
 from tests.printing.conftest import make_card
 from wagtail_smartgift import printing
 from wagtail_smartgift.printing import lettering, pdf, qr
-from wagtail_smartgift.printing.wrapping import Ruler
 
 
 #: What a hostile or a happy customer types.
@@ -235,16 +234,6 @@ def test_of_many_cards_the_fonts_are_read_once_and_the_words_measured_once(shape
 
     assert shaped["fonts"] == 2 * first["fonts"] == 2 * len(pdf._FAMILIES)
     assert shaped["letters"] - first["letters"] < 20 * first["letters"]
-
-
-def test_a_long_word_is_broken_and_its_accents_stay_with_their_letters():
-    ruler = Ruler(len)
-
-    assert ruler.lines("a bc def", 4) == ["a bc", "def"]
-    assert ruler.lines("abcdef gh\n\ni", 4) == ["abcd", "ef", "gh", "", "i"]
-    assert ruler.lines("abce\u0301\u0301f", 4) == ["abce\u0301\u0301", "f"]
-    # Not even a letter has room: one is written all the same.
-    assert ruler.lines("ab", 0) == ["a", "b"]
 
 
 def test_a_number_of_any_length_stays_in_one_line_of_the_card():
