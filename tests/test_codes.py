@@ -77,6 +77,14 @@ LINK = "https://gifts.example.org"
         (f"<{LINK}/v/ABC-123> valid until 2028", "ABC-123"),
         (f'<a href="{LINK}/v/ABC-123">Look</a>', "ABC-123"),
         (f"{LINK}/v/ABC%21%20", "ABC!"),
+        (f"{LINK}/balance/#voucher=ABC-123 (£50)", "ABC-123"),
+        (f"{LINK}/balance/#voucher=ABC-123 £50 voucher", "ABC-123"),
+        (f"{LINK}/balance/#voucher=ABC-123 {LINK}/help/1", "ABC-123"),
+        (f"Visit {LINK}/ – your voucher: {LINK}/#voucher=ABC-123", "ABC-123"),
+        (f"{LINK}/v/ABC-123 {LINK}/v/DEF-456", "ABC-123"),
+        # Capitals in groups, as a number is printed, are not words.
+        (f"{LINK}/#voucher=ACDE FGHJ KMNP QRTV is yours", "ACDEFGHJKMNPQRTV"),
+        (f"{LINK}/#voucher=ACDE HAPPY birthday", "ACDE"),
         # A link in a link, as a mail program's guard makes it.
         (f"https://guard.example/?code={LINK}%2Fv%2FGIFT-1234", "GIFT-1234"),
         # None of them has a number: what was typed is looked up, and refused.

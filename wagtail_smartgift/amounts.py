@@ -27,12 +27,14 @@ _ROUND = (
     ("1", "1.5", "2", "2.5", "3", "4", "5", "7.5"),
 )
 
-#: Digits, in groups of three if the writer likes that, and pennies.
+#: Digits, in groups of three if the writer likes that, and pennies. What parts the groups
+#: is a point, a comma, a space or an apostrophe; no group of them begins with a nought.
 _WRITTEN = re.compile(
-    r"(?P<whole>\d{1,3}(?:[.,]\d{3})+|\d+)(?:[.,](?P<pennies>\d{1,2}))?", re.ASCII
+    r"(?P<whole>[1-9][0-9]{0,2}(?:[.,\s'’][0-9]{3})+|[0-9]+)"
+    r"(?:[.,](?P<pennies>[0-9]{1,2}))?"
 )
-#: What may stand around and between the digits: symbols, spaces, an apostrophe.
-_AROUND = re.compile(r"[\s£€$'’]+")
+#: What may stand before and behind them. Not between: 12€50 is twelve and a half.
+_AROUND = re.compile(r"^[\s£€$]+|[\s£€$]+$")
 #: Letters before or after them, besides those of the currency (``GBP``).
 _LETTERS = ("zł",)
 
@@ -111,11 +113,12 @@ def read_amount(text: str) -> Decimal:
     for letters in (*_LETTERS, get_conf().currency.casefold()):
         if bare.startswith(letters) or bare.endswith(letters):
             bare = Secret(bare.removeprefix(letters).removesuffix(letters))
+            bare = Secret(_AROUND.sub("", bare))
             break
     whole, pennies = _parts(bare)
     if not whole:
         raise ValueError("This is no amount of money.")
-    return parse_amount(Secret(f"{re.sub(r'[.,]', '', whole)}.{pennies or '0'}"))
+    return parse_amount(Secret(f"{re.sub('[^0-9]', '', whole)}.{pennies or '0'}"))
 
 
 def _parts(bare: str) -> list[str]:

@@ -33,10 +33,13 @@ _GROUP = 4
 
 #: Where a link begins. No number has that in it, so nothing of a venue's is lost.
 _LINK = re.compile("https?://", re.IGNORECASE)
+_NEXT_LINK = re.compile(r"\s(?=https?://)", re.IGNORECASE)
 #: What ends a link for certain, and what belongs to the sentence around it where it
 #: stands at a link's end.
 _AROUND_LINK = re.compile(r"[<>\"«»“”].*", re.DOTALL)
 _BEHIND_LINK = ".,;:!?)]}'’"
+#: What begins a remark behind a link, and no piece of one: a bracket, a price.
+_REMARKS = tuple("([{£€$")
 #: What words have not, and what is left of a broken link may have.
 _OF_LINK = frozenset("/=#&%")
 #: What a voucher's number is called in the links that its QR code stands for, the
@@ -89,11 +92,11 @@ def read_voucher_number(typed: str) -> str:
     typed = Secret(unicodedata.normalize("NFKC", typed))
     inner = Secret("")
     if link := _LINK.search(typed):
-        inner = Secret(_number_in_link(_without_words(typed[link.start() :])))
+        inner = Secret(_number_in_links(typed[link.start() :]))
     number = Secret(normalise_voucher_number(inner or typed))
     # A link may carry a link; each is shorter than what it was in.
     while link := _LINK.search(number):
-        inner = Secret(_number_in_link(number[link.start() :]))
+        inner = Secret(_number_in_links(number[link.start() :]))
         if not inner:
             break
         number = Secret(normalise_voucher_number(inner))
@@ -111,23 +114,28 @@ def _without_words(text: str) -> str:
     pieces = hidden(text.split())
     link = Secret(pieces[0])
     # What may be of the link, if more of it follows.
-    unsure = Secret("")
+    unsure: list[str] = []
     for piece in pieces[1:]:
+        if piece.startswith(_REMARKS):
+            break
         if any(char.isdecimal() or char in _OF_LINK for char in piece):
-            link, unsure = Secret(link + unsure + piece), Secret("")
-        elif _looks_like_a_number(link) and _is_word(piece):
-            return _trimmed(link)
+            link, unsure = Secret("".join([link, *unsure, piece])), []
+        elif _is_word(piece) and (end := _number_at_the_end(link)):
+            # Capitals alone in groups of one length are a number as it is printed.
+            if any(len(one) != len(end) for one in unsure):
+                unsure = []
+            break
         else:
-            unsure = Secret(unsure + piece)
-    if any(map(str.isalnum, unsure)):
-        link = Secret(link + unsure)
+            unsure.append(Secret(piece))
+    if any(char.isalnum() for piece in unsure for char in piece):
+        link = Secret("".join([link, *unsure]))
     return _trimmed(link)
 
 
-def _looks_like_a_number(link: str) -> bool:
-    """Tell whether a link ends with what may be a number: letters, and no small ones."""
+def _number_at_the_end(link: str) -> str:
+    """Return what a link ends with if it may be a number: letters, and no small ones."""
     end = Secret(re.split("[/=#&]", link.rstrip("/"))[-1])
-    return any(map(str.isalnum, end)) and not _is_word(end)
+    return end if any(map(str.isalnum, end)) and not _is_word(end) else ""
 
 
 def _is_word(piece: str) -> bool:
@@ -140,21 +148,33 @@ def _trimmed(link: str) -> str:
     return Secret(_AROUND_LINK.sub("", link).rstrip(_BEHIND_LINK))
 
 
-def _number_in_link(link: str) -> str:
-    """Return the number that a link is about; empty where there is none in it."""
+def _number_in_links(text: str) -> str:
+    """Return the number of the first link that names one, else of the first link."""
+    first: str | None = None
+    for part in hidden(_NEXT_LINK.split(text)):
+        named, last = hidden(_numbers_in_link(_without_words(part)))
+        if named:
+            return Secret(named)
+        first = Secret(last) if first is None else first
+    return first or ""
+
+
+def _numbers_in_link(link: str) -> tuple[str, str]:
+    """Return the number that a link names, and what its path ends with."""
     link = Secret(link)
     try:
         _scheme, _host, path, query, fragment = hidden(urlsplit(link))
     except ValueError:
-        return ""
+        return "", ""
+    last = Secret(unquote(path.rstrip("/").rpartition("/")[2]))
     # The fragment first: it names a number on purpose, and never by a page's address.
     for part in (fragment, query):
         told = hidden_members(parse_qsl(part))
         named = hidden_members((_plain(name), told[name]) for name in told)
         for name in _IN_LINKS:
             if name in named:
-                return Secret(named[name])
-    return Secret(unquote(path.rstrip("/").rpartition("/")[2]))
+                return Secret(named[name]), last
+    return "", last
 
 
 def _plain(name: str) -> str:

@@ -5,9 +5,9 @@
 /** Milliseconds in which a second click on the button is the first one's twin. */
 const TWIN = 5000;
 /** Digits, in groups of three if the writer likes that, and pennies; as amounts.py. */
-const WRITTEN = /^(\d{1,3}(?:[.,]\d{3})+|\d+)(?:[.,](\d{1,2}))?$/;
-/** What may stand around and between the digits, and letters before or after them. */
-const AROUND = /[\s£€$'’]+/g;
+const WRITTEN = /^([1-9]\d{0,2}(?:[.,\s'’]\d{3})+|\d+)(?:[.,](\d{1,2}))?$/;
+/** What may stand before and behind the digits, and letters that may. */
+const AROUND = /^[\s£€$]+|[\s£€$]+$/g;
 const LETTERS = ["zł"];
 
 /** What the server writes for 1234.56, and the signs in it. */
@@ -22,8 +22,8 @@ function read(text, currency) {
   const letters = [...LETTERS, currency.toLowerCase()].find((one) => bare.startsWith(one) || bare.endsWith(one));
   if (letters && bare.startsWith(letters)) bare = bare.slice(letters.length);
   if (letters && bare.endsWith(letters)) bare = bare.slice(0, -letters.length);
-  const [, whole, part = "0"] = bare.match(WRITTEN) ?? [];
-  const digits = whole?.replace(/[.,]/g, "") ?? "";
+  const [, whole, part = "0"] = bare.replace(AROUND, "").match(WRITTEN) ?? [];
+  const digits = whole?.replace(/\D/g, "") ?? "";
   return /^\d{1,8}$/.test(digits) ? Number(digits) * 100 + Number(part.padEnd(2, "0")) : NaN;
 }
 

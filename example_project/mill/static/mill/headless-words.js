@@ -5,6 +5,10 @@
 /** Languages that a browser does not know are written like the page around. */
 const PAGE = document.documentElement.lang;
 const MINUTE = 60_000;
+/** Digits, in groups of three if the writer likes that, and pennies. */
+const WRITTEN = /^([1-9]\d{0,2}(?:[.,\s'’]\d{3})+|\d+)(?:[.,](\d{1,2}))?$/;
+/** What may stand around them. */
+const AROUND = /^[\s£€$]+|[\s£€$]+$/g;
 
 export class Words {
   #element;
@@ -64,12 +68,12 @@ export function fill(node, values) {
  * customer's language.
  */
 export function plainAmount(text, currency) {
-  let bare = text.replace(/[\s£€$'’]+/g, "").toLowerCase();
+  let bare = text.replace(AROUND, "").toLowerCase();
   const letters = ["zł", currency.toLowerCase()].find((one) => bare.startsWith(one) || bare.endsWith(one));
   if (letters && bare.startsWith(letters)) bare = bare.slice(letters.length);
   if (letters && bare.endsWith(letters)) bare = bare.slice(0, -letters.length);
-  const [, whole, pennies] = /^(\d{1,3}(?:[.,]\d{3})+|\d+)(?:[.,](\d{1,2}))?$/.exec(bare) ?? [];
-  return whole ? `${whole.replace(/[.,]/g, "")}.${pennies ?? "0"}` : text;
+  const [, whole, pennies] = WRITTEN.exec(bare.replace(AROUND, "")) ?? [];
+  return whole ? `${whole.replace(/\D/g, "")}.${pennies ?? "0"}` : text;
 }
 
 function filled(text, values) {
