@@ -176,7 +176,7 @@ def first_visit(cards: int) -> list[dict[str, Any]]:
     page = measure("the page", partial(client.get, index.url)).content.decode()
     sources = re.findall(r'<source [^>]*srcset="([^ "]+)', page)
     measure("one card's picture, asked for", partial(client.get, unescape(sources[0])))
-    filters = renditions.picture_filters(renditions.CARD_SHAPES)
+    filters = renditions.picture_specs(renditions.CARD_SHAPES)
     images = list(get_image_model().objects.all())
     measure(
         "all pictures, as Wagtail's tag makes them within the page",
