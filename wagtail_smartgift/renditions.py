@@ -19,11 +19,6 @@ from wagtail.images import get_image_model
 from wagtail.images.models import Filter
 from wagtail.images.shortcuts import get_renditions_or_not_found
 from wagtail.images.utils import generate_signature, to_svg_safe_spec
-from willow.registry import (
-    UnavailableOperationError,
-    UnrecognisedOperationError,
-    UnroutableOperationError,
-)
 
 
 #: What our templates ask for, by the name that they call it. The shapes of cards are
@@ -37,11 +32,10 @@ SOCIAL_FILTER = "fill-1200x630|format-jpeg"
 #: Seconds that is remembered whether a picture can be made.
 REMEMBERED = 600
 #: What comes of a picture that cannot be read or written: Wagtail's errors and the
-#: system's, Willow's, and those of Pillow and its encoders.
+#: system's, Willow's (LookupError: it knows no way), and those of Pillow and its encoders.
 BROKEN = (
     OSError,
-    *(UnavailableOperationError, UnrecognisedOperationError, UnroutableOperationError),
-    *(DecompressionBombError, RuntimeError, SyntaxError, ValueError),
+    *(LookupError, DecompressionBombError, RuntimeError, SyntaxError, ValueError),
 )
 
 
