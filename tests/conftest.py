@@ -1,7 +1,9 @@
 """Fixtures for everybody: a sandbox over real HTTP, and a shop that uses it."""
 
+import gc
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,6 +54,14 @@ def _nobodys_language() -> Iterator[None]:
 def _refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare each refused number of a test its wait. Who wants it says so."""
     monkeypatch.setattr(guessing, "REFUSED_AFTER", 0.0)
+
+
+@pytest.fixture
+def media(settings: Any, tmp_path: Path) -> Iterator[Path]:
+    """Have a folder for pictures."""
+    settings.MEDIA_ROOT = str(tmp_path / "media")
+    yield tmp_path / "media"
+    gc.collect()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from django.db import connection
 from django.template import RequestContext, Template
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
+from django.urls import clear_url_caches
 from django.utils import timezone
 from wagtail.contrib.sitemaps import Sitemap
 from wagtail.images import get_image_model
@@ -63,6 +64,13 @@ def head_of(client, path):
     response = client.get(path, HTTP_HOST="localhost")
     assert response.status_code == 200
     return response.content.decode().partition("</head>")[0]
+
+
+def metadata_of(page):
+    """Write the tags of a page alone."""
+    request = RequestFactory().get("/", HTTP_HOST="localhost")
+    template = Template("{% load smartgift_catalogue %}{% voucher_metadata %}")
+    return template.render(RequestContext(request, {"page": page}))
 
 
 def tags(html):
@@ -243,6 +251,41 @@ def test_a_drawing_is_no_picture_that_networks_show(client, index, settings, tmp
     assert "og:image" not in tags(head)
     assert "image" not in schema(head)
     assert tags(head)["twitter:card"] == "summary"
+
+
+@pytest.mark.parametrize("content", [None, b"no picture"], ids=["lost", "broken"])
+@pytest.mark.parametrize("mounted", [True, False])
+def test_a_lost_or_broken_file_is_no_picture(index, image, settings, content, mounted):
+    page = make_voucher_page(index, make_product(), image=image)
+    image.file.storage.delete(image.file.name)
+    if content:
+        with image.file.storage.open(image.file.name, "wb") as file:
+            file.write(content)
+    if not mounted:
+        settings.ROOT_URLCONF = "tests.urls_i18n"
+        clear_url_caches()
+
+    head = metadata_of(page)
+
+    assert "og:image" not in tags(head)
+    assert "image" not in schema(head)
+    assert tags(head)["twitter:card"] == "summary"
+
+
+def test_a_file_that_breaks_when_it_is_unpacked_is_named_no_more(
+    client, index, image, settings
+):
+    settings.CACHES = {**settings.CACHES, "renditions": settings.CACHES["default"]}
+    page = make_voucher_page(index, make_product(), image=image)
+    with image.file.storage.open(image.file.name) as file:
+        beginning = file.read()[:200]
+    with image.file.storage.open(image.file.name, "wb") as file:
+        file.write(beginning)
+    place = tags(head_of(client, page.url))["og:image"]
+
+    assert client.get(place.removeprefix(HOST)).status_code == 410
+
+    assert "og:image" not in tags(head_of(client, page.url))
 
 
 def test_the_index_is_a_page_and_no_product(client, index):

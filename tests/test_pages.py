@@ -520,12 +520,12 @@ def writes_avif():
 
 def test_a_pillow_without_avif_is_asked_for_none(monkeypatch):
     monkeypatch.setattr(Image, "SAVE", {"JPEG": None, "WEBP": None})
-    renditions.picture_filters.cache_clear()
+    renditions.picture_specs.cache_clear()
 
     try:
-        assert not any("avif" in one for one in renditions.picture_filters("width-480"))
+        assert not any("avif" in one for one in renditions.picture_specs("width-480"))
     finally:
-        renditions.picture_filters.cache_clear()
+        renditions.picture_specs.cache_clear()
 
 
 # Editors

@@ -1,10 +1,7 @@
-"""Pictures: no page makes one, and each is made once, when a browser asks for it."""
+"""Pictures: no page makes one, and where each of them is."""
 
-import gc
 import io
 import re
-from html import unescape
-from urllib.parse import urlsplit
 
 import pytest
 from django.core.files.images import ImageFile
@@ -20,62 +17,22 @@ from wagtail.images.tests.utils import (
     get_test_image_file_svg,
 )
 
-from tests.factories import make_index, make_product, make_site, make_voucher_page
-from wagtail_smartgift import renditions, tasks
+from tests.albums import FORMATS, INDEX, LAZY, PAGE, dress, get, make_image, sources
+from tests.factories import make_index, make_site
+from wagtail_smartgift import renditions
 
 
 pytestmark = [
     pytest.mark.django_db,
+    pytest.mark.usefixtures("media"),
     # Wagtail leaves the files of new renditions to the garbage collector.
     pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
 ]
-
-INDEX, PAGE = "/gift-vouchers/", "/gift-vouchers/dressed-1/"
-#: Where a picture is made.
-LAZY = "/smartgift/pictures/"
-FORMATS = len(renditions.picture_filters("width-480"))
-
-
-@pytest.fixture(autouse=True)
-def media(settings, tmp_path):
-    settings.MEDIA_ROOT = str(tmp_path)
-    yield tmp_path
-    gc.collect()
 
 
 @pytest.fixture
 def index():
     return make_index(make_site())
-
-
-def make_image(name="mill", size=(500, 400), file=None):
-    return get_image_model().objects.create(
-        title=name, file=file or get_test_image_file_jpeg(f"{name}.jpg", size=size)
-    )
-
-
-def dress(index, first, last, **values):
-    """Make vouchers with a page and a picture of its own each."""
-    for number in range(first, last + 1):
-        image = make_image(f"picture-{number}")
-        make_voucher_page(index, make_product(number), image=image, **values)
-
-
-def sources(html):
-    """Return every address of a picture in a page, those of networks among them."""
-    found = re.findall(r'(?:src|srcset|content)="([^"]*)"', html)
-    return [
-        urlsplit(address.split()[0]).path
-        for text in found
-        for address in unescape(text).split(", ")
-        if LAZY in address or "/media/" in address
-    ]
-
-
-def get(client, address):
-    response = client.get(address)
-    assert response.status_code == 200
-    return response.content.decode()
 
 
 @pytest.mark.parametrize("address", [INDEX, PAGE])
@@ -94,55 +51,6 @@ def test_a_first_visit_makes_no_picture(client, index, media, address):
     for picture in re.findall(r"<img [^>]+>", html):
         assert 'width="480"' in picture
         assert re.search(r'height="(320|384)"', picture)
-
-
-def test_a_browser_that_asks_has_it_made_once(client, index, settings):
-    dress(index, 1, 1)
-    address = sources(get(client, INDEX))[0]
-    without = settings.MIDDLEWARE
-    settings.MIDDLEWARE = [
-        *without,
-        "django.contrib.auth.middleware.LoginRequiredMiddleware",
-    ]
-
-    first, again = client.get(address), client.get(address)
-
-    made = Rendition.objects.get()
-    for response in (first, again):
-        assert (response.status_code, response["Location"]) == (302, made.url)
-        assert response["Cache-Control"] == "max-age=60, public"
-        assert "Set-Cookie" not in response.headers
-    settings.MIDDLEWARE = without
-    # The page leads straight to it now.
-    there = sources(get(client, INDEX))
-    assert there[0] == made.url
-    assert len(there) == len(set(there)) + 1  # The smallest is the fallback as well.
-    assert sum(one.startswith("/media/") for one in there) == 1
-
-
-def test_only_what_a_page_has_signed_is_made(client, index):
-    dress(index, 1, 2)
-    address = sources(get(client, INDEX))[0]
-    _empty, _prefix, _pictures, signature, image, spec, _end = address.split("/")
-
-    for other in (
-        f"{LAZY}{signature}/{int(image) + 1}/{spec}/",
-        f"{LAZY}{signature}/{image}/width-1/",
-        f"{LAZY}nonsense/{image}/{spec}/",
-    ):
-        assert client.get(other).status_code == 403
-    assert client.post(address).status_code == 405
-    assert not Rendition.objects.exists()
-
-
-def test_a_lost_file_is_a_gap_in_the_page(client, index):
-    dress(index, 1, 1)
-    image = get_image_model().objects.get()
-    image.file.storage.delete(image.file.name)
-
-    html = get(client, PAGE)
-
-    assert [client.get(one).status_code for one in sources(html)[:1]] == [410]
 
 
 def test_another_part_of_a_picture_is_another_picture(client, index):
@@ -180,7 +88,7 @@ def upright(size):
 def test_the_place_that_is_kept_is_the_pictures(shapes, make_file):
     image = make_image(file=make_file())
 
-    expected = renditions.renditions_of(image, renditions.picture_filters(shapes))
+    expected = renditions.renditions_of(image, renditions.picture_specs(shapes))
 
     assert len(expected) == 3 * (1 if image.is_svg() else FORMATS)
     for spec, one in expected.items():
@@ -190,7 +98,7 @@ def test_the_place_that_is_kept_is_the_pictures(shapes, make_file):
 
 def test_a_photograph_on_its_side_has_its_place_once_one_is_made():
     image = make_image(file=upright((600, 450)))
-    filters = renditions.picture_filters(renditions.BODY_SHAPES)
+    filters = renditions.picture_specs(renditions.BODY_SHAPES)
     for width in (480, 960, 1440):
         image.get_rendition(f"format-jpeg|width-{width}")
 
@@ -216,83 +124,71 @@ def test_queries_do_not_grow_with_what_is_missing(client, index):
     assert cost() == few
 
 
-# Before anybody asks
+# A card that a host shows in other shapes
 
 
-def test_a_command_makes_all_that_pages_show(client, index, capsys):
-    body = [("picture", make_image("in the text"))]
-    dress(index, 1, 2, body=body)
-    make_voucher_page(index, make_product(3), image=make_image("draft"), live=False)
-    index.body = [("heading", "More"), *body]
-    index.save()
-
-    call_command("smartgift_pictures")
-    call_command("smartgift_pictures")
-
-    # Two pages' pictures, what networks show of them, and the one in the text.
-    number = 2 * (3 * FORMATS + 1) + 3 * FORMATS
-    assert capsys.readouterr().out == f"made: {number}\nmade: 0\n"
-    for address in (INDEX, PAGE):
-        html = get(client, address)
-        assert sources(html)
-        assert not any(one.startswith(LAZY) for one in sources(html))
-        assert 'type="image/webp"' in html
+@pytest.fixture
+def other_cards(settings, tmp_path):
+    """Replace the picture of a card by one in shapes of the host's own."""
+    place = tmp_path / "templates" / "wagtail_smartgift"
+    place.mkdir(parents=True)
+    (place / "card.html").write_text(
+        '{% extends "wagtail_smartgift/card.html" %}{% load smartgift_catalogue %}'
+        "{% block card_picture %}"
+        '{% responsive_picture card.page.image "fill-{300x200,600x400}" %}'
+        "{% endblock %}"
+    )
+    [engine] = settings.TEMPLATES
+    folders = [place.parent, *engine["DIRS"]]
+    settings.TEMPLATES = [{**engine, "DIRS": folders}]
 
 
-def test_the_command_goes_on_after_a_picture_that_is_broken(index, caplog, capsys):
+def test_a_card_of_another_shape_leads_to_its_files(client, index, other_cards):
     dress(index, 1, 2)
-    image = get_image_model().objects.earliest("pk")
-    with image.file.storage.open(image.file.name, "wb") as file:
-        file.write(b"no picture")
-    drawing = make_image(file=get_test_image_file_svg())
-    make_voucher_page(index, make_product(3), image=drawing)
+    specs = renditions.picture_specs("fill-{300x200,600x400}")
+    for image in get_image_model().objects.all():
+        for one in renditions.stored_filters(specs, is_svg=False):
+            image.get_rendition(one)
 
-    call_command("smartgift_pictures", verbosity=2)
+    with CaptureQueriesContext(connection) as queries:
+        found = sources(get(client, INDEX))
 
-    number = 3 * FORMATS + 1
-    assert capsys.readouterr().out == (
-        f"Dressed 2: {number}\nDressed 3: 3\nmade: {number + 3}\n"
-    )
-    assert f"Image {image.pk} cannot be shown" in caplog.text
+    assert len(found) == 2 * (2 * FORMATS + 1)
+    assert all(one.startswith("/media/") for one in found)
+    # What a list has not read is read for each of its cards, all formats at once.
+    asked = [one for one in queries if 'FROM "wagtailimages_rendition"' in one["sql"]]
+    assert len(asked) == 1 + 2
 
 
-def test_a_worker_makes_them_when_a_page_is_published(
-    client, index, settings, monkeypatch, django_capture_on_commit_callbacks
-):
-    settings.TASKS = {
-        "default": {"BACKEND": "django_tasks.backends.dummy.DummyBackend"}
+# Wagtail's cache
+
+
+@pytest.fixture
+def kept(settings):
+    """Have a cache of renditions that counts what is written to it."""
+    settings.CACHES = {
+        **settings.CACHES,
+        "renditions": {"BACKEND": "tests.albums.CountingCache"},
     }
-    dress(index, 1, 1)
-    page = index.get_children().get().specific
-    asked = []
-    monkeypatch.setattr(
-        "wagtail_smartgift.services.nudges._enqueue",
-        lambda task, args: asked.append((task, args)),
-    )
-
-    with django_capture_on_commit_callbacks(execute=True):
-        page.save_revision().publish()
-        index.get_parent().save_revision().publish()  # No page of ours.
-
-    label = "wagtail_smartgift.VoucherPage"
-    assert asked == [("make_renditions", (label, page.pk))]
-    assert not Rendition.objects.exists()
-    assert tasks.make_renditions.call(label, page.pk) == 3 * FORMATS + 1
-    assert not any(one.startswith(LAZY) for one in sources(get(client, PAGE)))
-    assert tasks.make_renditions.call(label, page.pk) == 0
-    page.delete()
-    assert tasks.make_renditions.call(label, page.pk) == 0
+    cache = Rendition.cache_backend
+    yield cache
+    cache.clear()
 
 
-def test_an_editor_without_a_worker_does_not_wait_for_them(
-    index, django_capture_on_commit_callbacks
-):
-    dress(index, 1, 1)
+def test_only_what_was_read_from_the_database_is_kept(index, kept):
+    image = make_image()
+    specs = renditions.picture_specs("width-480")
+    for spec in specs:
+        image.get_rendition(spec)
+    kept.clear()
 
-    with django_capture_on_commit_callbacks(execute=True):
-        index.get_children().get().specific.save_revision().publish()
-
-    assert not Rendition.objects.exists()
+    for number in (FORMATS, 0):
+        kept.written = 0
+        with CaptureQueriesContext(connection) as queries:
+            found = renditions.renditions_of(image, specs)
+        assert kept.written == number
+        assert len(queries) == (1 if number else 0)
+        assert all(one.pk and one.image is image for one in found.values())
 
 
 # A host that has not mounted our addresses
@@ -303,7 +199,7 @@ def test_without_addresses_of_ours_a_page_makes_them(rf, settings):
     clear_url_caches()
     image = make_image()
 
-    found = renditions.renditions_of(image, renditions.picture_filters("width-480"))
+    found = renditions.renditions_of(image, renditions.picture_specs("width-480"))
 
     assert Rendition.objects.count() == len(found) == FORMATS
     assert not any(LAZY in one.url for one in found.values())

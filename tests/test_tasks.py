@@ -4,6 +4,7 @@ import logging
 
 import pytest
 from django.db import transaction
+from django_tasks import task_backends
 
 from wagtail_smartgift import tasks
 from wagtail_smartgift.services import nudges
@@ -17,21 +18,22 @@ def test_a_scheduled_task_sweeps(db):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_nudge_waits_for_the_commit(monkeypatch):
-    asked = []
-    monkeypatch.setattr(
-        "wagtail_smartgift.services.nudges._enqueue",
-        lambda task, args: asked.append((task, args)),
-    )
+def test_a_nudge_waits_for_the_commit(settings):
+    settings.TASKS = {
+        "default": {"BACKEND": "django_tasks.backends.dummy.DummyBackend"}
+    }
+    results = task_backends["default"].results
 
     with transaction.atomic():
-        nudges.nudge("reconcile", 1)
-        assert asked == []
+        nudges.nudge("deliver_webhook", 1)
+        assert results == []
     with transaction.atomic():
-        nudges.nudge("reconcile", 2)
+        nudges.nudge("deliver_webhook", 2)
         transaction.set_rollback(True)
 
-    assert asked == [("reconcile", (1,))]
+    assert [(one.task, list(one.args)) for one in results] == [
+        (tasks.deliver_webhook, [1])
+    ]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,16 +7,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from wagtail.images import get_image_model
 from wagtail.models import Site
 
 from wagtail_smartgift.addresses import ProductAddresses
 from wagtail_smartgift.choices import Availability, ProductType
 from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
-from wagtail_smartgift.renditions import CARD_SHAPES, stored_names
+from wagtail_smartgift.renditions import CARD_SHAPES, read_pictures
 
 
 #: What lists can be narrowed to, and how visitors call it.
@@ -70,6 +68,5 @@ def _load_pictures(cards: list[Card]) -> None:
     for card in cards:
         if card.page is not None:
             by_model[type(card.page)].append(card.page)
-    images = get_image_model().objects.prefetch_renditions(*stored_names(CARD_SHAPES))
     for pages in by_model.values():
-        prefetch_related_objects(pages, Prefetch("image", queryset=images.all()))
+        read_pictures(pages, CARD_SHAPES)

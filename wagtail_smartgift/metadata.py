@@ -29,7 +29,7 @@ from wagtail_smartgift.models import (
     VoucherProduct,
 )
 from wagtail_smartgift.money import format_money
-from wagtail_smartgift.renditions import SOCIAL_FILTER, renditions_of
+from wagtail_smartgift.renditions import social_rendition
 
 
 #: Characters of a description that anybody shows.
@@ -252,15 +252,15 @@ def _picture(
     page: Any, product: VoucherProduct, request: HttpRequest
 ) -> Picture | None:
     image = page.image if page is not None and page.image_id else None
-    if image is not None and not image.is_svg():
-        [rendition] = renditions_of(image, (SOCIAL_FILTER,)).values()
-        return Picture(
+    if image is not None:
+        rendition = social_rendition(image)
+        return rendition and Picture(
             url=request.build_absolute_uri(rendition.url),
             alt=image.default_alt_text,
             width=rendition.width,
             height=rendition.height,
         )
-    if image is None and product.image_url:
+    if product.image_url:
         return Picture(url=product.image_url)
     return None
 

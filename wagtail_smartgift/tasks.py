@@ -1,7 +1,8 @@
 """Work for the host's task queue (``TASKS``), with bodies that may run any number of times.
 
-Nothing depends on a queue: each task does what the sweep would do later. A worker that
-is killed leaves nothing behind that the sweep does not find in our own rows.
+Nothing depends on a queue: each task does what the sweep would do later, and pictures
+are made when a browser asks for them. A worker that is killed leaves nothing behind that
+the sweep does not find in our own rows.
 """
 
 from typing import Any
@@ -57,4 +58,4 @@ def sync_catalogue(run_id: int) -> bool:
 def make_renditions(model: str, page_id: int) -> int:
     """Make the pictures of a page that was published; returns how many were missing."""
     page = apps.get_model(model).objects.filter(pk=page_id).first()
-    return 0 if page is None else renditions.make_renditions(page)
+    return 0 if page is None else renditions.make_renditions(page).made

@@ -1,7 +1,8 @@
 """Asking for work in the background soon, where the host has somebody to do it.
 
-A nudge only saves time. Whatever it asks for is due in our own rows as well, so the
-sweep does it when the nudge is lost, its worker dies, or the queue is full of others.
+A nudge only saves time. What it asks for is due in our own rows as well, so the sweep
+does it when the nudge is lost, its worker dies, or the queue is full of others. Pictures
+are no rows: a browser has those made that no worker has.
 """
 
 import logging
@@ -27,17 +28,18 @@ def runs_in_the_request() -> bool:
     return any(kind.__name__ == "ImmediateBackend" for kind in backend.__mro__)
 
 
-def nudge(task: str, *args: Any) -> None:
+def nudge(task: str, *args: Any, otherwise: str = "the sweep does it") -> None:
     """Have a task of ``wagtail_smartgift.tasks`` run after the commit.
 
     Tasks are a door above the services, so they are named and not imported.
+    ``otherwise`` tells the log what becomes of the work when it cannot be queued.
     """
-    transaction.on_commit(partial(_enqueue, task, args), robust=True)
+    transaction.on_commit(partial(_enqueue, task, args, otherwise), robust=True)
 
 
-def _enqueue(task: str, args: tuple[Any, ...]) -> None:
+def _enqueue(task: str, args: tuple[Any, ...], otherwise: str) -> None:
     try:
         import_string(f"wagtail_smartgift.tasks.{task}").enqueue(*args)
     except Exception:
-        # The queue is the host's: whatever it raises, the sweep does the work.
-        logger.exception("%s could not be queued; the sweep does it.", task)
+        # The queue is the host's, whatever it raises, and nothing depends on it.
+        logger.exception("%s could not be queued; %s.", task, otherwise)

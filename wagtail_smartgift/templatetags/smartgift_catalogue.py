@@ -116,10 +116,11 @@ def page_language(page: Any) -> SafeString:
 def responsive_picture(image: Any, shapes: str, **attributes: Any) -> SafeString:
     """Write a ``<picture>``: Wagtail's, in every format that Pillow can write here.
 
-    ``shapes`` are filters as Wagtail's ``picture`` takes them: ``width-{480,960}``.
+    ``shapes`` are ``card``, ``page`` or ``body``, what our own templates show, or filters
+    as Wagtail's ``picture`` takes them: ``width-{480,960}``.
     Nobody waits for them to be made: a browser that asks for one does.
     """
-    found = renditions.renditions_of(image, renditions.picture_filters(shapes))
+    found = renditions.renditions_of(image, renditions.picture_specs(shapes))
     written: SafeString = Picture(found, attributes).__html__()
     return written
 
