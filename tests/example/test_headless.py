@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 import requests
 
-from tests.example.shop import SERVER_KEY, Shop
+from tests.example.shop import SERVER_KEY, Shop, Visitor
 from tests.inbox import SECRET
+from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.testing import signed_webhook
 
 
@@ -248,3 +249,107 @@ def test_the_shops_messages_come_in_where_there_is_a_secret(
         )
     assert answer.status_code == status
     assert answer.json()["code"] == (code or "unauthenticated")
+
+
+# -- the backend of the page -------------------------------------------------------
+
+
+@pytest.fixture
+def backend(visitor):
+    """Ask the shop's backend as the page does."""
+    visitor.open("/headless/")
+    token = visitor.field("csrfmiddlewaretoken")
+
+    def ask(method, path, body=None, **headers):
+        return visitor.http.request(
+            method,
+            visitor.shop.url + path,
+            json=body,
+            headers={"X-CSRFToken": token, **headers},
+            timeout=60,
+        )
+
+    return ask
+
+
+def test_an_order_that_waits_is_found_again(backend):
+    first = backend("POST", "/headless/orders/", {}).json()
+    second = backend("POST", "/headless/orders/", {}).json()
+
+    assert first["reference"] == second["reference"]
+    assert first["client_secret"] != second["client_secret"]
+    assert first["lines"] == [{"name": "The miller's hamper", "total": "80.00"}]
+    state = backend("GET", first["url"]).json()
+    assert state["status"] == "awaiting_payment"
+
+
+def test_an_order_is_found_again_until_its_payment_is_told(
+    backend, shop, new_voucher, sandbox, redeemed
+):
+    number = new_voucher("80.00")
+    placed = backend("POST", "/headless/orders/", {}).json()
+    assert placed["status"] == "awaiting_payment"
+    added = requests.post(
+        f"{shop.url}/smartgift/api/payment-session/redemptions",
+        json={"voucher_no": number},
+        headers={"Authorization": f"Bearer {placed['client_secret']}"},
+        timeout=60,
+    )
+    assert added.status_code == 201
+    sandbox.faults.add(Fault("redeem", "lost_after"))
+    paying = backend("POST", placed["pay_url"], {"card_amount": "0.00"})
+    assert paying.json()["status"] == "confirming"
+
+    # while it is confirmed: with another secret of the same payment
+    again = backend("POST", "/headless/orders/", {})
+    assert (again.status_code, again.json()["status"]) == (201, "confirming")
+    assert again.json()["reference"] == placed["reference"]
+    session = requests.get(
+        f"{shop.url}/smartgift/api/payment-session",
+        headers={"Authorization": f"Bearer {again.json()['client_secret']}"},
+        timeout=60,
+    )
+    assert session.json()["status"] == "confirming"
+
+    # when it is paid and nobody was told: it would be paid a second time
+    shop.manage("smartgift_reconcile")
+    assert redeemed(number) == [80]
+    again = backend("POST", "/headless/orders/", {}).json()
+    assert (again["reference"], again["status"]) == (placed["reference"], "paid")
+
+    # and then
+    assert backend("GET", placed["url"]).json()["status"] == "paid"
+    other = backend("POST", "/headless/orders/", {}).json()
+    assert other["reference"] != placed["reference"]
+    assert other["status"] == "awaiting_payment"
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (None, "amount_changed"),
+        ([], "amount_changed"),
+        ({}, "amount_changed"),
+        ({"card_amount": "80.00"}, "card_declined"),
+        ("x", "amount_changed"),
+    ],
+)
+def test_nonsense_pays_nothing(backend, sent, code):
+    order = backend("POST", "/headless/orders/", {}).json()
+
+    refused = backend("POST", order["pay_url"], sent)
+
+    assert refused.status_code == 409
+    assert refused.json()["code"] == code
+    assert backend("GET", order["url"]).json()["status"] == "awaiting_payment"
+
+
+def test_an_order_is_its_browser_s_alone(backend, shop):
+    order = backend("POST", "/headless/orders/", {}).json()
+
+    with Visitor(shop) as stranger:
+        assert stranger.http.get(shop.url + order["url"], timeout=60).status_code == 404
+        # And nobody's without a word of this site's.
+        forged = stranger.http.post(shop.url + "/headless/orders/", json={}, timeout=60)
+        assert forged.status_code == 403
+    assert requests.get(shop.url + order["url"], timeout=60).status_code == 404

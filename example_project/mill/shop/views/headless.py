@@ -28,8 +28,19 @@ from wagtail_smartgift import payments
 from wagtail_smartgift.exceptions import PaymentError
 
 
-#: Session key: the order that this browser's page is about, until it is paid.
-UNPAID = "headless_order"
+#: Session key: the order that this browser's page is about, until the page has been
+#: told that it is paid.
+CURRENT = "headless_order"
+#: Statuses of an order that the page goes on with when it is loaded again. Whoever was
+#: shown another one instead might pay that as well.
+UNFINISHED = {
+    OrderStatus.AWAITING_PAYMENT,
+    OrderStatus.PAYING,
+    OrderStatus.CONFIRMING,
+    OrderStatus.CANCELLING,
+    # Paid while the page was away.
+    OrderStatus.PAID,
+}
 #: What is in everybody's basket here.
 PRODUCT = "mill-hamper"
 #: A shop would ask.
@@ -57,14 +68,16 @@ def page(request: HttpRequest) -> HttpResponse:
 @require_POST
 def open_order(request: HttpRequest) -> HttpResponse:
     """Place the order, or find the one of before, and open its payment."""
-    order = _unpaid(request) or _place(request)
+    order = _current(request) or _place(request)
     # The same reference again: the vouchers are still there, the secret is a new one.
+    # The amount is the same, so a payment that is not open any more does not mind.
     session = payments.open_session(
         reference=order.reference, amount_due=order.total, site=order.site
     )
     return JsonResponse(
         {
             "reference": order.reference,
+            "status": order.status,
             "lines": [
                 {"name": line.name, "total": f"{line.total:.2f}"}
                 for line in order.lines.all()
@@ -81,7 +94,14 @@ def open_order(request: HttpRequest) -> HttpResponse:
 @require_safe
 def order(request: HttpRequest, reference: str) -> HttpResponse:
     """Say how far an order is; settles what can be."""
-    return JsonResponse(_state(own_order(request, reference)))
+    found = own_order(request, reference)
+    if (
+        found.status == OrderStatus.PAID
+        and request.session.get(CURRENT) == found.reference
+    ):
+        # Now it is told. The answer to Pay may have been lost in a reload.
+        del request.session[CURRENT]
+    return JsonResponse(_state(found))
 
 
 @never_cache
@@ -104,9 +124,9 @@ def pay(request: HttpRequest, reference: str) -> HttpResponse:
     return JsonResponse(_state(found))
 
 
-def _unpaid(request: HttpRequest) -> Order | None:
+def _current(request: HttpRequest) -> Order | None:
     return Order.objects.filter(
-        reference=request.session.get(UNPAID, ""), status=OrderStatus.AWAITING_PAYMENT
+        reference=request.session.get(CURRENT, ""), status__in=UNFINISHED
     ).first()
 
 
@@ -119,7 +139,7 @@ def _place(request: HttpRequest) -> Order:
     basket.add(product)
     placed = checkout.place(request, basket, customer=CUSTOMER, delivery={})
     remember(request, placed)
-    request.session[UNPAID] = placed.reference
+    request.session[CURRENT] = placed.reference
     return placed
 
 

@@ -1,6 +1,6 @@
-/* How the page's words, amounts and times are written: in the language of an element
-   that has them in data-word-… attributes. The JSON API is asked in the same language,
-   so that what it says and what the page says go together. */
+/* How the page's words, amounts and times are written, and said aloud: in the language of
+   an element that has them in data-word-… attributes. The JSON API is asked in the same
+   language, so that what it says and what the page says go together. */
 
 /** Languages that a browser does not know are written like the page around. */
 const PAGE = document.documentElement.lang;
@@ -12,10 +12,13 @@ const AROUND = /^[\s£€$]+|[\s£€$]+$/g;
 
 export class Words {
   #element;
+  #region;
+  #speaking;
   #clock;
 
-  constructor(element) {
+  constructor(element, region) {
     this.#element = element;
+    this.#region = region;
     this.#clock = new Intl.DateTimeFormat([this.language, PAGE], {
       hour: "2-digit",
       minute: "2-digit",
@@ -31,6 +34,15 @@ export class Words {
 
   word(name, values = {}) {
     return filled(this.#element.getAttribute(`data-word-${name}`), values);
+  }
+
+  /** Say it aloud, by a region that stays: only such a one is read out reliably. */
+  speak(text, language = this.language) {
+    // The same words again are news only after none.
+    this.#region.textContent = "";
+    this.#region.lang = language;
+    clearTimeout(this.#speaking);
+    this.#speaking = setTimeout(() => (this.#region.textContent = text), 50);
   }
 
   /** Write an amount of the API's ("1250.00"): £1,250.00, or 1.250,00 £. */

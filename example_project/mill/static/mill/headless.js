@@ -32,7 +32,7 @@ const SLACK = 1_000;
 const $ = (id) => document.getElementById(id);
 const root = $("headless");
 const message = $("message");
-const words = new Words($("vouchers"));
+const words = new Words($("vouchers"), $("spoken"));
 /** Tells this shop's other tabs that there is something new. */
 const channel = new BroadcastChannel("mill-headless");
 
@@ -45,7 +45,6 @@ let reading;
 let busy = false;
 let finished = false;
 let stopWatch = () => {};
-let speaking;
 /** The id of what the message stands before: beside what it is about. */
 let place = "add";
 /** Redemption -> seconds that its hold had left when they were last counted. */
@@ -67,23 +66,14 @@ function say(text, { bad = false, language = words.language } = {}) {
   message.lang = language;
   message.classList.toggle("messages__one--error", bad);
   ($(place) ?? $("add")).before(message);
-  speak(text, language);
+  words.speak(text, language);
 }
 
-/** Say it aloud, by a region that stays: only such a one is read out reliably. */
-function speak(text, language = words.language) {
-  const region = $("spoken");
-  // The same words again are news only after none.
-  region.textContent = "";
-  region.lang = language;
-  clearTimeout(speaking);
-  speaking = setTimeout(() => (region.textContent = text), 50);
-}
-
-function explain(error) {
-  if (!(error instanceof SmartGiftError)) throw error;
-  const { code, detail, fields } = error;
-  if (code in OURS) return say(OURS[code], { bad: true, language: document.documentElement.lang });
+function explain({ code, detail, fields }, explanation = null) {
+  if (explanation) return say(explanation, { bad: true });
+  // What is being paid, or is, is nothing to try again.
+  if (code in OURS && session.status === "open")
+    return say(OURS[code], { bad: true, language: document.documentElement.lang });
   const wrong = Object.values(fields).join(" ");
   // What the API says names the time of day where it is about waiting.
   say(wrong || detail || words.word("offline"), { bad: true });
@@ -177,7 +167,7 @@ function count(left) {
   if (news.length) {
     // Good news of before would contradict it.
     if (!message.classList.contains("messages__one--error")) message.hidden = true;
-    speak(news.join(" "));
+    words.speak(news.join(" "));
   }
   if (over) look(0);
 }
@@ -198,7 +188,7 @@ async function look(stale = STALE) {
     reading = null;
   }
   // Another tab has paid, or is about to.
-  if (session.status !== "open") alone(async () => follow(await shop(order.url)), "pay");
+  if (session.status !== "open") alone(follow, "pay");
 }
 
 // Doing
@@ -211,7 +201,7 @@ async function alone(act, at) {
   reading?.abort();
   root.setAttribute("aria-busy", "true");
   say("");
-  const waiting = setTimeout(() => speak(words.word("wait")), LONG);
+  const waiting = setTimeout(() => words.speak(words.word("wait")), LONG);
   try {
     await act();
   } catch (error) {
@@ -233,15 +223,19 @@ async function wish(act, at) {
 
 /** Say why nothing came of it. What the vouchers pay may have changed all the same. */
 async function refused(error, explanation = null) {
-  if (explanation) say(explanation, { bad: true });
-  else explain(error);
+  if (!(error instanceof SmartGiftError)) throw error;
+  // Where a proxy answers in the shop's place, the order may be paid.
+  const isAnswer = error.code !== "unexpected";
+  if (isAnswer) explain(error, explanation);
   outdated = true;
   if (error.code === "network") return;
   try {
     show(await client.session());
+    if (session.status !== "open") return await follow();
   } catch {
     // The next look will tell; this one was not asked for.
   }
+  if (!isAnswer) explain(error);
 }
 
 async function add() {
@@ -290,8 +284,9 @@ function tryLater(number, seconds) {
   if (number === tried || seconds === null) return false;
   const tryNow = () => {
     if ($("number").value !== number || $("add").hidden) return;
-    // Nobody looks, or something else is being done.
-    if (document.hidden || busy) return (later = setTimeout(tryNow, SLACK));
+    // Nobody looks, something else is being done, or half an amount stands there.
+    const isTyping = document.activeElement === $("amount");
+    if (document.hidden || busy || isTyping) return (later = setTimeout(tryNow, SLACK));
     tried = number;
     $("add").requestSubmit();
   };
@@ -329,18 +324,22 @@ async function remove({ id }) {
 
 async function pay() {
   const card = { card_amount: session.amount_remaining, card_number: $("card-number").value };
-  await follow(await shop(order.pay_url, card));
+  await shop(order.pay_url, card);
+  await follow();
 }
 
 /** Wait until an order has come to rest, and show how. */
-async function follow(state) {
-  show(await client.session());
-  while (UNDER_WAY.includes(state.status)) {
-    if (session.status === "needs_attention") return say(words.word("attention"), { bad: true });
-    say(words.word("confirming"));
-    await new Promise((resolve) => setTimeout(resolve, PATIENCE));
+async function follow() {
+  let state;
+  for (;;) {
     state = await shop(order.url);
     show(await client.session());
+    if (!UNDER_WAY.includes(state.status)) break;
+    if (session.status === "needs_attention") return say(words.word("attention"), { bad: true });
+    // Its payment may be open yet.
+    $("pay").hidden = true;
+    say(words.word("confirming"));
+    await new Promise((resolve) => setTimeout(resolve, PATIENCE));
   }
   if (state.status !== "paid") {
     return say(`This order is: ${state.text.toLowerCase()}.`, { bad: true, language: document.documentElement.lang });
@@ -396,6 +395,8 @@ try {
     $("lines").append(line);
   }
   root.hidden = false;
+  // The page was left while it was being paid.
+  if (order.status !== "awaiting_payment" || session.status !== "open") alone(follow, "pay");
 } catch (error) {
   const isEmpty = error.status === 404;
   $("failed").lang = isEmpty ? document.documentElement.lang : words.language;
