@@ -678,6 +678,26 @@ def test_an_unchanged_page_is_left_alone_its_notice_too(checkout, new_voucher):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("scripted", [True, False], ids=["script", "no script"])
+def test_a_print_says_what_is_paid_and_has_nothing_to_press(
+    windows, visitor, path, new_voucher, scripted
+):
+    visitor.add_voucher(new_voucher("25.00"))
+    page = windows.open(path, visitor=visitor, java_script_enabled=scripted)
+    field = page.locator(FIELD)
+
+    page.emulate_media(media="print")
+
+    expect(field.get_by_text("pays £25.00.")).to_be_visible()
+    expect(field.locator("dd").last).to_be_visible()
+    pressed = field.locator("button, input, summary, a, [role=timer]")
+    assert pressed.count() > 4
+    assert not any(one.is_visible() for one in pressed.all())
+    page.emulate_media(media="screen")
+    expect(field.get_by_role("button", name="Add voucher")).to_be_visible()
+
+
+@pytest.mark.slow
 def test_without_javascript_it_is_the_same_field(windows, visitor, path, new_voucher):
     page = windows.open(path, visitor=visitor, java_script_enabled=False)
 
