@@ -6,7 +6,13 @@ from datetime import datetime, timezone
 import pytest
 import time_machine
 
-from wagtail_smartgift.exceptions import ERROR_CODES, PaymentError, SaleError
+from wagtail_smartgift.exceptions import (
+    ERROR_CODES,
+    PaymentError,
+    SaleError,
+    minute_after,
+    whole_minute,
+)
 
 
 #: Codes that only a program can meet, or that say which field is wrong.
@@ -59,3 +65,28 @@ def test_a_wrong_field_says_what_is_wrong_with_it():
 
     assert error.advice == "Pay another way."
     assert SaleError("order_refused", "Not that one.").advice == "Not that one."
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("14:31:00", "14:31"),
+        ("14:31:00.000001", "14:32"),
+        ("14:31:00.500000", "14:32"),
+        ("14:31:01", "14:32"),
+        ("14:31:59.999999", "14:32"),
+        ("14:59:30", "15:00"),
+        ("23:59:30", "00:00"),
+    ],
+)
+def test_a_minute_that_is_told_is_never_too_early(end, told):
+    moment = datetime.fromisoformat(f"2026-03-01T{end}+00:00")
+
+    assert whole_minute(moment) == told
+
+
+def test_where_nobody_said_how_long_it_is_a_minute():
+    with time_machine.travel(NOON, tick=False):
+        assert minute_after(None) == minute_after(60) == "12:02"
+        assert minute_after(29.75) == minute_after(30) == "12:01"
+        assert minute_after(30.25) == "12:02"

@@ -116,7 +116,7 @@ _ADVICE_OURS = _(
     "again then; nothing was taken."
 )
 #: Seconds to wait where nobody said how long.
-_WAIT = 60
+WAIT = 60
 
 
 class SmartGiftPluginError(Exception):
@@ -165,15 +165,16 @@ class SmartGiftPluginError(Exception):
 
 def minute_after(seconds: float | None) -> str:
     """Return the first whole minute, as a time of day, when a wait from now is over."""
-    return whole_minute(timezone.now() + timedelta(seconds=seconds or _WAIT))
+    return whole_minute(timezone.now() + timedelta(seconds=seconds or WAIT))
 
 
 def whole_minute(end: datetime) -> str:
     """Return the first whole minute at which something is over, as a time of day.
 
-    So nobody comes back too early. In the current time zone.
+    Never before the end, so nobody comes back too early. In the current time zone.
     """
-    return time_format(timezone.localtime(end + timedelta(seconds=59)), "H:i")
+    almost_a_minute = timedelta(minutes=1) - timedelta.resolution
+    return time_format(timezone.localtime(end + almost_a_minute), "H:i")
 
 
 class PaymentError(SmartGiftPluginError):

@@ -43,7 +43,8 @@ BROKEN = (
 def picture_specs(shapes: str) -> tuple[str, ...]:
     """Return the filters of a picture in these shapes, in every format there is here.
 
-    ``shapes`` are filters as Wagtail's ``picture`` takes them, or a name of ours. AVIF is a third smaller than WebP, and needs a Pillow that was built with it.
+    ``shapes`` are filters as Wagtail's ``picture`` takes them, or a name of ours. AVIF
+    is a third smaller than WebP, and needs a Pillow that was built with it.
     """
     from PIL import Image
 
@@ -223,6 +224,9 @@ def _unmade(image: Any, filter: Filter, size: tuple[int, int] | None, base: str)
     )
     signature = generate_signature(image.pk, filter.spec)
     rendition.file.name = f"{base}{signature}/{image.pk}/{quote(filter.spec)}/"
+    if image.file_hash:
+        # Another file, another address: a browser remembers where this one led.
+        rendition.file.name += f"?{image.file_hash[:8]}"
     rendition.file.storage = _Addresses()
     return rendition
 

@@ -23,7 +23,12 @@ from django.utils.translation import gettext_lazy as _
 from wagtail_smartgift import budget, keycheck
 from wagtail_smartgift.choices import Lane
 from wagtail_smartgift.conf import get_conf
-from wagtail_smartgift.exceptions import PaymentError, minute_after, whole_minute
+from wagtail_smartgift.exceptions import (
+    WAIT,
+    PaymentError,
+    minute_after,
+    whole_minute,
+)
 from wagtail_smartgift.ledger import Session
 from wagtail_smartgift.models import PaymentSession
 
@@ -81,8 +86,6 @@ _REFUSALS: Mapping[str | tuple[str, str], str | Promise] = {
 }
 #: Codes that are about what was typed as the number.
 _ABOUT_NUMBER = {"voucher_not_usable", "voucher_held", "invalid"}
-#: Seconds to wait where nobody said how long.
-_WAIT = 60
 #: Seconds that a form waits for its place in the quota anyway: no reason to pause.
 _SOON = 2.0
 
@@ -123,9 +126,9 @@ def pause_of(session: Session) -> Pause | None:
     row = PaymentSession.objects.filter(pk=session.id).first()
     account = get_conf().accounts.get(row.account) if row is not None else None
     if row is None or account is None or not row.is_bound_to(account):
-        return _pause(_UNAVAILABLE, _WAIT)
+        return _pause(_UNAVAILABLE, WAIT)
     if not keycheck.is_ours():
-        return _pause(_UNAVAILABLE, _WAIT)
+        return _pause(_UNAVAILABLE, WAIT)
     quota = budget.status(account)
     wait = quota.waits[Lane.CHECKOUT]
     if quota.breaker is budget.BreakerState.OPEN:
@@ -199,7 +202,7 @@ def leave_refusal(
         )
         if error.code == "voucher_held":
             # For the script, which asks once more when that hold is over.
-            end = timezone.now() + timedelta(seconds=error.retry_after or _WAIT)
+            end = timezone.now() + timedelta(seconds=error.retry_after or WAIT)
             notice["retry_at"] = end.isoformat()
     return _leave(request, notice)
 

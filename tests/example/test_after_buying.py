@@ -190,6 +190,12 @@ def test_the_pages_after_buying_can_be_used_by_everybody(
 
     page = windows.open(order, visitor=visitor)
     look(page, widths=WIDTHS)
+    # On paper there is nothing to press, and the number is.
+    page.emulate_media(media="print")
+    part = page.locator(".smartgift-order")
+    assert part.locator("code").is_visible()
+    assert part.locator("a").count() == 2
+    assert not any(one.is_visible() for one in part.locator("a").all())
     page = windows.open(card, visitor=visitor)
     look(page, widths=WIDTHS)
     # The button needs the script; the rest does not.

@@ -295,6 +295,76 @@ def test_what_nobody_expects_is_left_to_the_plain_form(checkout, new_voucher, an
     assert [one.is_navigation_request() for one in checkout.sent] == [False, True]
 
 
+NOTICE = "smartgift-notice"
+
+
+def strip_of_requests(route):
+    headers = route.request.headers
+    headers.pop(NOTICE, None)
+    route.continue_(headers=headers)
+
+
+def strip_of_answers(route):
+    answer = route.fetch(max_redirects=0)
+    headers = answer.headers
+    headers.pop(NOTICE, None)
+    route.fulfill(response=answer, headers=headers)
+
+
+@pytest.fixture
+def behind_a_proxy(checkout, path):
+    """Put a proxy that drops the header before the forms and the page."""
+
+    def put(strip):
+        checkout.page.route("**/smartgift/payment/vouchers/**", strip)
+        checkout.page.route(f"**{path}", strip)
+
+    return put
+
+
+def test_a_proxy_that_drops_the_header_of_forms_changes_nothing(
+    checkout, new_voucher, sandbox, behind_a_proxy
+):
+    number = new_voucher("25.00")
+    behind_a_proxy(strip_of_requests)
+
+    checkout.add("NO-SUCH-NUMBER")
+    checkout.says("This voucher cannot be used here.")
+    checkout.focus_is_on(f"{FIELD} [name=voucher_no][aria-invalid=true]")
+    checkout.add(number)
+    checkout.says("Your voucher was added.")
+    checkout.left_to_pay("£55.00")
+    expect(checkout.number).to_have_value("")
+    checkout.press("Remove")
+    checkout.says("Your voucher was removed.")
+
+    assert checkout.never_reloaded
+    assert len(checkout.sent) == 3
+    assert len(sandbox.ledger(event="hold", voucher_no=number)) == 1
+
+
+def test_a_proxy_that_drops_the_header_of_answers_takes_the_words_alone(
+    checkout, new_voucher, sandbox, behind_a_proxy, end_holds_in
+):
+    number = new_voucher("25.00")
+    behind_a_proxy(strip_of_answers)
+
+    checkout.add(number)
+    checkout.left_to_pay("£55.00")
+    end_holds_in(30)
+    checkout.page.evaluate("dispatchEvent(new Event('online'))")
+    checkout.press("Keep it for me")
+    expect(checkout.field.get_by_role("timer")).to_have_text(re.compile("^4:5"))
+    checkout.press("Remove")
+    expect(checkout.field.locator("li")).to_have_count(0)
+    expect(checkout.page.locator("#pay-form [name=card_amount]")).to_have_value("80.00")
+
+    expect(checkout.field.locator(".smartgift-vouchers__notice")).to_have_count(0)
+    assert checkout.never_reloaded
+    assert len(checkout.sent) == 3
+    assert len(sandbox.ledger(event="hold", voucher_no=number)) == 2
+
+
 @pytest.mark.slow
 def test_why_it_is_paused_is_said(checkout, new_voucher, sandbox):
     held, busy = new_voucher("25.00"), new_voucher("25.00")
@@ -605,6 +675,26 @@ def test_an_unchanged_page_is_left_alone_its_notice_too(checkout, new_voucher):
 
     assert checkout.page.evaluate("row.isConnected && panel.isConnected")
     checkout.says("Your voucher was added.")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scripted", [True, False], ids=["script", "no script"])
+def test_a_print_says_what_is_paid_and_has_nothing_to_press(
+    windows, visitor, path, new_voucher, scripted
+):
+    visitor.add_voucher(new_voucher("25.00"))
+    page = windows.open(path, visitor=visitor, java_script_enabled=scripted)
+    field = page.locator(FIELD)
+
+    page.emulate_media(media="print")
+
+    expect(field.get_by_text("pays £25.00.")).to_be_visible()
+    expect(field.locator("dd").last).to_be_visible()
+    pressed = field.locator("button, input, summary, a, [role=timer]")
+    assert pressed.count() > 4
+    assert not any(one.is_visible() for one in pressed.all())
+    page.emulate_media(media="screen")
+    expect(field.get_by_role("button", name="Add voucher")).to_be_visible()
 
 
 @pytest.mark.slow

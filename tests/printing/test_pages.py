@@ -24,11 +24,11 @@ def words(html):
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
 
 
-def shown(reference="order-1", arguments=""):
+def shown(reference="order-1", arguments="", request=None):
     page = engines["django"].from_string(
         "{% load smartgift %}{% voucher_order reference " + arguments + " %}"
     )
-    return page.render({"reference": reference})
+    return page.render({"reference": reference}, request)
 
 
 def grouped(number):
@@ -66,6 +66,23 @@ def test_a_queued_order_says_so_and_then_that_it_is_placed(sell, sandbox):
     assert grouped(number_of()) in placed
     assert "Print the card" in placed
     assert "Open as PDF" in placed
+
+
+def test_a_sale_that_is_under_way_can_be_looked_at_again(sell, sandbox, rf):
+    sandbox.faults.add(Fault("pos-sale", "unauthorised", times=None))
+    sell()
+
+    link = '<a href="/orders/1/?from=mail&amp;x=1">Look again</a>'
+    request = rf.get("/orders/1/?from=mail&x=1")
+    assert link in shown(request=request)
+    VoucherOrder.objects.update(status="placing")
+    assert link in shown(request=request)
+    # A page without a request has no address, and one of a placed sale no news.
+    assert "Look again" not in shown()
+    VoucherOrder.objects.update(status="queued")
+    sandbox.faults.clear()
+    sell()
+    assert "Look again" not in shown(request=request)
 
 
 @pytest.mark.parametrize(

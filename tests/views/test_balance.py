@@ -53,6 +53,10 @@ def test_the_form_asks_for_a_number(client, sandbox):
     html = response.content.decode()
     assert f'<form class="smartgift-form" method="post" action="{URL}">' in html
     assert 'autocomplete="off"' in html
+    assert 'dir="ltr"' in html
+    assert 'aria-describedby="smartgift-balance-help"' in html
+    assert 'id="smartgift-balance-help"' in html
+    assert "or the link of its QR code." in html
     assert is_nobody_elses(response)
     assert calls(sandbox) == 0
 
@@ -98,7 +102,8 @@ def test_what_cannot_be_used_has_one_answer(client, sandbox):
     response = check(client, "NOBODYS-1")
     html = response.content.decode()
     assert response.status_code == 200
-    assert 'aria-invalid="true" aria-describedby="smartgift-balance-refused"' in html
+    assert 'aria-describedby="smartgift-balance-help smartgift-balance-refused"' in html
+    assert 'aria-invalid="true"' in html
     assert "NOBODYS-1" not in html
 
 

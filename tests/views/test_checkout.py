@@ -11,14 +11,16 @@ from html.parser import HTMLParser
 import pytest
 import time_machine
 from django.core import signing
+from django.core.cache import cache
 from django.template import engines
 from django.template.defaultfilters import floatformat
 from django.test import Client
 from django.utils import timezone, translation
+from django.utils.cache import get_cache_key
 
 from wagtail_smartgift import payments, voucher_field
 from wagtail_smartgift.amounts import read_amount
-from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.exceptions import PaymentError, whole_minute
 from wagtail_smartgift.models import Redemption, SessionSecret
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import guessing
@@ -153,7 +155,7 @@ def test_the_notice_is_shown_once(visitor):
 def send_by_script(visitor, action=ADD, **values):
     """Send a form as the script does; return the word that it reads its page with."""
     response = visitor.client.post(
-        action, {**visitor.fields(action), **values}, headers={"SmartGift-Notice": ""}
+        action, {**visitor.fields(action), **values}, headers={"SmartGift-Notice": "1"}
     )
     assert response.status_code == 204
     assert "no-store" in response["Cache-Control"]
@@ -164,7 +166,7 @@ def test_the_script_hands_what_came_of_a_form_to_its_own_page(visitor):
     word = send_by_script(visitor, voucher_no=GOOD)
 
     # Another window reads in the meantime, and opens the page anew.
-    assert visitor.open(headers={"SmartGift-Notice": ""}).notice is None
+    assert visitor.open(headers={"SmartGift-Notice": "1"}).notice is None
     assert visitor.open().notice is None
     mine = visitor.open(headers={"SmartGift-Notice": word})
     assert mine.notice == "Your voucher was added."
@@ -178,7 +180,7 @@ def test_the_script_hands_what_came_of_a_form_to_its_own_page(visitor):
 def test_the_script_leaves_what_waits_for_a_plain_form(visitor):
     visitor.client.post(ADD, {**visitor.fields(ADD), "voucher_no": GOOD})
 
-    assert visitor.open(headers={"SmartGift-Notice": ""}).notice is None
+    assert visitor.open(headers={"SmartGift-Notice": "1"}).notice is None
     assert visitor.open().notice == "Your voucher was added."
 
 
@@ -230,6 +232,14 @@ def test_a_part_is_read_as_the_shop_prints_amounts(visitor, typed):
 
     assert visitor.notice == "Your voucher was added."
     assert Redemption.objects.get().amount_limit == Decimal("1250.00")
+
+
+def test_an_amount_as_the_shop_prints_it_fits_into_its_field(visitor):
+    visitor.add(GOOD, amount="5")
+
+    lengths = re.findall(r'name="amount"[^>]* maxlength="(\d+)"', visitor.page)
+    assert len(lengths) == 2
+    assert all(int(one) >= len("£1,250.00 GBP") for one in lengths)
 
 
 def test_the_part_is_changed_without_the_number(visitor):
@@ -351,7 +361,8 @@ def test_an_amount_that_is_none_says_what_one_looks_like(visitor):
     # It is the amount that is wrong, and it is in sight.
     [wrong] = re.findall(r'<input[^>]*aria-invalid="true"[^>]*>', visitor.page)
     assert 'id="smartgift-vouchers-amount"' in wrong
-    assert 'aria-describedby="smartgift-vouchers-notice"' in wrong
+    described = re.search(r'aria-describedby="([^"]*)"', wrong)[1].split()
+    assert "smartgift-vouchers-notice" in described
     assert re.search(r'<details[^>]* id="smartgift-vouchers-part" open>', visitor.page)
     assert covered() == 0
 
@@ -540,7 +551,7 @@ def test_our_own_hold_whose_answer_was_lost_is_nobody_elses(visitor, sandbox, la
     visitor.open().send(RENEW)
 
     ends = Redemption.objects.get().held_until
-    until = timezone.localtime(ends).strftime("%H:%M")
+    until = whole_minute(ends)
     told = re.fullmatch(
         r"We got no answer, so this voucher is most likely kept for you until "
         r"(\d\d:\d\d)\. Try again then; nothing was taken\.",
@@ -739,6 +750,42 @@ def test_a_host_without_sessions_loses_the_notice_alone(rf, session):
     assert voucher_field.take_notice(request, "order-1") is None
 
 
+# Caches
+
+
+@pytest.fixture
+def cached_site(settings):
+    """A host that caches its whole site, as Django's documentation says."""
+    settings.MIDDLEWARE = [
+        "django.middleware.cache.UpdateCacheMiddleware",
+        *settings.MIDDLEWARE,
+        "django.middleware.cache.FetchFromCacheMiddleware",
+    ]
+    cache.clear()
+
+
+@pytest.mark.parametrize("cookies", [{}, {"consent": "yes"}], ids=["none", "the same"])
+def test_two_visitors_never_share_a_page_with_vouchers(session, cached_site, cookies):
+    def get(address):
+        client = Client()
+        client.cookies.load(cookies)
+        return client.get(address)
+
+    # The cache is at work.
+    assert get("/news/").content == get("/news/").content
+
+    payments.add_voucher(reference="order-1", voucher_no=GOOD)
+    # Without forms, so without Django's own cookie, which keeps some pages out.
+    payments.cancel(reference="order-1")
+    for address in ("/pay/order-1/", "/order/order-1/"):
+        first, second = get(address), get(address)
+        assert first.status_code == 200
+        assert not first.cookies
+        assert not first.has_header("Expires")
+        assert not second.has_header("Age")
+        assert get_cache_key(first.wsgi_request) is None
+
+
 # Accessibility, as far as markup alone tells
 
 
@@ -751,6 +798,11 @@ def test_every_field_has_a_label_and_every_id_is_its_own(visitor):
     inputs = re.findall(r"<input [^>]*>", visitor.page)
     visible = [tag for tag in inputs if 'type="hidden"' not in tag]
     assert len(ids) == len(set(ids))
+    described = re.findall(r'aria-describedby="([^"]+)"', visitor.page)
+    assert {one for several in described for one in several.split()} <= set(ids)
+    # The number, and how much of it and of each of the two.
+    assert len(described) == 4
+    assert visitor.text.count("Leave it empty to use all of the voucher.") == 3
     assert {re.search(r'id="([^"]+)"', tag)[1] for tag in visible} <= labelled
     # To keep, to remove and to change each of them, and to add another one.
     assert visitor.page.count("<button") == 7

@@ -5,8 +5,11 @@
 The field works without JavaScript; with it, ``voucher-field.js`` sends its forms in
 the background. They are forms of its own, so it stands beside the shop's form and not
 within it. ``session`` is what ``payments.open_session`` and
-``get_session`` return; the page needs the request context processor and is not to be
-cached for anybody else.
+``get_session`` return; the page needs the request context processor.
+
+Both write what is one customer's alone: a signed word, numbers, addresses of cards.
+Django's cache middlewares do not keep such a page; other caches are told by the host's
+``never_cache``, since a tag has no answer to put a header on.
 """
 
 from collections.abc import Mapping
@@ -60,6 +63,7 @@ def voucher_field(
     ``next`` is the address of the page to come back to, this one by default.
     """
     request: HttpRequest = context["request"]
+    _keep_out_of_cache(request)
     may_change = session.status == SessionStatus.OPEN
     may_add = may_change and session.amount_covered < session.amount_eligible
     return {
@@ -91,22 +95,36 @@ def _covered(session: Session) -> Decimal | None:
     return session.amount_covered
 
 
-@register.inclusion_tag("wagtail_smartgift/voucher_order.html")
+def _keep_out_of_cache(request: HttpRequest) -> None:
+    # What FetchFromCacheMiddleware tells UpdateCacheMiddleware by. To vary with the
+    # cookie is not enough: all visitors without one have the same.
+    request._cache_update_cache = False  # type: ignore[attr-defined]
+
+
+@register.inclusion_tag("wagtail_smartgift/voucher_order.html", takes_context=True)
 def voucher_order(
-    reference: str, shows_numbers: bool = True, valid_until: date | None = None
+    context: Mapping[str, Any],
+    reference: str,
+    shows_numbers: bool = True,
+    valid_until: date | None = None,
 ) -> dict[str, Any]:
     """Tell the buyer what became of a sale of vouchers; nothing where there is none.
 
     Only for a page that knows its visitor to be the buyer, and that nobody caches: it
     has the numbers on it, and addresses that open the cards for an hour. Without
-    ``shows_numbers`` it has neither, for staff.
+    ``shows_numbers`` it has neither, for staff. A sale that is under way has a link to
+    look again where the context has the request.
     """
+    request: HttpRequest | None = context.get("request")
+    if request is not None:
+        _keep_out_of_cache(request)
     purchase = printing.purchase_of(reference=reference)
     if purchase is None:
         return {"purchase": None}
     cards = cards_for(purchase) if shows_numbers else ()
     return {
         "purchase": purchase,
+        "address": request.get_full_path() if request is not None else "",
         "shows_numbers": shows_numbers,
         "card_url": (
             printing.card_url(reference=reference, valid_until=valid_until)

@@ -1,6 +1,7 @@
 """Writing prices as people read them, and what else the voucher pages are made of."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
 from wagtail.images.models import Picture
 
-from wagtail_smartgift import metadata, renditions
+from wagtail_smartgift import exceptions, metadata, renditions
 from wagtail_smartgift.choices import ProductType
 from wagtail_smartgift.formats import format_price, price_sample
 from wagtail_smartgift.models import (
@@ -30,6 +31,12 @@ register = template.Library()
 def money(amount: Decimal | None) -> str:
     """Write an amount; nothing for none."""
     return "" if amount is None else format_price(amount)
+
+
+@register.filter
+def whole_minute(end: datetime) -> str:
+    """Write the first whole minute at which something is over, as a time of day."""
+    return exceptions.whole_minute(end)
 
 
 @register.filter

@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
 
-from wagtail_smartgift.exceptions import PaymentError, minute_after
+from wagtail_smartgift.exceptions import WAIT, PaymentError, minute_after
 from wagtail_smartgift.services import balance
 from wagtail_smartgift.views.bearing import bears_numbers
 from wagtail_smartgift.visitors import client_of
@@ -33,8 +33,6 @@ _MESSAGES: Mapping[str, str | Promise] = {
         "Vouchers cannot be looked at at the moment. Try again in a few minutes."
     ),
 }
-#: Seconds to wait where nobody said how long.
-_WAIT = 60
 
 
 @bears_numbers(["GET", "HEAD", "POST"])
@@ -60,7 +58,7 @@ def _refuse(request: HttpRequest, error: PaymentError) -> HttpResponse:
     )
     if error.status in {429, 503}:
         response.status_code = error.status
-        response.headers["Retry-After"] = str(int(error.retry_after or _WAIT) + 1)
+        response.headers["Retry-After"] = str(int(error.retry_after or WAIT) + 1)
     return response
 
 

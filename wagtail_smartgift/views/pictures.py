@@ -20,7 +20,8 @@ from wagtail_smartgift.renditions import BROKEN
 from wagtail_smartgift.services import renditions
 
 
-#: Seconds that a cache may know where the file is. It moves when an editor replaces it.
+#: Seconds that a browser may know where the file is. No cache that many share: a host's
+#: middleware may have put a visitor's cookie beside it.
 KEPT = 60
 #: Seconds after which one that had to wait too long is worth asking for again.
 RETRY_AFTER = 5
@@ -46,5 +47,5 @@ def make_picture(
         return response
     except BROKEN:
         response = HttpResponse(status=410)
-    patch_cache_control(response, max_age=KEPT, public=True)
+    patch_cache_control(response, max_age=KEPT, private=True)
     return response

@@ -191,11 +191,11 @@ export class SmartGift {
   session(options?: CallOptions): Promise<Session>;
   /** Hold a voucher and let it cover what it can. */
   addVoucher(voucherNo: string, options?: AddOptions): Promise<Session>;
-  /** Set the amount and the experiences of a voucher that is in the payment. */
+  /** Set the amount and the experiences of a voucher that is in the payment: `addVoucher`. */
   changeVoucher(voucherNo: string, options?: AddOptions): Promise<Session>;
   /**
    * Keep a voucher for longer, because the customer asks for it: its hold is given back
-   * and taken again, and somebody else may be faster (`voucher_held`).
+   * and taken again, and somebody else may be faster (`voucher_held`). Never for a timer.
    */
   renewHold(id: string, options?: KeyedOptions): Promise<Session>;
   /** Give a voucher back, by the id of its redemption; repeating is harmless. */

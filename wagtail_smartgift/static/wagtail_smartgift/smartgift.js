@@ -14,8 +14,7 @@ const KEPT = 50;
 export class SmartGiftError extends Error {
   constructor(code, { detail = "", status = 0, fields = {}, retryAfter = null, cause } = {}) {
     super(detail || code, { cause });
-    Object.assign(this, { name: "SmartGiftError", code, status, detail, fields, retryAfter });
-    this.idempotencyKey = null;
+    Object.assign(this, { name: "SmartGiftError", code, status, detail, fields, retryAfter, idempotencyKey: null });
   }
 }
 
@@ -37,23 +36,24 @@ export function retryDelay(error, { safe, attempt, random = Math.random }) {
   return wait <= LONGEST_WAIT ? wait : null;
 }
 
-export async function request(url, { read, safe, signal, fetch, timeout = TIMEOUT, ...init }) {
-  signal?.throwIfAborted();
+export async function request(
+  url,
+  { read, safe, signal, fetch = globalThis.fetch.bind(globalThis), timeout = TIMEOUT, ...init },
+) {
   const stop = new AbortController();
   const forward = () => stop.abort();
   signal?.addEventListener("abort", forward);
   const timer = setTimeout(forward, timeout);
-  const get = fetch ?? globalThis.fetch.bind(globalThis);
   try {
     for (let attempt = 0; ; attempt += 1) {
+      signal?.throwIfAborted();
       try {
-        return await once(get, url, { ...init, signal: stop.signal }, read);
+        return await once(fetch, url, { ...init, signal: stop.signal }, read);
       } catch (error) {
         signal?.throwIfAborted();
         const delay = stop.signal.aborted ? null : retryDelay(error, { safe, attempt });
         if (delay === null) throw error;
         await pause(delay, stop.signal);
-        signal?.throwIfAborted();
       }
     }
   } finally {
@@ -76,8 +76,8 @@ async function once(fetch, url, init, read) {
 
 function pause(milliseconds, signal) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", resolve);
   });
 }
 
@@ -89,9 +89,8 @@ function readAnswer(response, text) {
   } catch {
     // Not ours: told below.
   }
-  const isObject = typeof body === "object" && body !== null;
-  if (response.ok && isObject) return { response, text, body };
-  const problem = isObject && !response.ok && typeof body.code === "string" ? body : {};
+  if (response.ok && body && typeof body === "object") return { response, text, body };
+  const problem = typeof body?.code === "string" ? body : {};
   throw new SmartGiftError(problem.code ?? "unexpected", {
     detail: problem.detail,
     status: response.status,
@@ -131,7 +130,6 @@ export class SmartGift {
     return this.#catalogue(`vouchers/${encodeURIComponent(id)}`, { site: this.#site }, signal);
   }
 
-  // Without a key, so never repeated: each look is counted.
   async balance(voucherNo, { signal } = {}) {
     const body = { voucher_no: voucherNo, site: this.#site };
     return (await this.#call("POST", "balance", { body, signal })).body;
@@ -141,31 +139,26 @@ export class SmartGift {
     return this.#session(await this.#call("GET", "payment-session", { signal, secret: true }));
   }
 
-  async addVoucher(voucherNo, { amount, experiences, idempotencyKey, signal } = {}) {
-    const answer = await this.#call("POST", "payment-session/redemptions", {
-      body: { voucher_no: voucherNo, amount, experiences },
-      key: idempotencyKey ?? newKey(),
-      signal,
-      secret: true,
-    });
-    return this.#session(answer);
+  async addVoucher(voucherNo, { amount, experiences, ...options } = {}) {
+    return this.#change("payment-session/redemptions", options, { voucher_no: voucherNo, amount, experiences });
   }
 
-  // To the API it is the same: the number says which voucher.
   changeVoucher(voucherNo, options) {
     return this.addVoucher(voucherNo, options);
   }
 
-  // For a customer who asks for it, never for a timer.
-  async renewHold(id, { idempotencyKey, signal } = {}) {
-    const path = `payment-session/redemptions/${encodeURIComponent(id)}/renew`;
-    const key = idempotencyKey ?? newKey();
-    return this.#session(await this.#call("POST", path, { key, signal, secret: true }));
+  async renewHold(id, options) {
+    return this.#change(`payment-session/redemptions/${encodeURIComponent(id)}/renew`, options);
   }
 
   async removeVoucher(id, { signal } = {}) {
     const path = `payment-session/redemptions/${encodeURIComponent(id)}`;
     await this.#call("DELETE", path, { signal, secret: true });
+  }
+
+  async #change(path, { idempotencyKey, signal } = {}, body) {
+    const key = idempotencyKey ?? newKey();
+    return this.#session(await this.#call("POST", path, { body, key, signal, secret: true }));
   }
 
   async #catalogue(path, query, signal) {
@@ -230,10 +223,9 @@ export function watchHolds(session, onTick, { signal, since = received.get(sessi
     if (signal?.aborted) return;
     const now = Date.parse(session.now) + performance.now() - since;
     const left = held.map((one) => [one.id, Math.max(0, Date.parse(one.held_until) - now)]);
-    const running = left.map(([, ms]) => ms).filter((ms) => ms > 0);
+    const next = left.filter(([, ms]) => ms).map(([, ms]) => ms % 1000 || 1000);
     // Set before onTick, which may stop it; a little later, since timers can be early.
-    const next = Math.min(...running.map((ms) => ms % 1000 || 1000));
-    if (running.length) timer = setTimeout(tick, next + 5);
+    if (next.length) timer = setTimeout(tick, Math.min(...next) + 5);
     onTick(Object.fromEntries(left.map(([id, ms]) => [id, Math.ceil(ms / 1000)])));
   };
   signal?.addEventListener("abort", stop, { once: true });

@@ -1,23 +1,24 @@
-/* The voucher field without reloads. A form is sent as the browser would send it, then
-   the page is read anew: the field of it takes the old one's place, and so does every
-   [data-smartgift-refresh] of the shop's own. So there is one set of words and
-   templates, and no secret in the page. What is not as expected is left to the plain
-   form. See docs/reference/javascript.md. */
+/* The voucher field without reloads: sends its forms, reads the page anew and shows the
+   field that it finds there. What is not as expected is left to the plain form. See
+   docs/reference/javascript.md. */
 
-import { SmartGiftError, request, watchHolds } from "./smartgift.js";
+import { request, watchHolds } from "./smartgift.js";
 
 /** Seconds before its end at which a hold is spoken of. */
 const LAST_CALL = 60;
-/** Milliseconds to wait after the end of somebody else's, and before looking again. */
+// Milliseconds:
+/** to wait after the end of somebody else's hold, and before looking again. */
 const SLACK = 1_000;
-/** Milliseconds after which a page that is looked at again is out of date. */
+/** after which a page that is looked at again is out of date. */
 const STALE = 10_000;
-/** Milliseconds after which waiting is spoken of. */
+/** after which waiting is spoken of. */
 const LONG = 1_000;
 /** The header in which what came of a form comes, and goes to the page that tells it. */
 const NOTICE = "SmartGift-Notice";
+/** Asks for a word or, reading, has none. Proxies drop a header that is empty. */
+const NOTHING = "1";
 
-const channel = "BroadcastChannel" in window ? new BroadcastChannel("smartgift") : null;
+const channel = new BroadcastChannel("smartgift");
 
 class Field {
   #section;
@@ -27,7 +28,7 @@ class Field {
   #reading = null;
   #readAt = performance.now();
   #outdated = false;
-  #notice = "";
+  #notice = NOTHING;
   #waiting;
   #later;
   #tried;
@@ -46,7 +47,7 @@ class Field {
     document.addEventListener("visibilitychange", () => this.#look());
     window.addEventListener("pageshow", (event) => event.persisted && this.#look(0));
     window.addEventListener("online", () => this.#look(0));
-    channel?.addEventListener("message", () => {
+    channel.addEventListener("message", () => {
       this.#outdated = true;
       this.#look();
     });
@@ -55,8 +56,10 @@ class Field {
     this.#watch(visit?.responseStart);
   }
 
-  get #address() {
-    return new URL(this.#section.querySelector("[name=next]")?.value ?? location.href, location.href);
+  /** Whether its forms come back to this page. */
+  get #isHere() {
+    const next = new URL(this.#section.querySelector("[name=next]")?.value ?? "", location.href);
+    return ["origin", "pathname", "search"].every((part) => next[part] === location[part]);
   }
 
   // Sending
@@ -64,7 +67,7 @@ class Field {
   #submit(event) {
     const form = event.target;
     // What leads to another page is told there, by the plain form.
-    if (event.defaultPrevented || !form.elements.session || !isHere(this.#address)) return;
+    if (event.defaultPrevented || !form.elements.session || !this.#isHere) return;
     event.preventDefault();
     // A second click is no second wish.
     if (!this.#busy) this.#send(form);
@@ -73,47 +76,45 @@ class Field {
   async #send(form) {
     this.#setBusy(true);
     this.#reading?.abort();
+    let sent = false;
     try {
       await request(form.getAttribute("action"), {
         method: "POST",
-        headers: { [NOTICE]: "" },
+        headers: { [NOTICE]: NOTHING },
         body: new URLSearchParams(new FormData(form)),
         // The page is read separately, so that only reading is ever repeated.
         redirect: "manual",
         safe: false,
         read: (response) => {
-          this.#notice = response.headers.get(NOTICE);
-          if (!this.#notice) throw unexpected(response);
+          // Without the header where a proxy drops it. From the answer: done, no words.
+          // From the form: done as a plain one, whose words wait for a plain reading.
+          if (response.type === "opaqueredirect") this.#notice = null;
+          else if (response.status === 204) this.#notice = response.headers.get(NOTICE) ?? NOTHING;
+          else throw new Error("unexpected", { cause: response });
         },
       });
-    } catch (error) {
-      if (error.code !== "network") {
-        // As if this module were not there.
-        return HTMLFormElement.prototype.submit.call(form);
-      }
-      this.#setBusy(false);
-      return this.#complain(form);
-    }
-    channel?.postMessage("changed");
-    try {
+      sent = true;
+      channel.postMessage("changed");
       const page = await this.#read();
       this.#setBusy(false);
       this.#show(page, form);
-      if (this.#outdated) this.#look();
     } catch (error) {
-      this.#setBusy(false);
-      if (error.code !== "network") return location.reload();
-      // What was sent may be done; it is seen as soon as there is a network again.
-      this.#outdated = true;
-      this.#complain(form);
+      if (error.code === "network") {
+        // What was sent may be done; it is seen as soon as there is a network again.
+        this.#outdated = true;
+        this.#setBusy(false);
+        this.#complain(form);
+      } else if (sent) location.reload();
+      // As if this module were not there.
+      else HTMLFormElement.prototype.submit.call(form);
     }
   }
 
   #setBusy(busy) {
     this.#busy = busy;
-    setFlag(this.#section, "aria-busy", busy);
+    this.#section.setAttribute("aria-busy", busy);
     // Not `disabled`, which would lose the focus.
-    for (const button of this.#section.querySelectorAll("button")) setFlag(button, "aria-disabled", busy);
+    for (const button of this.#section.querySelectorAll("button")) button.setAttribute("aria-disabled", busy);
     clearTimeout(this.#waiting);
     if (busy) this.#waiting = setTimeout(() => this.#announce(this.#word("wait")), LONG);
   }
@@ -133,13 +134,11 @@ class Field {
 
   /** Read the page again if it is seen and may have changed. */
   async #look(stale = STALE) {
-    if (document.hidden || this.#busy || this.#reading || !isHere(this.#address)) return;
+    if (document.hidden || this.#busy || this.#reading || !this.#isHere) return;
     if (!this.#outdated && performance.now() - this.#readAt < stale) return;
     this.#outdated = false;
     try {
       this.#show(await this.#read());
-      // Told of a change while reading: this may have been the page before it.
-      if (this.#outdated) this.#look();
     } catch (error) {
       // Nobody waits for it. But a payment that is over has another page.
       if (error.cause?.type === "opaqueredirect") location.reload();
@@ -151,7 +150,7 @@ class Field {
     try {
       return await request(location.href, {
         // Other windows of this customer read too: each is told of its own forms alone.
-        headers: { Accept: "text/html", [NOTICE]: this.#notice },
+        headers: { Accept: "text/html", ...(this.#notice && { [NOTICE]: this.#notice }) },
         cache: "no-store",
         redirect: "manual",
         safe: true,
@@ -159,8 +158,8 @@ class Field {
         read: (response, text) => {
           const page = new DOMParser().parseFromString(text, "text/html");
           page.receivedAt = performance.now();
-          if (!response.ok || !page.getElementById(this.#section.id)) throw unexpected(response);
-          this.#notice = "";
+          if (!response.ok || !page.getElementById(this.#section.id)) throw new Error("unexpected", { cause: response });
+          this.#notice = NOTHING;
           return page;
         },
       });
@@ -190,6 +189,8 @@ class Field {
         detail: { status, amountCovered, amountRemaining },
       }),
     );
+    // Told of a change while reading: this may have been the page before it.
+    if (this.#outdated) this.#look();
   }
 
   #replace(fresh, form) {
@@ -221,7 +222,7 @@ class Field {
     if (mayFocus) (target ?? this.#section).focus();
   }
 
-  /** Ask once more when somebody else's hold is over; only an answer about a number takes that back. */
+  /** Ask once more after somebody else's hold; only an answer about a number undoes it. */
   #tryLater({ dataset, lastChild }, form) {
     if (!form.elements.voucher_no) return;
     clearTimeout(this.#later);
@@ -249,36 +250,33 @@ class Field {
     setTimeout(() => (this.#live.textContent = text), 50);
   }
 
-  #word(name, values = {}) {
-    const words = this.#section.getAttribute(`data-word-${name}`) ?? "";
-    return words.replace(/\{(\w+)\}/g, (all, key) => values[key] ?? all);
+  #word(name, value = "") {
+    return (this.#section.getAttribute(`data-word-${name}`) ?? "").replace(/\{\w+\}/, () => value);
   }
 
-  #watch(since = performance.now()) {
+  #watch(since) {
     this.#stopWatch();
-    const timers = new Map();
-    for (const timer of this.#section.querySelectorAll("[data-held-until]")) {
-      timers.set(String(timers.size), timer);
-    }
-    const before = {};
+    const timers = Array.from(this.#section.querySelectorAll("[data-held-until]"));
+    let before = {};
     this.#stopWatch = watchHolds(
       {
         now: this.#section.dataset.now,
-        redemptions: [...timers].map(([id, timer]) => ({ id, held_until: timer.dataset.heldUntil })),
+        redemptions: timers.map(({ dataset }, id) => ({ id, held_until: dataset.heldUntil })),
       },
       (left) => {
         const say = [];
         let over = false;
-        for (const [id, seconds] of Object.entries(left)) {
-          const { voucher } = timers.get(id).dataset;
-          const time = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-          timers.get(id).textContent = seconds ? this.#word("left", { time }) : "";
-          timers.get(id).closest("li").toggleAttribute("data-soon", seconds <= LAST_CALL);
+        timers.forEach((timer, id) => {
+          const seconds = left[id];
           const passed = (mark) => before[id] > mark && seconds <= mark;
-          if (passed(0)) over = Boolean(say.push(this.#word("lapsed", { voucher })));
-          else if (passed(LAST_CALL)) say.push(this.#word("minute", { voucher }));
-          before[id] = seconds;
-        }
+          const tell = (name) => say.push(this.#word(name, timer.dataset.voucher));
+          const time = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+          timer.textContent = seconds ? this.#word("left", time) : "";
+          timer.closest("li").toggleAttribute("data-soon", seconds <= LAST_CALL);
+          if (passed(0)) over = tell("lapsed");
+          else if (passed(LAST_CALL)) tell("minute");
+        });
+        before = left;
         if (say.length) this.#announce(say.join(" "));
         if (over) this.#look(0);
       },
@@ -287,56 +285,32 @@ class Field {
   }
 }
 
-function setFlag(element, name, on) {
-  if (on) element.setAttribute(name, "true");
-  else element.removeAttribute(name);
-}
-
 /** Return what the server wrote, without what is new in each answer or said only once. */
 function bare(node) {
   const copy = node.cloneNode(true);
   const each = (selector, change) => copy.querySelectorAll(selector).forEach(change);
-  for (const name of ["data-now", "data-notice"]) copy.removeAttribute(name);
+  for (const one of [copy, ...copy.querySelectorAll("details, [aria-describedby]")]) {
+    for (const name of ["data-now", "data-notice", "open", "aria-describedby", "aria-invalid"]) one.removeAttribute(name);
+  }
   each("[name=csrfmiddlewaretoken], [name=session]", (one) => one.removeAttribute("value"));
-  each("[role=timer]", (one) => (one.textContent = ""));
+  each("[role=timer]", (one) => one.replaceChildren());
   each(".smartgift-vouchers__notice", (one) => one.remove());
-  each("details", (one) => (one.open = false));
-  each("[aria-describedby]", (one) => {
-    for (const name of ["aria-describedby", "aria-invalid"]) one.removeAttribute(name);
-  });
   return copy.outerHTML.replace(/\s+/g, " ");
 }
 
 /** Run `replace`, and put back what was typed, opened and focused, where it still is. */
 function keeping(root, replace) {
   const active = root.contains(document.activeElement) ? document.activeElement : null;
-  const caret = active && "selectionStart" in active ? [active.selectionStart, active.selectionEnd] : null;
-  const controls = root.querySelectorAll("input[id]:not([type=hidden]), select[id], textarea[id]");
-  const typed = Array.from(controls)
-    .filter((one) => one.value !== one.defaultValue || one.checked !== one.defaultChecked)
-    .map(({ id, value, checked }) => ({ id, value, checked }));
-  const open = Array.from(root.querySelectorAll("details[id][open]"), (one) => one.id);
+  const { selectionStart, selectionEnd } = active ?? {};
+  const kept = Array.from(root.querySelectorAll("[id]:is(input:not([type=hidden]), select, textarea, details[open])"))
+    .filter((one) => one.open || one.value !== one.defaultValue || one.checked !== one.defaultChecked)
+    .map(({ id, value, checked, open }) => ({ id, value, checked, open }));
   replace();
-  for (const { id, value, checked } of typed) {
-    const control = document.getElementById(id);
-    if (control) Object.assign(control, { value, checked });
-  }
-  for (const id of open) {
-    const details = document.getElementById(id);
-    if (details) details.open = true;
-  }
-  if (!active || document.contains(active)) return;
+  for (const one of kept) Object.assign(document.getElementById(one.id) ?? {}, one);
+  if (!active || active.isConnected) return;
   const same = document.getElementById(active.id);
   same?.focus({ preventScroll: true });
-  if (same && caret?.[0] != null) same.setSelectionRange(...caret);
-}
-
-function isHere(address) {
-  return address.origin + address.pathname + address.search === location.origin + location.pathname + location.search;
-}
-
-function unexpected(response) {
-  return new SmartGiftError("unexpected", { status: response.status, cause: response });
+  if (selectionStart != null) same?.setSelectionRange(selectionStart, selectionEnd);
 }
 
 for (const section of document.querySelectorAll("[data-smartgift-field]")) new Field(section);
