@@ -33,7 +33,7 @@ PAGES = {
     "shop": (ANYBODY, {"Cookie", "Accept-Language"}),
     "thing": (ANYBODY, {"Cookie", "Accept-Language"}),
     "vouchers of the API": (ASK_AGAIN, {"Accept-Language"}),
-    "picture": ({"max-age=60", "public"}, set()),
+    "picture": ({"max-age=60", "private"}, set()),
     "basket": (NOBODY, {"Cookie"}),
     "checkout": (NOBODY, {"Cookie"}),
     "payment": (NOBODY, {"Cookie"}),

@@ -719,3 +719,50 @@ def test_a_script_that_does_not_come_is_not_missed(windows, visitor, path, new_v
     page.get_by_role("button", name="Add voucher").click()
 
     expect(page.get_by_text("Your voucher was added.")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_half_an_amount_is_not_sent_by_the_second_try(checkout, new_voucher, sandbox):
+    number = new_voucher("50.00")
+    refuse_as_held(checkout, sandbox, number)
+    form = checkout.field.locator("form").last
+    form.get_by_text("Use only part of it").click()
+    # Of twenty-five.
+    form.get_by_label("Take no more than").press_sequentially("2")
+    sandbox.release_by_till(number)
+    sent = len(checkout.sent)
+
+    checkout.page.clock.fast_forward(310_000)
+    checkout.page.clock.run_for(5_000)
+
+    assert len(checkout.sent) == sent
+    form.get_by_label("Take no more than").press_sequentially("5")
+    checkout.number.focus()
+    checkout.page.clock.run_for(2_000)
+    checkout.left_to_pay("£55.00")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [1, 9])
+def test_what_was_refused_is_told_after_a_proxys_error(checkout, path, times):
+    errors = []
+
+    def fail(route):
+        reads = route.request.resource_type == "fetch" and route.request.method == "GET"
+        if reads and len(errors) < times:
+            errors.append(route)
+            return route.fulfill(status=502, body="Bad gateway")
+        return route.continue_()
+
+    checkout.page.route(f"**{path}", fail)
+    checkout.add("NO-SUCH-NUMBER")
+
+    if times > 1:
+        checkout.says("The shop could not be reached")
+        errors += [None] * times
+        checkout.page.evaluate("dispatchEvent(new Event('online'))")
+    expect(checkout.field.locator(".smartgift-vouchers__notice")).to_contain_text(
+        "This voucher cannot be used here"
+    )
+    assert checkout.never_reloaded
+    assert len(checkout.sent) == 1

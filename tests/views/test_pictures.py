@@ -42,7 +42,7 @@ def test_a_browser_that_asks_has_it_made(client, index, settings):
     made = Rendition.objects.get()
     for response in (first, again):
         assert (response.status_code, response["Location"]) == (302, made.url)
-        assert response["Cache-Control"] == "max-age=60, public"
+        assert response["Cache-Control"] == "max-age=60, private"
         assert "Set-Cookie" not in response.headers
     settings.MIDDLEWARE = without
     # The page leads straight to it now.
@@ -79,7 +79,7 @@ def test_a_picture_that_is_lost_or_broken_is_gone(client, index, content):
     response = client.get(sources(get(client, INDEX))[0])
 
     assert response.status_code == 410
-    assert response["Cache-Control"] == "max-age=60, public"
+    assert response["Cache-Control"] == "max-age=60, private"
 
 
 def claim_of(address):

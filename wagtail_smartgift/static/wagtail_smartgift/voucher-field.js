@@ -158,6 +158,8 @@ class Field {
         read: (response, text) => {
           const page = new DOMParser().parseFromString(text, "text/html");
           page.receivedAt = performance.now();
+          // Asked once more, as without an answer: a reload would lose what is to be told.
+          if (response.status > 499) throw Object.assign(new Error(), { code: "network" });
           if (!response.ok || !page.getElementById(this.#section.id)) throw new Error("unexpected", { cause: response });
           this.#notice = NOTHING;
           return page;
@@ -174,7 +176,7 @@ class Field {
     this.#readAt = page.receivedAt;
     const fresh = page.getElementById(this.#section.id);
     const server = bare(fresh);
-    if (form || server !== this.#server) this.#replace(fresh, form);
+    if (form || fresh.dataset.notice || server !== this.#server) this.#replace(fresh, form);
     this.#server = server;
     this.#section.dataset.now = fresh.dataset.now;
     for (const old of document.querySelectorAll("[data-smartgift-refresh][id]")) {
@@ -232,8 +234,10 @@ class Field {
     lastChild.data += ` ${this.#word("again")}`;
     const tryNow = () => {
       if (this.#number?.value !== number) return;
-      // Nobody looks, or something else is being sent.
-      if (document.hidden || this.#busy) return (this.#later = setTimeout(tryNow, SLACK));
+      // Nobody looks, something else is being sent, or an amount is being typed.
+      if (document.hidden || this.#busy || document.activeElement.name === "amount") {
+        return (this.#later = setTimeout(tryNow, SLACK));
+      }
       this.#tried = number;
       this.#number.form.requestSubmit();
     };
