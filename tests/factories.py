@@ -3,8 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
-from wagtail.models import Locale, Page, Site
+from wagtail.coreutils import get_supported_content_language_variant
+from wagtail.models import Collection, Locale, Page, Site
 
 from wagtail_smartgift.models import VoucherIndexPage, VoucherPage, VoucherProduct
 
@@ -48,9 +50,20 @@ def make_experience(remote_id: int = 39, **values: Any) -> VoucherProduct:
     )
 
 
+def _install() -> Site:
+    """Make what Wagtail's migrations have made, and a test with transactions took away."""
+    Collection.add_root(name="Root")
+    language = get_supported_content_language_variant(settings.LANGUAGE_CODE)
+    locale = Locale.objects.create(language_code=language)
+    root = Page.add_root(instance=Page(title="Root", slug="root", locale=locale))
+    return Site.objects.create(
+        hostname="localhost", root_page=root, is_default_site=True
+    )
+
+
 def make_site() -> Site:
     """Return the default site with a home page of its own, as after an installation."""
-    site = Site.objects.get(is_default_site=True)
+    site = Site.objects.filter(is_default_site=True).first() or _install()
     home = site.root_page
     if home.is_root():
         home = home.add_child(

@@ -411,7 +411,7 @@ def test_a_scanned_card_asks_for_its_number_without_scripts(windows):
     page = windows.open(f"{BALANCE}#voucher=ABCD", java_script_enabled=False)
 
     expect(page.get_by_label("Voucher number")).to_have_value("")
-    expect(page.get_by_text("As it is printed on the voucher.")).to_be_visible()
+    expect(page.get_by_text("As it is printed on the voucher")).to_be_visible()
 
 
 @pytest.mark.parametrize("way", EVERY_WAY)
