@@ -4,6 +4,7 @@ import re
 from html import unescape
 from urllib.parse import urlsplit
 
+import pytest
 from django.core.cache.backends.locmem import LocMemCache
 from wagtail.images import get_image_model
 from wagtail.images.tests.utils import get_test_image_file_jpeg
@@ -15,6 +16,13 @@ from wagtail_smartgift import renditions
 INDEX, PAGE = "/gift-vouchers/", "/gift-vouchers/dressed-1/"
 #: Where a picture is made.
 LAZY = "/smartgift/pictures/"
+#: For each file of tests that has pictures made.
+MARKS = [
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("media"),
+    # Wagtail leaves the files of new renditions to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
+]
 FORMATS = len(renditions.picture_specs("width-480"))
 
 

@@ -5,16 +5,21 @@ from django.core.management import CommandError, call_command
 from wagtail.images import get_image_model
 from wagtail.images.tests.utils import get_test_image_file_svg
 
-from tests.albums import FORMATS, INDEX, LAZY, PAGE, dress, get, make_image, sources
+from tests.albums import (
+    FORMATS,
+    INDEX,
+    LAZY,
+    MARKS,
+    PAGE,
+    dress,
+    get,
+    make_image,
+    sources,
+)
 from tests.factories import make_index, make_product, make_site, make_voucher_page
 
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.usefixtures("media"),
-    # Wagtail leaves the files of new renditions to the garbage collector.
-    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture

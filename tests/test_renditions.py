@@ -17,17 +17,22 @@ from wagtail.images.tests.utils import (
     get_test_image_file_svg,
 )
 
-from tests.albums import FORMATS, INDEX, LAZY, PAGE, dress, get, make_image, sources
+from tests.albums import (
+    FORMATS,
+    INDEX,
+    LAZY,
+    MARKS,
+    PAGE,
+    dress,
+    get,
+    make_image,
+    sources,
+)
 from tests.factories import make_index, make_site
 from wagtail_smartgift import renditions
 
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.usefixtures("media"),
-    # Wagtail leaves the files of new renditions to the garbage collector.
-    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture

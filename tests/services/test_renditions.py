@@ -10,18 +10,13 @@ from django_tasks.backends.dummy import DummyBackend
 from PIL import Image
 from wagtail.images.models import Rendition
 
-from tests.albums import FORMATS, LAZY, PAGE, dress, get, sources
+from tests.albums import FORMATS, LAZY, MARKS, PAGE, dress, get, sources
 from tests.factories import make_index, make_site
 from wagtail_smartgift import tasks
 from wagtail_smartgift.services import renditions
 
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.usefixtures("media"),
-    # Wagtail leaves the files of new renditions to the garbage collector.
-    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture

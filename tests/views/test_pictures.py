@@ -10,17 +10,12 @@ from django.test import Client
 from wagtail.images import get_image_model
 from wagtail.images.models import Filter, Rendition
 
-from tests.albums import INDEX, LAZY, dress, get, sources
+from tests.albums import INDEX, LAZY, MARKS, dress, get, sources
 from tests.factories import make_index, make_site
 from wagtail_smartgift.services import renditions
 
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.usefixtures("media"),
-    # Wagtail leaves the files of new renditions to the garbage collector.
-    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture

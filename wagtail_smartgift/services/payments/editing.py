@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from wagtail_smartgift import clock, ledger
-from wagtail_smartgift.choices import COUNTED_REDEMPTION_STATUSES, SessionStatus
+from wagtail_smartgift.choices import COUNTED_REDEMPTION_STATUSES
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import PaymentSession
 from wagtail_smartgift.redaction import hidden
@@ -20,9 +20,6 @@ from wagtail_smartgift.services.payments.turn import (
     require_open,
     working,
 )
-
-
-Status = SessionStatus
 
 
 @dataclass(frozen=True)
