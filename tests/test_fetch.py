@@ -237,12 +237,12 @@ def test_how_long_it_wants_to_be_left_alone(receiver, text, seconds):
 
 @pytest.mark.parametrize("behaviour", [receivers.silence, receivers.dribble])
 def test_it_is_over_in_time(receiver, behaviour):
-    receiver.always = behaviour(4)
+    receiver.always = behaviour(8)
     began = time.monotonic()
 
     assert reason(receiver.url, seconds=0.5) == "timeout"
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 6
 
 
 def test_an_answer_without_end_is_not_read(receiver):
@@ -251,7 +251,7 @@ def test_an_answer_without_end_is_not_read(receiver):
 
     assert send(receiver.url).status == 200
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 6
 
 
 @pytest.mark.parametrize("behaviour", [receivers.hang_up, receivers.garbage])
@@ -273,13 +273,13 @@ def test_headers_without_end_are_no_answer(receiver):
 def test_a_look_up_that_hangs_is_over_in_time(names, monkeypatch):
     free = threading.Event()
     monkeypatch.setattr(
-        socket, "getaddrinfo", lambda *args, **kwargs: free.wait(5) and []
+        socket, "getaddrinfo", lambda *args, **kwargs: free.wait(10) and []
     )
     began = time.monotonic()
 
     assert reason("https://slow.example/", seconds=0.3) == "timeout"
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 6
     free.set()
 
 

@@ -268,15 +268,15 @@ def test_a_message_whose_key_is_gone_waits_for_it(configure, told, endpoint):
         (receivers.status(429), "status", 429),
         (receivers.status(302, Location="/elsewhere"), "redirect", 302),
         (receivers.hang_up, "connection", None),
-        (receivers.silence(3), "timeout", None),
-        (receivers.dribble(3), "timeout", None),
+        (receivers.silence(8), "timeout", None),
+        (receivers.dribble(8), "timeout", None),
         (receivers.garbage, "connection", None),
     ],
 )
 def test_only_2xx_is_an_arrival(
     time_machine_now, monkeypatch, told, endpoint, answer, problem, http_status
 ):
-    monkeypatch.setattr(delivering, "TIMEOUT", 0.5)
+    monkeypatch.setattr(delivering, "TIMEOUT", 1.5)
     endpoint.answers = [answer]
 
     assert sweep().webhooks == 0
@@ -470,9 +470,9 @@ def make_events(count):
 def test_a_dead_endpoint_costs_one_attempt_of_a_pass(
     configure, receiver, session, monkeypatch
 ):
-    monkeypatch.setattr(delivering, "TIMEOUT", 0.3)
+    monkeypatch.setattr(delivering, "TIMEOUT", 1.5)
     with receivers.running_receiver() as dead:
-        dead.always = receivers.silence(2)
+        dead.always = receivers.silence(8)
         configure(WEBHOOK_ENDPOINTS=[dead.as_endpoint(), receiver.as_endpoint()])
         make_events(6)
 

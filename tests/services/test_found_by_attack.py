@@ -42,7 +42,7 @@ def test_a_hostile_number_is_refused_at_once(session, sandbox):
         )
 
     assert refused.value.code == "voucher_not_usable"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert sandbox.log() == []
 
 

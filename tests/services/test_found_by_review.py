@@ -126,9 +126,9 @@ def test_a_sale_is_not_started_when_learning_the_payment_method_took_the_time(
     catalogue.sync(get_conf().account("default"))
     sandbox.faults.add(Fault(operation="payment-methods", mode="unauthorised", times=1))
     sandbox.faults.add(
-        Fault(operation="payment-methods", mode="slow", seconds=0.6, times=None)
+        Fault(operation="payment-methods", mode="slow", seconds=1.6, times=None)
     )
-    monkeypatch.setattr(sales, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(sales, "REQUEST_SECONDS", 1.5)
 
     order = sales.place_order(
         reference="sale-1",

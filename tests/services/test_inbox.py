@@ -323,8 +323,8 @@ def test_changed_begins_no_reading_when_its_time_is_up(
     shop, two_companies, sandbox, later, monkeypatch
 ):
     """However many companies there are: somebody may wait for the answer."""
-    monkeypatch.setattr(timebox, "REQUEST_SECONDS", 0.3)
-    sandbox.faults.add(Fault(operation="vouchers", mode="slow", seconds=0.4))
+    monkeypatch.setattr(timebox, "REQUEST_SECONDS", 1.5)
+    sandbox.faults.add(Fault(operation="vouchers", mode="slow", seconds=1.6))
 
     answer = shop.tell("catalogue.changed", {}).json()
 

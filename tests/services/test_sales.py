@@ -314,8 +314,8 @@ LOST = {
     "garbage though sold": {"mode": "garbage"},
     "half a body": {"mode": "half_body"},
     "nothing in it": {"mode": "empty_success"},
-    "slow": {"mode": "slow", "seconds": 0.6},
-    "answered too late": {"mode": "slow_after", "seconds": 0.6},
+    "slow": {"mode": "slow", "seconds": 20},
+    "answered too late": {"mode": "slow_after", "seconds": 20},
 }
 
 
