@@ -23,6 +23,7 @@ SHORT = {
     "contra": "money/test_contradictions",
     "giving": "money/test_giving_back",
     "overtaken": "money/test_overtaken",
+    "clocks": "money/test_clocks",
     "cases": "money/test_cases",
     "desk": "money/test_desk_deaths",
 }

@@ -22,8 +22,8 @@ from decimal import Decimal
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
+from wagtail_smartgift import clock
 from wagtail_smartgift.codes import UndecryptableError
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
@@ -103,7 +103,7 @@ def claim(
     caller, body = Secret(caller), SecretBytes(body)
     digest = _digest(caller, "key", path, key)
     body_digest = _digest(caller, "body", canonical(body), query)
-    now = timezone.now()
+    now = clock.now()
     StoredAnswer.objects.filter(key_digest=digest, expires_at__lte=now).delete()
     new = _insert(digest, body_digest)
     if new is not None:
@@ -141,7 +141,7 @@ def _digest(caller: str, *parts: str) -> str:
 
 def _insert(digest: str, body_digest: str) -> Claim | None:
     worker = str(uuid.uuid4())
-    now = timezone.now()
+    now = clock.now()
     try:
         with transaction.atomic():
             row = StoredAnswer.objects.create(
@@ -171,7 +171,7 @@ def _take_over(row: StoredAnswer) -> Claim:
         PaymentError: ``in_progress``.
     """
     worker = str(uuid.uuid4())
-    now = timezone.now()
+    now = clock.now()
     taken = StoredAnswer.objects.filter(
         Q(claimed_until__isnull=True) | Q(claimed_until__lte=now),
         pk=row.pk,
@@ -211,7 +211,7 @@ def _mine(claim: Claim) -> "QuerySet[StoredAnswer]":
 
 
 def past_their_day() -> "QuerySet[StoredAnswer]":
-    return StoredAnswer.objects.filter(expires_at__lte=timezone.now())
+    return StoredAnswer.objects.filter(expires_at__lte=clock.now())
 
 
 def prune() -> int:

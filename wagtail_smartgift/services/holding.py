@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.utils import timezone
 
 from wagtail_smartgift import budget, clock, ledger, selectors
 from wagtail_smartgift.choices import (
@@ -117,7 +116,7 @@ def _require_room(worker: Worker) -> None:
     quota = budget.status(worker.account)
     wait = quota.waits[Lane.MONEY]
     if quota.limit and quota.left < _RENEWAL_CALLS and quota.window_ends_at is not None:
-        wait = max(wait, (quota.window_ends_at - timezone.now()).total_seconds())
+        wait = max(wait, (quota.window_ends_at - clock.now()).total_seconds())
     if wait > worker.box.patience:
         broken = quota.breaker is budget.BreakerState.OPEN
         code = "smartgift_unavailable" if broken else "busy"

@@ -25,11 +25,10 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
 
-from wagtail_smartgift import selectors
+from wagtail_smartgift import clock, selectors
 from wagtail_smartgift.choices import InboxStatus, InboxStep, ShopEvent
 from wagtail_smartgift.codes import UndecryptableError
 from wagtail_smartgift.conf import get_conf
@@ -129,7 +128,7 @@ class Claim:
         Raises:
             Stale: it ran out and somebody else took the message over.
         """
-        until = timezone.now() + timedelta(seconds=answers.claim_seconds())
+        until = clock.now() + timedelta(seconds=answers.claim_seconds())
         if not self.rows().update(claimed_until=until, next_attempt_at=until):
             raise journal.Stale
 
@@ -185,7 +184,7 @@ def _is_of(message: InboxMessage, digest: str) -> bool:
 def _store(delivery: Delivery, digest: str) -> InboxMessage | None:
     """Insert the row that only one delivery of a message can insert."""
     known = delivery.type in ShopEvent.values
-    now = timezone.now()
+    now = clock.now()
     message = InboxMessage(
         webhook_id=delivery.webhook_id,
         type=delivery.type,
@@ -264,7 +263,7 @@ def process_due(*, limit: int = 100) -> int:
     None is begun after ``PASS_SECONDS``: redeems that nobody knows the outcome of wait
     behind them, and can be found out only while their holds last.
     """
-    due = _due(timezone.now()).order_by("received_at", "pk")
+    due = _due(clock.now()).order_by("received_at", "pk")
     began, done = time.monotonic(), 0
     for pk in list(due.values_list("pk", flat=True)[:limit]):
         done += process(pk)
@@ -296,7 +295,7 @@ def ours() -> Q:
 
 def _claim(message_id: int) -> Claim | None:
     worker = str(uuid.uuid4())
-    now = timezone.now()
+    now = clock.now()
     until = now + timedelta(seconds=answers.claim_seconds())
     with transaction.atomic(durable=True):
         taken = (
@@ -332,7 +331,7 @@ def _refused(
         _fail(message, claim, code)
         return
     pause = min(FIRST_PAUSE * 2 ** min(message.attempts - 1, 10), LONGEST_PAUSE)
-    again = timezone.now() + timedelta(seconds=max(pause, retry_after or 0))
+    again = clock.now() + timedelta(seconds=max(pause, retry_after or 0))
     if again > message.asked_at + timedelta(seconds=_patience(message, code)):
         _fail(message, claim, code)
         return
@@ -360,7 +359,7 @@ def _fail(message: InboxMessage, claim: Claim, code: str) -> None:
 
 def _finish(claim: Claim, step: InboxStep, *, code: str = "", **changes: Any) -> bool:
     """End an attempt, unless somebody else has taken the message over meanwhile."""
-    values = {"next_attempt_at": None, "finished_at": timezone.now(), **changes}
+    values = {"next_attempt_at": None, "finished_at": clock.now(), **changes}
     with transaction.atomic(durable=True):
         ended = claim.rows().update(
             code=code, claimed_by="", claimed_until=None, **values
@@ -397,7 +396,7 @@ def past_their_days() -> "QuerySet[InboxMessage]":
 
     A failed one says who bought something, so it is kept no longer than an order.
     """
-    now = timezone.now()
+    now = clock.now()
     personal = get_conf().keep_personal_data
     return InboxMessage.objects.filter(
         Q(status__in=(S.PROCESSED, S.IGNORED), finished_at__lte=now - KEEP)

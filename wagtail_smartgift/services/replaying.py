@@ -10,9 +10,9 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 from wagtail.log_actions import log
 
+from wagtail_smartgift import clock
 from wagtail_smartgift.choices import InboxStatus, InboxStep, ShopEvent
 from wagtail_smartgift.models import InboxMessage
 from wagtail_smartgift.services import inbox, nudges
@@ -67,7 +67,7 @@ def _outdated() -> Q:
     A voucher that is redeemed for one of these is charged to a customer who has long
     paid by card, or never got anything.
     """
-    since = timezone.now() - timedelta(seconds=inbox.PATIENCE_TO_CONFIRM)
+    since = clock.now() - timedelta(seconds=inbox.PATIENCE_TO_CONFIRM)
     return Q(type=ShopEvent.ORDER_CONFIRMED, received_at__lt=since)
 
 
@@ -119,7 +119,7 @@ def replay_now(
 
 
 def _start_anew(message: InboxMessage, user: Any, *, even_outdated: bool) -> None:
-    now = timezone.now()
+    now = clock.now()
     rows = _replayable().filter(pk=message.pk)
     if not even_outdated:
         rows = rows.exclude(_outdated())

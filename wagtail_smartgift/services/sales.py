@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
 
-from wagtail_smartgift import capabilities, codes, keycheck, selectors
+from wagtail_smartgift import capabilities, clock, codes, keycheck, selectors
 from wagtail_smartgift.choices import OrderStatus
 from wagtail_smartgift.client import SmartGiftError
 from wagtail_smartgift.conf import Account, get_conf
@@ -193,7 +193,7 @@ def advance_due(*, limit: int = 100) -> Progress:
             "that any more; they are left alone.",
             foreign,
         )
-    due = open_orders.filter(ours, next_look_at__lte=timezone.now())
+    due = open_orders.filter(ours, next_look_at__lte=clock.now())
     advanced = failed = 0
     for order in due.order_by("next_look_at")[:limit]:
         try:
@@ -202,7 +202,7 @@ def advance_due(*, limit: int = 100) -> Progress:
             logger.exception("Voucher order %s could not be worked on.", order)
             failed += 1
             VoucherOrder.objects.filter(pk=order.pk, version=order.version).update(
-                next_look_at=timezone.now() + _AFTER_FAILURE
+                next_look_at=clock.now() + _AFTER_FAILURE
             )
         else:
             advanced += 1
@@ -270,7 +270,7 @@ def _store(
         "payment_method": payment_method,
         "own_codes": own_codes,
         "remote_reference": get_conf().reference_prefix + reference,
-        "next_look_at": timezone.now() + _HEAD_START,
+        "next_look_at": clock.now() + _HEAD_START,
         "account": shop.account.alias,
         "account_base_url": shop.account.base_url,
         "account_key_hash": shop.account.key_hash,

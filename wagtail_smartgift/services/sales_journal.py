@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from wagtail_smartgift import clock
 from wagtail_smartgift.choices import OrderStatus, Outcome
 from wagtail_smartgift.client import (
     CallNotAllowed,
@@ -63,7 +64,7 @@ class After(Enum):
 
 def is_due(order: VoucherOrder) -> bool:
     """Tell whether an order that was sent is nobody's now and may be looked for."""
-    now = timezone.now()
+    now = clock.now()
     return (
         order.status == OrderStatus.PLACING
         and order.next_look_at is not None

@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
-from wagtail_smartgift import capabilities, codes
+from wagtail_smartgift import capabilities, clock, codes
 from wagtail_smartgift.choices import Lane, OrderStatus, Outcome
 from wagtail_smartgift.client import RefusalReason, Refused, SmartGiftError
 from wagtail_smartgift.conf import Account, get_conf
@@ -62,7 +61,7 @@ def look(order: VoucherOrder, account: Account, box: TimeBox) -> After:
         return After.REST
     client = gateway.connect(account, patience=box.patience, asker=str(order.pk))
     # Before the question: a sale that is made after it is not in the answer.
-    asked_at = timezone.now()
+    asked_at = clock.now()
     try:
         client.check(
             voucher_no=number, site_id=order.smartgift_site_id, lane=Lane.MONEY
@@ -79,7 +78,7 @@ def look(order: VoucherOrder, account: Account, box: TimeBox) -> After:
 def _claim_look(order: VoucherOrder) -> bool:
     """Take an order of unknown outcome; False if somebody else has it."""
     with transaction.atomic(durable=True):
-        now = timezone.now()
+        now = clock.now()
         if not journal.update(
             order,
             Q(claimed_until__isnull=True) | Q(claimed_until__lt=now),
@@ -165,7 +164,7 @@ def _send_again(order: VoucherOrder) -> After:
         status=S.QUEUED,
         refusal=journal.UNAVAILABLE,
         looks=0,
-        **journal.later(timezone.now()),
+        **journal.later(clock.now()),
     )
     return After.NEXT if queued else After.REST
 
@@ -194,7 +193,7 @@ def _look_later(order: VoucherOrder, error: SmartGiftError) -> None:
         Outcome.FAILED,
         reason=journal.word(error),
         looks=order.looks + (not quota),
-        **journal.later(timezone.now() + timedelta(seconds=wait)),
+        **journal.later(clock.now() + timedelta(seconds=wait)),
     )
 
 

@@ -26,9 +26,8 @@ from typing import Any
 
 from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import F
-from django.utils import timezone
 
-from wagtail_smartgift import codes
+from wagtail_smartgift import clock, codes
 from wagtail_smartgift.choices import Lane, OrderStatus, Outcome, ProductType
 from wagtail_smartgift.client import (
     OutcomeUnknown,
@@ -91,7 +90,7 @@ def postpone(order: VoucherOrder) -> None:
         order,
         refusal=journal.UNAVAILABLE,
         looks=order.looks + 1,
-        next_look_at=timezone.now() + timedelta(seconds=_resend_after(order)),
+        next_look_at=clock.now() + timedelta(seconds=_resend_after(order)),
     )
 
 
@@ -100,7 +99,7 @@ def postpone(order: VoucherOrder) -> None:
 
 def _begin(order: VoucherOrder) -> bool:
     """Write down that the order is about to be sent; False if somebody else did."""
-    now = timezone.now()
+    now = clock.now()
     until = now + timedelta(seconds=claims.claim_seconds())
     return journal.step(
         order,
@@ -288,7 +287,7 @@ def _take_refusal(order: VoucherOrder, error: Refused) -> After:
             reason=_kind(error).value,
             refusal_detail=error.message[:1000],
             looks=0,
-            **journal.later(timezone.now()),
+            **journal.later(clock.now()),
         )
         return After.REST
     journal.step(
@@ -317,7 +316,7 @@ def _drop_codes(order: VoucherOrder) -> After:
             order,
             status=S.QUEUED,
             own_codes=False,
-            **journal.later(timezone.now()),
+            **journal.later(clock.now()),
         )
         if moved:
             journal.append(
@@ -343,7 +342,7 @@ def _requeue(order: VoucherOrder, error: SmartGiftError) -> None:
         reason=journal.word(error),
         refusal=journal.BUSY if journal.is_busy(error) else journal.UNAVAILABLE,
         looks=order.looks + 1,
-        **journal.later(timezone.now() + timedelta(seconds=wait)),
+        **journal.later(clock.now() + timedelta(seconds=wait)),
     )
 
 

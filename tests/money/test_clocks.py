@@ -1,0 +1,109 @@
+"""A host whose own clock is wrong goes by the database's, and takes nothing over."""
+
+import pytest
+
+from tests.services.test_sales import make_body
+from wagtail_smartgift import sales
+from wagtail_smartgift.choices import InboxStatus
+from wagtail_smartgift.conf import get_conf
+from wagtail_smartgift.exceptions import PaymentError
+from wagtail_smartgift.models import InboxMessage, VoucherOrder
+from wagtail_smartgift.sandbox import Fault
+from wagtail_smartgift.services import answers, catalogue, inbox, reconciliation
+
+
+AHEAD, BEHIND = 600, -600
+
+
+@pytest.fixture
+def shop(world, sandbox):
+    account = get_conf().account("default")
+    catalogue.sync(account)
+    catalogue.refresh_payment_methods(account)
+    return sandbox
+
+
+def place():
+    return sales.place_order(reference="sale-1", **make_body())
+
+
+def operations(shop):
+    return [line.operation for line in shop.log()]
+
+
+def steps():
+    return list(
+        VoucherOrder.objects.get().events.values_list("operation", "outcome", "reason")
+    )
+
+
+def test_an_order_on_its_way_is_nobody_elses(world, shop):
+    """A sweep on a host that is ahead, while the order is being placed."""
+
+    def meanwhile(call):
+        with world.on_a_host_ahead_by(AHEAD):
+            reconciliation.reconcile()
+        return call()
+
+    world.on_the_wire("/pos-sale", meanwhile)
+
+    assert place().status == "placed"
+    assert steps() == [("place", "requested", ""), ("place", "succeeded", "")]
+    assert "check" not in operations(shop)
+    assert len(shop.sales()) == 1
+
+
+@pytest.mark.parametrize("ahead", [AHEAD, BEHIND], ids=["ahead", "behind"])
+def test_an_order_without_an_answer_settles_by_the_databases_clock(world, shop, ahead):
+    """Sent by a host that is wrong and looked for by one that is right, and reversed."""
+    shop.faults.add(Fault("pos-sale", "apply_late", seconds=100))
+    with world.on_a_host_ahead_by(ahead):
+        assert place().status == "placing"
+    world.pass_time(1)
+    reconciliation.reconcile()
+    assert "check" not in operations(shop)
+
+    world.pass_time(40)
+    with world.on_a_host_ahead_by(-ahead):
+        reconciliation.reconcile()
+
+    # Looked for once, and too early to say that nothing was sold.
+    assert operations(shop).count("check") == 1
+    assert VoucherOrder.objects.get().status == "placing"
+    world.until_quiet()
+    assert VoucherOrder.objects.get().status == "placed"
+    assert len(shop.sales()) == 1
+
+
+def test_a_request_that_is_being_answered_is_nobody_elses(world):
+    asked = {"caller": "key", "path": "/x", "key": "once", "body": b"{}"}
+    answers.claim(**asked)
+
+    with world.on_a_host_ahead_by(AHEAD), pytest.raises(PaymentError) as error:
+        answers.claim(**asked)
+
+    assert error.value.code == "in_progress"
+
+
+def test_a_webhook_that_is_being_worked_on_is_nobody_elses(world, session, monkeypatch):
+    other = []
+    carry_out = inbox.inbox_work.carry_out
+
+    def meanwhile(*args, **kwargs):
+        with world.on_a_host_ahead_by(AHEAD):
+            other.append(inbox.process(InboxMessage.objects.get().pk))
+        return carry_out(*args, **kwargs)
+
+    monkeypatch.setattr(inbox.inbox_work, "carry_out", meanwhile)
+
+    data = {"reference": "order-1"}
+    message = inbox.receive(
+        inbox.Delivery(
+            webhook_id="msg_1", type="order.cancelled", body=b"{}", data=data, **data
+        )
+    ).message
+
+    assert inbox.process(message.pk)
+    assert other == [False]
+    message.refresh_from_db()
+    assert message.status == InboxStatus.PROCESSED
