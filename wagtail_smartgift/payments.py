@@ -240,8 +240,9 @@ def eligible_amount(*, total: Decimal, vouchers_total: Decimal) -> Decimal:
     """Return what of ``total`` vouchers may pay.
 
     Vouchers in the basket (``vouchers_total``) may not be paid for with vouchers,
-    unless ``ALLOW_VOUCHERS_FOR_VOUCHERS`` says so.
+    unless ``ALLOW_VOUCHERS_FOR_VOUCHERS`` says so. Never less than nothing: a promotion
+    may take more off the order than everything else in it comes to.
     """
     if get_conf().allow_vouchers_for_vouchers:
         return total
-    return total - vouchers_total
+    return max(Decimal(0), total - vouchers_total)

@@ -165,6 +165,21 @@ def test_a_refusal_for_good_is_kept(anonymous, sandbox, body, code, status):
     assert_problem(other, "idempotency_conflict", 409)
 
 
+def test_what_is_kept_of_a_number_is_not_found_by_trying_them_all(
+    anonymous, sandbox, configure
+):
+    """Whoever has the database, and an address from a log, has no key of ours."""
+    keyed(anonymous, {"voucher_no": FIFTY})
+    one = StoredAnswer.objects.get()
+
+    configure(FINGERPRINT_KEY="another-key-for-fingerprints-of-32-bytes")
+    keyed(anonymous, {"voucher_no": FIFTY})
+
+    other = StoredAnswer.objects.exclude(pk=one.pk).get()
+    assert one.key_digest != other.key_digest
+    assert one.body_digest != other.body_digest
+
+
 def test_what_is_not_final_is_not_kept(anonymous, sandbox):
     sandbox.faults.add(Fault(operation="*", mode="status", status=503, times=None))
     assert keyed(anonymous, {"voucher_no": FIFTY}).status_code == 503

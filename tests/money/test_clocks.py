@@ -3,7 +3,7 @@
 import pytest
 
 from tests.services.test_sales import make_body
-from wagtail_smartgift import sales
+from wagtail_smartgift import payments, sales
 from wagtail_smartgift.choices import InboxStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
@@ -12,6 +12,7 @@ from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import answers, catalogue, inbox, reconciliation
 
 
+HUNDRED, FIFTY = "GOOD-0100-0001", "GOOD-0050-0001"
 AHEAD, BEHIND = 600, -600
 
 
@@ -107,3 +108,39 @@ def test_a_webhook_that_is_being_worked_on_is_nobody_elses(world, session, monke
     assert other == [False]
     message.refresh_from_db()
     assert message.status == InboxStatus.PROCESSED
+
+
+def test_an_undone_confirmation_is_not_begun_again_by_the_message_that_began_it(
+    world, session, sandbox, books
+):
+    """Taken in by a host that is ahead, so it seems to have come after it was undone."""
+    for number, amount in ((HUNDRED, "30.00"), (FIFTY, None)):
+        payments.add_voucher(reference="order-1", voucher_no=number, amount=amount)
+    data = {"reference": "order-1"}
+    with world.on_a_host_ahead_by(5):
+        message = inbox.receive(
+            inbox.Delivery(
+                webhook_id="msg_1",
+                type="order.confirmed",
+                body=b"{}",
+                data=data,
+                **data,
+            )
+        ).message
+        # This worker dies before it has done anything.
+        assert inbox._claim(message.pk)
+    refusal = Fault("redeem", "refused", voucher_no=FIFTY)
+    sandbox.faults.add(refusal)
+    with pytest.raises(PaymentError):
+        payments.confirm(reference="order-1")
+    sandbox.faults.clear()
+
+    # The customer has paid with a card by now.
+    for _sweep in range(4):
+        world.pass_time(70)
+        reconciliation.reconcile()
+
+    message.refresh_from_db()
+    assert (message.status, message.code) == (InboxStatus.FAILED, "hold_lost")
+    assert payments.get_session(reference="order-1").status == "open"
+    assert (books(HUNDRED), books(FIFTY)) == (0, 0)

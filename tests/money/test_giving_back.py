@@ -1,6 +1,7 @@
 """Refunds that get into trouble: never more than was asked for, never said to be less."""
 
 import json
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
@@ -130,6 +131,37 @@ def test_what_is_a_persons_to_give_back_is_not_taken_from_another_too(
     codes = Redemption.objects.filter(status="needs_attention")
     assert [row.attention_code for row in codes] == ["ids_lost"]
     assert (books(HUNDRED), books("MONEY-0077")) == (30, 50)
+
+
+@pytest.mark.parametrize(
+    ("amount", "left"),
+    [("40.00", 30), ("50.00", 30), ("50.01", "29.99"), ("60.00", 20)],
+)
+@pytest.mark.parametrize(
+    "late", [False, True], ids=["refused", "done, as it turns out"]
+)
+def test_beside_what_is_a_persons_only_the_rest_is_taken_from_another(
+    world, session, sandbox, books, amount, left, late
+):
+    """The £50 are with a person: who gives £50.01 back, gives a penny of the other."""
+    sandbox.add_voucher("MONEY-0077", balance="50.00")
+    add(HUNDRED, amount="30.00")
+    add("MONEY-0077")
+    payments.confirm(reference=REF)
+    mode = "lost_after" if late else "refused"
+    for operation, how in (("reverse", mode), *((("check", "lost_before"),) * late)):
+        fault = Fault(operation, how, voucher_no="MONEY-0077", times=None)
+        sandbox.faults.add(fault)
+
+    with suppress(PaymentError):
+        payments.refund(reference=REF, amount=amount)
+    for _look in range(12):
+        world.until_quiet()
+        world.pass_time(3700)
+
+    assert state().status == "needs_attention"
+    assert books(HUNDRED) == Decimal(left)
+    assert Redemption.objects.filter(status="needs_attention").count() == 1
 
 
 # -- one refund while another is running -----------------------------------------------

@@ -90,6 +90,46 @@ def test_vouchers_pay_no_more_than_is_eligible(session):
     assert refused.value.code == "invalid"
 
 
+@pytest.mark.parametrize(
+    ("total", "vouchers", "left"),
+    [("80.00", "50.00", "30.00"), ("80.00", "80.00", "0"), ("40.00", "50.00", "0")],
+    ids=["others beside", "nothing else", "a promotion on vouchers"],
+)
+def test_what_vouchers_may_pay_is_never_less_than_nothing(
+    db, sandbox, total, vouchers, left
+):
+    eligible = payments.eligible_amount(
+        total=Decimal(total), vouchers_total=Decimal(vouchers)
+    )
+
+    assert eligible == Decimal(left)
+    opened = payments.open_session(
+        reference="sums", amount_due=total, amount_eligible=eligible
+    )
+    assert opened.amount_eligible == eligible
+
+
+@pytest.mark.parametrize("named", ["EUR", None])
+def test_a_payment_keeps_its_currency_whatever_the_setting_says_now(
+    session, sandbox, configure, named
+):
+    add()
+    configure(CURRENCY="EUR")
+
+    with pytest.raises(PaymentError) as error:
+        payments.open_session(reference=REF, amount_due="95.00", currency=named)
+
+    assert (error.value.code, list(error.value.fields)) == (
+        "currency_mismatch",
+        ["currency"],
+    )
+    state = payments.get_session(reference=REF)
+    assert (state.currency, state.amount_due, state.amount_covered) == ("GBP", 80, 50)
+    # In its own it goes on.
+    state = payments.open_session(reference=REF, amount_due="95.00", currency="GBP")
+    assert (state.currency, state.amount_due) == ("GBP", 95)
+
+
 def test_a_changed_basket_only_allocates_anew(session, sandbox):
     add(FIFTY)
     calls = len(sandbox.log())

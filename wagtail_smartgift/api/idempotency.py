@@ -6,6 +6,8 @@ answer is for the caller that it was given to. What is kept, and for how long, i
 decided in ``services.answers``.
 """
 
+import hashlib
+import hmac
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from ninja.utils import contribute_operation_callback
 
 from wagtail_smartgift.api.auth import token_of
 from wagtail_smartgift.api.reading import is_too_long, is_unprivileged
+from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.services import answers, guessing
 from wagtail_smartgift.visitors import client_of
@@ -141,7 +144,7 @@ def _caller(operation: Operation, request: HttpRequest) -> _Caller | None:
     """
     if not operation.auth_callbacks:
         name = f"client {client_of(request)}"
-        return _Caller(who=None, name=name, credential=name)
+        return _Caller(who=None, name=name, credential=_keyed(name))
     for authenticate in operation.auth_callbacks:
         try:
             who = authenticate(request)
@@ -150,8 +153,19 @@ def _caller(operation: Operation, request: HttpRequest) -> _Caller | None:
         if who and not inspect.isawaitable(who):
             # The credential itself: a session has several, and so has the server.
             name = str(getattr(who, "pk", who))
-            return _Caller(who=who, name=name, credential=token_of(request) or name)
+            credential = token_of(request) or _keyed(name)
+            return _Caller(who=who, name=name, credential=credential)
     return None
+
+
+def _keyed(name: str) -> str:
+    """Return what only this shop can make of a name that others know.
+
+    A number in a body could be found by trying them all, if what its digest is keyed
+    with were a network address.
+    """
+    message = f"caller\0{name}".encode()
+    return hmac.new(get_conf().fingerprint_key, message, hashlib.sha256).hexdigest()
 
 
 def _replay(answer: answers.Answer) -> HttpResponse:

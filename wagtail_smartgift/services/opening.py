@@ -69,7 +69,10 @@ def open_session(
             "invalid",
             fields={"amount_eligible": _("This is more than the amount due.")},
         )
-    if currency is not None and currency != get_conf().currency:
+    session = PaymentSession.objects.filter(reference=reference).first()
+    # One that was opened before the setting changed keeps its own.
+    own = session.currency if session is not None else get_conf().currency
+    if (currency or get_conf().currency) != own:
         raise PaymentError(
             "currency_mismatch",
             fields={"currency": _("This is not the currency of the vouchers.")},
@@ -84,7 +87,6 @@ def open_session(
         # Whoever was taken out of it before may be in it again; that somebody wants to
         # be, stays until the payment is settled.
         values |= {"metadata": dict(metadata), "forgotten_at": None}
-    session = PaymentSession.objects.filter(reference=reference).first()
     created = session is None
     if session is None:
         try:

@@ -103,11 +103,12 @@ def advance(worker: Worker, session: PaymentSession) -> None:
         session.refresh_from_db(fields=["refund_target"])
         rows = sessions.rows(session)
         due = session.refund_target - ledger.refunded(rows)
-        row = _unfinished(rows) or _next(rows, due - _with_a_person(rows))
+        ours = max(ZERO, due - _with_a_person(rows))
+        row = _unfinished(rows) or _next(rows, ours)
         if row is None:
             break
         try:
-            _step(worker, session, row, due)
+            _step(worker, session, row, ours)
         except (reversing.NotReversible, spending.PersonNeeded):
             continue
     if any(row.status == S.NEEDS_ATTENTION for row in rows):
