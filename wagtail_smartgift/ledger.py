@@ -356,4 +356,5 @@ def _why_not_placed(order: VoucherOrder) -> str | None:
         return "order_refused"
     if order.status == OrderStatus.NEEDS_ATTENTION:
         return "needs_attention"
-    return order.refusal or None
+    # Of one that is being placed, what a refusal was about; it is not believed yet.
+    return order.refusal or None if order.status == OrderStatus.QUEUED else None

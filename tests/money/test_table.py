@@ -24,6 +24,7 @@ SHORT = {
     "giving": "money/test_giving_back",
     "overtaken": "money/test_overtaken",
     "clocks": "money/test_clocks",
+    "refusals": "money/test_sale_refusals",
     "cases": "money/test_cases",
     "desk": "money/test_desk_deaths",
 }

@@ -58,8 +58,8 @@ _HEAD_START = timedelta(seconds=15)
 #: Seconds after which the sweep comes back to an order that made it fail.
 _AFTER_FAILURE = timedelta(minutes=5)
 #: Steps of an order within one request: learning the payment method, sending it with
-#: numbers of our own, without, and a look at what became of it; or a look, sending it
-#: again, and a look.
+#: numbers of our own, a look at what became of it, and sending it without; or a look,
+#: sending it again, and a look.
 _MOST_STEPS = 4
 
 S = OrderStatus

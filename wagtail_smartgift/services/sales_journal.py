@@ -155,6 +155,11 @@ def append(
     ).save()
 
 
+def was_unanswered(order: VoucherOrder) -> bool:
+    """Tell whether an attempt was never answered: it may have sold, or may yet sell."""
+    return order.events.filter(operation=PLACE, outcome=Outcome.UNKNOWN).exists()
+
+
 def sent_at(order: VoucherOrder) -> datetime:
     if order.sent_at is None:
         raise ValueError(f"{order} was never sent.")

@@ -1,8 +1,9 @@
-"""Finding out what became of an order that nobody answered.
+"""Finding out what became of an order that was not answered, or refused.
 
 It is asked for by the number that we gave its first voucher. Found: it was sold. Not
-found: it was not, where a probe has shown that this can be told (``capabilities``), and
-it is sent again; or else a person decides.
+found: a refusal was true; one that nobody answered was not sold, where a probe has
+shown that this can be told (``capabilities``), and is sent again; or else a person
+decides.
 """
 
 import uuid
@@ -43,9 +44,9 @@ S = OrderStatus
 
 
 def look(order: VoucherOrder, account: Account, box: TimeBox) -> After:
-    """Find out what became of an order that was sent and not answered.
+    """Find out what became of an order that was sent and not answered, or refused.
 
-    What is next, where it was not sold, is sending it again.
+    What is next, where it was not sold, may be sending it again.
     """
     if not _claim_look(order):
         return After.REST
@@ -110,6 +111,8 @@ def _take_look(
         return _found(order, reason=error.reason.value)
     if error.reason is not RefusalReason.INVALID_VOUCHER:
         _look_later(order, error)
+    elif _was_answered(order):
+        return _believe(order)
     elif asked_at < late_at:
         journal.step(
             order,
@@ -127,7 +130,6 @@ def _take_look(
             journal.CHECK,
             Outcome.SUCCEEDED,
             reason=journal.NOT_SOLD,
-            refusal="other",
             **journal.settled(S.REFUSED),
         )
     else:
@@ -135,6 +137,56 @@ def _take_look(
         # so that it is not found does not prove that it was not sold.
         hand_over(order, _doubt(order), reason="not_found")
     return After.REST
+
+
+def _was_answered(order: VoucherOrder) -> bool:
+    """Tell whether nothing of ours can still be on its way, and the last was refused.
+
+    A word about the reference is no such refusal: somebody has sold something by it.
+    """
+    last = _last_placing(order)
+    return (
+        last.outcome == Outcome.FAILED
+        and last.reason != RefusalReason.DUPLICATE_REFERENCE.value
+        and not journal.was_unanswered(order)
+    )
+
+
+def _believe(order: VoucherOrder) -> After:
+    """Take a refusal for what it is: its first number is not found, so nothing was sold."""
+    if _last_placing(order).reason == RefusalReason.INVALID_CODE.value:
+        return _drop_codes(order)
+    journal.step(
+        order,
+        journal.CHECK,
+        Outcome.SUCCEEDED,
+        reason="not_found",
+        **journal.settled(S.REFUSED),
+    )
+    return After.REST
+
+
+def _drop_codes(order: VoucherOrder) -> After:
+    """Give up numbers of our own for this order: it was refused because of them."""
+    with transaction.atomic(durable=True):
+        moved = journal.update(
+            order,
+            status=S.QUEUED,
+            own_codes=False,
+            refusal="",
+            **journal.later(clock.now()),
+        )
+        if moved:
+            journal.append(
+                order, journal.CHECK, Outcome.SUCCEEDED, reason=journal.CODE_REFUSED
+            )
+            order.items.update(
+                number_encrypted="",
+                fingerprint="",
+                fingerprint_next="",
+                display_code="",
+            )
+    return After.NEXT if moved else After.REST
 
 
 def _may_be_sent_again(order: VoucherOrder, account: Account) -> bool:
@@ -176,6 +228,8 @@ def _found(order: VoucherOrder, *, reason: str) -> After:
         journal.CHECK,
         Outcome.SUCCEEDED,
         reason=reason,
+        refusal="",
+        refusal_detail="",
         **journal.settled(S.PLACED),
     )
     return After.PLACED if placed else After.REST

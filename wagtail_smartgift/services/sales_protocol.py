@@ -75,7 +75,7 @@ def send(order: VoucherOrder, account: Account, box: TimeBox) -> After:
     except OutcomeUnknown as error:
         _leave_unknown(order, reason=journal.word(error))
     except Refused as error:
-        return _take_refusal(order, error)
+        _take_refusal(order, error)
     except SmartGiftError as error:
         # Everything else that the client can raise was not applied.
         _requeue(order, error)
@@ -266,40 +266,28 @@ def _store_numbers(
         )
 
 
-def _take_refusal(order: VoucherOrder, error: Refused) -> After:
-    """Write down a definite no; what is next is a look, or sending without our numbers."""
-    reason = error.reason
-    about_reference = is_about_reference(error)
-    doubtful = order.events.filter(
-        operation=journal.PLACE, outcome=Outcome.UNKNOWN
-    ).exists()
-    if reason is RefusalReason.INVALID_CODE and not about_reference and not doubtful:
-        return _drop_codes(order)
-    if about_reference or doubtful:
-        # Taken by whom? If by an earlier attempt of ours (or one that something on
-        # the way sent twice), then it is sold; the first voucher's number tells. In
-        # doubt that is asked after every refusal, whatever it says: an earlier request
-        # that came late may have taken the last one, too.
-        journal.step(
-            order,
-            journal.PLACE,
-            Outcome.FAILED,
-            reason=_kind(error).value,
-            refusal_detail=error.message[:1000],
-            looks=0,
-            **journal.later(clock.now()),
-        )
-        return After.REST
+def _take_refusal(order: VoucherOrder, error: Refused) -> None:
+    """Write down a refusal; whether it is so is looked up before it is told.
+
+    Something on the way may have sent the request twice, or an attempt without an
+    answer come late: then it is about what that one has sold, in whichever words. The
+    first voucher's number tells. Where it has none of ours, a refusal is believed
+    unless there was such an attempt, or a word about the reference: that is a person's.
+    """
+    doubtful = journal.was_unanswered(order) or is_about_reference(error)
+    if doubtful or order.own_codes:
+        after = {"looks": 0, **journal.later(clock.now())}
+    else:
+        after = journal.settled(S.REFUSED)
     journal.step(
         order,
         journal.PLACE,
         Outcome.FAILED,
-        reason=reason.value,
+        reason=(_kind(error) if doubtful else error.reason).value,
         refusal=journal.refused_part(error),
         refusal_detail=error.message[:1000],
-        **journal.settled(S.REFUSED),
+        **after,
     )
-    return After.REST
 
 
 def _kind(error: Refused) -> RefusalReason:
@@ -307,28 +295,6 @@ def _kind(error: Refused) -> RefusalReason:
     if is_about_reference(error):
         return RefusalReason.DUPLICATE_REFERENCE
     return RefusalReason.INVALID_CODE if is_about_code(error) else error.reason
-
-
-def _drop_codes(order: VoucherOrder) -> After:
-    """Give up numbers of our own for this order: it was refused because of them."""
-    with transaction.atomic(durable=True):
-        moved = journal.update(
-            order,
-            status=S.QUEUED,
-            own_codes=False,
-            **journal.later(clock.now()),
-        )
-        if moved:
-            journal.append(
-                order, journal.PLACE, Outcome.FAILED, reason=journal.CODE_REFUSED
-            )
-            order.items.update(
-                number_encrypted="",
-                fingerprint="",
-                fingerprint_next="",
-                display_code="",
-            )
-    return After.NEXT if moved else After.REST
 
 
 def _requeue(order: VoucherOrder, error: SmartGiftError) -> None:
