@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import django
+
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -111,6 +113,9 @@ CACHES = {
     # be taken for this one's.
     "renditions": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
 }
+# Django 6.1 has its mail servers in one setting, and warns of the ones before.
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WAGTAIL_SITE_NAME = "Tests"
 WAGTAILADMIN_BASE_URL = "http://testserver"

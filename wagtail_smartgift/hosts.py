@@ -6,6 +6,8 @@ import ipaddress
 def is_loopback(host: str) -> bool:
     """Tell whether ``host``, a name or an address, is this very machine."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost"
+    # One that hides an IPv4 address is none, as every Python before 3.13 has it.
+    return address.is_loopback and getattr(address, "ipv4_mapped", None) is None

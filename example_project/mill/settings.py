@@ -8,6 +8,7 @@ import hashlib
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import django
 from django.core.exceptions import ImproperlyConfigured
 
 from mill import env, local_smartgift
@@ -134,11 +135,18 @@ SESSION_COOKIE_NAME = "mill_session"
 CSRF_COOKIE_NAME = "mill_csrf"
 CSRF_COOKIE_HTTPONLY = True
 # Mails are files here. Not lines of a log: those with vouchers have numbers in them.
-EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
-EMAIL_FILE_PATH = VAR_DIR / "mail"
-# Seconds. Far below WORKING_TIME of mill.shop.models, after which whoever is mailing
-# vouchers is taken for dead: a server that says nothing must not make two mails.
-EMAIL_TIMEOUT = 15
+# A server's timeout (seconds) is to be far below WORKING_TIME of mill.shop.models, after
+# which whoever is mailing vouchers is taken for dead: one that says nothing must not
+# make two mails.
+_FILES = "django.core.mail.backends.filebased.EmailBackend"
+_MAILS = VAR_DIR / "mail"
+if django.VERSION >= (6, 1):
+    # The timeout would be one of the OPTIONS.
+    MAILERS = {"default": {"BACKEND": _FILES, "OPTIONS": {"file_path": _MAILS}}}
+else:
+    EMAIL_BACKEND = _FILES
+    EMAIL_FILE_PATH = _MAILS
+    EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = "The Old Mill <post@old-mill.example>"
 
 WAGTAIL_SITE_NAME = "The Old Mill"

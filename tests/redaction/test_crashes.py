@@ -9,6 +9,7 @@ from collections.abc import Callable
 from html import unescape
 from typing import Any
 
+import django
 import pytest
 from django.test import Client
 from django.views.debug import ExceptionReporter
@@ -53,7 +54,8 @@ def test_the_page_of_a_crash_names_nothing(
     debug: bool,
 ) -> None:
     settings.DEBUG = debug
-    settings.ADMINS = [("Staff", "staff@example.org")]
+    staff = "staff@example.org"
+    settings.ADMINS = [staff if django.VERSION >= (6,) else ("Staff", staff)]
     opened = payments.open_session(reference="order-1", amount_due="80.00")
     client = Client(raise_request_exception=False)
     page = client.get("/pay/order-1/").text

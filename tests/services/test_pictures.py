@@ -73,7 +73,8 @@ def test_a_picture_becomes_an_image_with_its_credit(product, gallery, admin_user
     )
     assert list(image.tags.names()) == ["Smart Gift"]
     assert image.uploaded_by_user == admin_user
-    assert image.file.read() == drawn()
+    with image.open_file() as file:
+        assert file.read() == drawn()
     assert image.filename.startswith("afternoon-tea")
     known = ImportedPicture.objects.get()
     assert (known.product, known.image, known.source_url) == (
