@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+from http.client import HTTPConnection
 
 import pytest
 from cryptography import x509
@@ -258,6 +259,24 @@ def test_an_answer_without_end_is_not_read(receiver):
 def test_no_answer_is_no_answer(receiver, behaviour):
     receiver.always = behaviour
     assert reason(receiver.url) == "connection"
+
+
+def test_an_answer_is_closed_at_once(receiver, monkeypatch):
+    """And not when the last traceback is collected that has it."""
+    answers = []
+    getresponse = HTTPConnection.getresponse
+
+    def kept(connection):
+        answers.append(getresponse(connection))
+        return answers[-1]
+
+    monkeypatch.setattr(HTTPConnection, "getresponse", kept)
+    receiver.always = receivers.status(500)
+
+    assert send(receiver.url).status == 500
+
+    [answer] = answers
+    assert answer.isclosed()
 
 
 def test_headers_without_end_are_no_answer(receiver):

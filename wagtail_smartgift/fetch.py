@@ -247,7 +247,9 @@ def _exchange(
             },
         )
         # Not urllib3's: it logs the whole address where an answer's headers are odd.
-        return read(HTTPConnection.getresponse(connection))
+        # An answer that ends with its connection is not closed by closing that.
+        with HTTPConnection.getresponse(connection) as answer:
+            return read(answer)
     except NotWanted:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a stranger's server makes of it, the caller gets a word

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
@@ -758,6 +759,9 @@ def test_a_message_that_is_replayed_while_it_is_forgotten_stays(shop, nth):
 
     Once it has been emptied that is refused, so that nobody waits for what is gone.
     """
+    if nth == 4 and connection.vendor == "sqlite" and sys.version_info < (3, 11):
+        # The fourth is a SELECT: what it found is read after this somebody's commit.
+        pytest.skip("before 3.11 a commit ends what else is read on its connection")
     shop.tell("order.refunded", REFERENCE)
     InboxMessage.objects.update(finished_at=timezone.now() - timedelta(days=91))
     table, seen, refusals = InboxMessage._meta.db_table, [], []
