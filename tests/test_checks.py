@@ -97,6 +97,10 @@ def test_a_complete_setup_is_silent(smartgift):
         ({"ACCOUNTS": []}, "E001"),
         ({"ACCOUNTS": {"default": {**ACCOUNT, "API_KEY": ""}}}, "E001"),
         (
+            {"ACCOUNTS": {"default": {**ACCOUNT, "EARLIER_KEY_HASHES": ["sk_secret"]}}},
+            "E001",
+        ),
+        (
             {"ACCOUNTS": {"default": {**ACCOUNT, "BASE_URL": "http://a.example"}}},
             "E001",
         ),
@@ -365,6 +369,27 @@ def test_an_event_that_is_not_told_counts(db, smartgift, told, deliveries, numbe
     probed()
     for message in ours(databases=["default"]):
         assert message.msg.startswith("1 unfinished")
+
+
+def test_what_was_paid_with_another_key_is_a_warning(db, smartgift):
+    session = make_session(get_conf().account("default"), status="confirmed")
+    for position in (1, 2):
+        Redemption.objects.create(
+            session=session,
+            position=position,
+            number_encrypted="",
+            fingerprint=str(position),
+            display_code="…1234",
+            status="redeemed",
+            proof="person",
+            amount="10.00",
+        )
+    assert found(databases=["default"]) == []
+    smartgift(ACCOUNTS={"default": {**ACCOUNT, "API_KEY": "sk_secret_2"}})
+    probed()
+    [message] = ours(databases=["default"])
+    assert message.id == "wagtail_smartgift.W015"
+    assert message.msg.startswith("1 confirmed payments")
 
 
 def test_a_site_without_its_account_is_an_error(db, smartgift):

@@ -1,10 +1,12 @@
+import traceback
 from decimal import Decimal
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import empty
 
-from wagtail_smartgift.conf import get_conf, is_for_trying, is_safe_url
+from wagtail_smartgift import conf
+from wagtail_smartgift.conf import Account, get_conf, is_for_trying, is_safe_url
 
 
 def test_defaults_are_the_documented_ones(configure):
@@ -39,6 +41,13 @@ def test_settings_are_read_into_values(configure):
     assert "server-key" not in repr(conf)
 
 
+HASH = "0123456789abcdef" * 2
+
+
+def earlier(hashes):
+    return {"ACCOUNTS": {"default": {"API_KEY": "x", "EARLIER_KEY_HASHES": hashes}}}
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
@@ -49,6 +58,23 @@ def test_settings_are_read_into_values(configure):
         (
             {"ACCOUNTS": {"default": {"API_KEY": "x", "BASE_URL": "http://a.example"}}},
             "an https address",
+        ),
+        (earlier(HASH), "['EARLIER_KEY_HASHES'] must be a list"),
+        (earlier(None), "['EARLIER_KEY_HASHES'] must be a list"),
+        *(
+            (earlier([HASH, wrong]), "hashes as the checks W009 and W015 name them (32")
+            for wrong in (
+                "sk_secret",
+                "",
+                None,
+                17,
+                HASH.upper(),
+                HASH[:-1],
+                HASH + "0",
+                HASH + "\n",
+                HASH.encode(),
+                [HASH],
+            )
         ),
         ({"SERVER_KEYS": "one"}, "SERVER_KEYS must be a list"),
         ({"TIMEOUT": "25"}, "TIMEOUT must be a number"),
@@ -72,6 +98,88 @@ def test_a_wrong_setting_says_what_it_should_be(configure, values, said):
         get_conf()
 
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("shape", [list, tuple, set])
+def test_earlier_keys_are_known_by_their_hashes(configure, shape):
+    configure(**earlier(shape([HASH])))
+    account = get_conf().account("default")
+
+    assert account.key_hashes == (account.key_hash, HASH)
+    assert [type(one) for one in account.earlier_key_hashes] == [str]
+
+
+@pytest.mark.parametrize("shape", [list, tuple, set])
+def test_a_key_in_place_of_its_hash_is_shown_nowhere(configure, shape):
+    configure(**earlier(shape(["sk_zebra_quokka"])))
+
+    with pytest.raises(ImproperlyConfigured) as refused:
+        get_conf()
+
+    seen = "".join(
+        repr(frame.f_locals)
+        for frame, _line in traceback.walk_tb(refused.value.__traceback__)
+        if frame.f_code.co_filename == conf.__file__
+    )
+    assert "API_KEY" in seen
+    assert "quokka" not in f"{refused.value}{seen}"
+
+
+def accounts(**others):
+    base = {"BASE_URL": "https://gifts.example"}
+    return {
+        alias: {**base, "API_KEY": alias, **other} for alias, other in others.items()
+    }
+
+
+def hash_of(key):
+    return Account(alias="", base_url="", api_key=key, site_id="").key_hash
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {
+            "default": {"EARLIER_KEY_HASHES": [HASH]},
+            "quay": {"EARLIER_KEY_HASHES": [HASH]},
+        },
+        {"default": {"EARLIER_KEY_HASHES": [hash_of("quay")]}, "quay": {}},
+        {"default": {}, "quay": {"EARLIER_KEY_HASHES": [HASH, hash_of("default")]}},
+    ],
+)
+def test_a_key_is_of_one_company(configure, others):
+    configure(ACCOUNTS=accounts(**others))
+
+    with pytest.raises(ImproperlyConfigured) as refused:
+        get_conf()
+
+    assert "A key is of one company: leave its hash with the account" in str(
+        refused.value
+    )
+    assert "'default'" in str(refused.value)
+    assert "'quay'" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "apart",
+    [
+        {"BASE_URL": "https://other.example"},
+        # Two names of one company, as its one key says.
+        {"API_KEY": "default"},
+        {"EARLIER_KEY_HASHES": [HASH[::-1]]},
+    ],
+)
+def test_what_is_no_contradiction_is_taken(configure, apart):
+    shared = {"EARLIER_KEY_HASHES": [HASH]}
+    configure(ACCOUNTS=accounts(default=shared, quay={**shared, **apart}))
+
+    assert get_conf().account("default").earlier_key_hashes == (HASH,)
+
+
+def test_a_key_that_came_back_may_be_listed(configure):
+    configure(**earlier([hash_of("x")]))
+
+    assert get_conf().account("default").key_hash == hash_of("x")
 
 
 def test_no_setting_at_all_shows_the_least_that_is_needed(settings):

@@ -431,7 +431,26 @@ def test_rows_of_another_key(healthy, configure, settings):
 
     lines, _failure = examine("--offline")
 
-    assert "(W009)" in lines_about("accounts", lines, "warning")[0]
+    [found] = lines_about("accounts", lines, "warning")
+    assert "(W009)" in found
+    assert "0" * 32 in found
+    assert "EARLIER_KEY_HASHES" in found
+
+
+def test_payments_of_another_key(healthy):
+    payments.open_session(reference="order-1", amount_due="80.00")
+    payments.add_voucher(reference="order-1", voucher_no=NUMBER)
+    payments.confirm(reference="order-1")
+    reconciliation.reconcile()
+    PaymentSession.objects.update(account_key_hash="0" * 32)
+
+    lines, failure = examine("--offline")
+
+    [found] = lines_about("accounts", lines, "warning")
+    assert "neither cancelled nor refunded. (W015)" in found
+    assert "0" * 32 in found
+    assert "EARLIER_KEY_HASHES" in found
+    assert failure == ""
 
 
 def test_rows_of_an_account_that_is_gone(healthy):

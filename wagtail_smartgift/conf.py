@@ -8,11 +8,13 @@ checks (``checks.py``) report the same text at start.
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
+from itertools import permutations
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,6 +35,7 @@ PRODUCTION_URL = "https://api.smart-gift.co.uk"
 DEVELOPMENT_HOST = "devsmartgift.co.uk"
 #: Bytes that the Standard Webhooks specification asks of a signing secret.
 SHORTEST_WEBHOOK_SECRET = 24
+_KEY_HASH = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,18 @@ class Account:
     base_url: str
     api_key: str = field(repr=False)
     site_id: str
+    #: Of the keys that the same company had before: what they made is this account's.
+    earlier_key_hashes: tuple[str, ...] = ()
 
     @property
     def key_hash(self) -> str:
         """Tell one key from another without knowing either (hex, 32 characters)."""
         return hashlib.sha256(f"smartgift\0{self.api_key}".encode()).hexdigest()[:32]
+
+    @property
+    def key_hashes(self) -> tuple[str, ...]:
+        """The hashes of all keys that this company is known by, the present one first."""
+        return (self.key_hash, *self.earlier_key_hashes)
 
 
 @dataclass(frozen=True)
@@ -254,6 +264,7 @@ _NUMBERS = {
     "KEEP_PERSONAL_DATA_DAYS",
 }
 _FLAGS = {"OWN_VOUCHER_CODES", "ALLOW_VOUCHERS_FOR_VOUCHERS"}
+_OF_ACCOUNT = {"API_KEY", "BASE_URL", "SITE_ID", "EARLIER_KEY_HASHES"}
 
 
 def _plain(name: str, value: object) -> object:
@@ -273,7 +284,7 @@ def _accounts(name: str, value: object) -> Mapping[str, Account]:
     accounts = {}
     for alias, item in _mapping(name, value).items():
         where = f"{name}[{alias!r}]"
-        item = _only(where, item, {"API_KEY", "BASE_URL", "SITE_ID"})
+        item = _only(where, item, _OF_ACCOUNT)
         if not item.get("API_KEY"):
             raise _wrong(f"{where}['API_KEY']", "the secret key from Smart Gift", "")
         base_url = str(item.get("BASE_URL") or PRODUCTION_URL).rstrip("/")
@@ -288,8 +299,38 @@ def _accounts(name: str, value: object) -> Mapping[str, Account]:
             base_url=base_url,
             api_key=Secret(item["API_KEY"]),
             site_id=str(item.get("SITE_ID") or ""),
+            earlier_key_hashes=_key_hashes(
+                f"{where}['EARLIER_KEY_HASHES']", item.get("EARLIER_KEY_HASHES", ())
+            ),
         )
+    for one, other in permutations(accounts.values(), 2):
+        _refuse_to_share(name, one, other)
     return accounts
+
+
+def _key_hashes(where: str, value: object) -> tuple[str, ...]:
+    hashes = _sequence(where, value)
+    if not all(isinstance(item, str) and _KEY_HASH.fullmatch(item) for item in hashes):
+        raise ImproperlyConfigured(
+            f"{SETTING}: {where} must be a list of hashes as the checks W009 and W015 "
+            "name them (32 hexadecimal digits in lower case). One is not, and is not "
+            "shown here: it may be a key. Put its hash there instead, as the how-to "
+            "about changing keys says."
+        )
+    return tuple(str(item) for item in hashes)
+
+
+def _refuse_to_share(name: str, one: Account, other: Account) -> None:
+    """Refuse an earlier key that two companies at one address are said to have had."""
+    if one.base_url != other.base_url or one.key_hash == other.key_hash:
+        return
+    for key_hash in one.earlier_key_hashes:
+        if key_hash in other.key_hashes:
+            raise ImproperlyConfigured(
+                f"{SETTING}: {name}[{one.alias!r}]['EARLIER_KEY_HASHES'] has {key_hash}, "
+                f"which is that of a key of the account {other.alias!r}. A key is of one "
+                "company: leave its hash with the account that had it."
+            )
 
 
 def is_safe_url(url: str) -> bool:

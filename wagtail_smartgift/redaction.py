@@ -44,7 +44,7 @@ def hidden(value: Any) -> Any:
         return SecretBytes(value)
     if isinstance(value, Mapping):
         return {name: hidden(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, set)):
         return [hidden(part) for part in value]
     return value
 

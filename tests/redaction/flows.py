@@ -485,6 +485,11 @@ def settings_that_are_wrong(shop: Shop) -> None:
     for wrong in (
         {"SERVER_KEYS": SERVER_KEY},
         {"ACCOUNTS": {"default": {"API_KEY": KEYS["the API key"], "BASE_URL": "x"}}},
+        {
+            "ACCOUNTS": {
+                "default": {"API_KEY": "x", "EARLIER_KEY_HASHES": [KEYS["the API key"]]}
+            }
+        },
         {"WEBHOOK_ENDPOINTS": [{"url": "http://x", "secret": SERVER_KEY}]},
         {"WEBHOOK_ENDPOINTS": [SERVER_KEY]},
         {"WEBHOOK_SECRETS": [SERVER_KEY]},

@@ -1,6 +1,6 @@
 """Checks of what is in the database, where it may be asked (``--database``)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.core.checks import CheckMessage, Tags, register
@@ -15,6 +15,7 @@ from wagtail_smartgift.choices import (
     DeliveryStatus,
     InboxStatus,
     OrderStatus,
+    RedemptionStatus,
     SessionStatus,
 )
 from wagtail_smartgift.conf import SETTING, Conf, get_conf, is_loopback_url
@@ -38,13 +39,18 @@ MOVING_SESSIONS = (
 OPEN_ORDERS = (OrderStatus.QUEUED, OrderStatus.PLACING, OrderStatus.NEEDS_ATTENTION)
 OPEN_MESSAGES = (InboxStatus.RECEIVED, InboxStatus.PROCESSING)
 _UNFINISHED = "unfinished payments, voucher orders, messages and events"
+_COPY = "On a copy of another database this is as it should be."
+_SAME_COMPANY = (
+    "If that key was of the same company, put its hash into EARLIER_KEY_HASHES of the "
+    "account; never on a copy."
+)
 
 
 @register(Tags.database)
 def check_rows(
     *, databases: Sequence[str] | None = None, **_kwargs: object
 ) -> list[CheckMessage]:
-    """Report unfinished rows that no sweep may touch, sites without their account, and
+    """Report rows that nobody may finish or give back, sites without their account, and
     accounts whose Smart Gift nobody has probed lately.
     """
     try:
@@ -56,6 +62,7 @@ def check_rows(
     try:
         return [
             *_stranded(conf),
+            *_not_refundable(conf),
             *_sites_without_account(conf),
             *_unprobed(conf),
             *_other_fingerprint_key(),
@@ -70,12 +77,7 @@ def _stranded(conf: Conf) -> Messages:
     for rows in _unfinished():
         if not _has_table(rows.model):
             continue
-        for alias, base_url, key_hash, count in (
-            rows.order_by()
-            .values_list("account", "account_base_url", "account_key_hash")
-            .annotate(count=Count("pk", distinct=True))
-        ):
-            bound = (alias, base_url, key_hash)
+        for bound, count in _by_key(rows):
             counts[bound] = counts.get(bound, 0) + count
     for (alias, base_url, key_hash), count in sorted(counts.items()):
         account = conf.accounts.get(alias)
@@ -87,14 +89,58 @@ def _stranded(conf: Conf) -> Messages:
                 "Put the account back until they are settled. On a copy of another "
                 "database, silence this: they must stay untouched.",
             )
-        elif (account.base_url, account.key_hash) != (base_url, key_hash):
+        elif account.base_url != base_url:
             yield warning(
                 "W009",
-                f"{count} {_UNFINISHED} were made with another key or at another "
-                f"address of the account {alias!r} ({base_url}): nobody finishes them.",
-                "On a copy of another database this is as it should be. Elsewhere go "
-                "back to the earlier key until they are settled, or settle them by hand.",
+                f"{count} {_UNFINISHED} were made at another address of the account "
+                f"{alias!r} ({base_url}), with a key whose hash is {key_hash}: nobody "
+                "finishes them, and what is paid can be neither cancelled nor refunded.",
+                f"{_COPY} Elsewhere go back to the earlier address and key until they "
+                "are settled, or settle them by hand.",
             )
+        elif key_hash not in account.key_hashes:
+            yield warning(
+                "W009",
+                f"{count} {_UNFINISHED} were made with another key of the account "
+                f"{alias!r} ({base_url}), whose hash is {key_hash}: nobody finishes "
+                "them, and what is paid can be neither cancelled nor refunded.",
+                f"{_COPY} {_SAME_COMPANY} Otherwise go back to the earlier key until "
+                "they are settled, or settle them by hand.",
+            )
+
+
+def _not_refundable(conf: Conf) -> Messages:
+    """Report what a shop finds out of only when a customer wants the money back.
+
+    At another address it may never have been real money: the sandbox's, say.
+    """
+    if not _has_table(PaymentSession):
+        return
+    paid = PaymentSession.objects.filter(
+        status=SessionStatus.CONFIRMED, redemptions__status=RedemptionStatus.REDEEMED
+    ).exclude(PaymentSession.bound_to(conf.accounts.values()))
+    for (alias, base_url, key_hash), count in sorted(_by_key(paid)):
+        account = conf.accounts.get(alias)
+        if account is not None and account.base_url == base_url:
+            yield warning(
+                "W015",
+                f"{count} confirmed payments were made with another key of the account "
+                f"{alias!r} ({base_url}), whose hash is {key_hash}: they can be neither "
+                "cancelled nor refunded.",
+                f"{_COPY} {_SAME_COMPANY} Otherwise give refunds in Smart Gift's "
+                "dashboard.",
+            )
+
+
+def _by_key(rows: "QuerySet[Any]") -> Iterable[tuple[tuple[str, str, str], int]]:
+    """Count rows by the account, address and key that they were made with."""
+    counted = (
+        rows.order_by()
+        .values_list("account", "account_base_url", "account_key_hash")
+        .annotate(count=Count("pk", distinct=True))
+    )
+    for alias, base_url, key_hash, count in counted:
+        yield (alias, base_url, key_hash), count
 
 
 def _unfinished() -> tuple["QuerySet[Any]", ...]:

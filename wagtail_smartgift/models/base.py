@@ -15,7 +15,7 @@ class AccountBound(models.Model):
 
     A copy of the production database on another host must not spend or release
     real vouchers: a row is worked on only while its account still has the same
-    base URL and key.
+    base URL and key, or says that the row's key was its own before.
     """
 
     account = models.CharField(_("account"), max_length=64, editable=False)
@@ -39,7 +39,7 @@ class AccountBound(models.Model):
                 **{
                     f"{prefix}account": account.alias,
                     f"{prefix}account_base_url": account.base_url,
-                    f"{prefix}account_key_hash": account.key_hash,
+                    f"{prefix}account_key_hash__in": account.key_hashes,
                 }
             )
         return bound
@@ -50,10 +50,10 @@ class AccountBound(models.Model):
         return cls.bound_to(get_conf().accounts.values(), prefix=prefix)
 
     def is_bound_to(self, account: Account) -> bool:
-        return (self.account, self.account_base_url, self.account_key_hash) == (
-            account.alias,
-            account.base_url,
-            account.key_hash,
+        return (
+            self.account == account.alias
+            and self.account_base_url == account.base_url
+            and self.account_key_hash in account.key_hashes
         )
 
 

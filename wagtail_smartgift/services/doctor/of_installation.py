@@ -46,9 +46,11 @@ def database() -> Iterator[Finding]:
 
 
 def stranded_rows() -> Iterator[Finding]:
-    """Report unfinished rows that no sweep may touch, and sites without an account."""
+    """Report rows that nobody may finish or give back, and sites without an account."""
     yield from _checks(
-        "accounts", "nothing that is unfinished is another key's", databases=[alias()]
+        "accounts",
+        "nothing that is unfinished, or may be refunded, is another key's",
+        databases=[alias()],
     )
 
 
