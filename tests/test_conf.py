@@ -59,6 +59,24 @@ def earlier(hashes):
             {"ACCOUNTS": {"default": {"API_KEY": "x", "BASE_URL": "http://a.example"}}},
             "an https address",
         ),
+        (
+            {"ACCOUNTS": {"default": {"API_KEY": "x", "BASE_URL": "https://[x"}}},
+            "an https address",
+        ),
+        *(
+            ({"PAYMENT_METHOD": wrong}, "PAYMENT_METHOD must be the id of a payment")
+            for wrong in ("x", -1, True, False, 0, 1.5, [1], {}, "1 ", float("nan"))
+        ),
+        (
+            {
+                "DELIVERY_METHODS": [
+                    {"id": 1, "name": "By post"},
+                    {"id": "1", "name": "By e-mail"},
+                ]
+            },
+            "DELIVERY_METHODS must be a list of different ids, not '1'",
+        ),
+        ({"SERVER_KEYS": "one"}, "SERVER_KEYS must be a list, not 'str'"),
         (earlier(HASH), "['EARLIER_KEY_HASHES'] must be a list"),
         (earlier(None), "['EARLIER_KEY_HASHES'] must be a list"),
         *(

@@ -335,7 +335,10 @@ def _refuse_to_share(name: str, one: Account, other: Account) -> None:
 
 def is_safe_url(url: str) -> bool:
     """Tell whether ``url`` is https, or http to this very machine."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
     if parts.scheme == "https":
         return bool(parts.hostname)
     return parts.scheme == "http" and is_loopback(parts.hostname or "")
@@ -369,7 +372,7 @@ def is_webhook_secret(text: str) -> bool:
 
 
 def _delivery_methods(name: str, value: object) -> tuple[DeliveryMethod, ...]:
-    methods = []
+    methods: list[DeliveryMethod] = []
     for item in _sequence(name, value):
         item = _only(name, item, {"id", "name", "price", "posted"})
         try:
@@ -378,6 +381,8 @@ def _delivery_methods(name: str, value: object) -> tuple[DeliveryMethod, ...]:
             raise ImproperlyConfigured(f"{SETTING}[{name!r}]: {error}") from None
         if not item.get("id") or not item.get("name"):
             raise _wrong(name, "a list of {id, name, price, posted}", item)
+        if str(item["id"]) in {method.id for method in methods}:
+            raise _wrong(name, "a list of different ids", str(item["id"]))
         methods.append(
             DeliveryMethod(
                 id=str(item["id"]),
@@ -440,6 +445,16 @@ def _secrets(name: str, value: object) -> tuple[str, ...]:
     return tuple(Secret(item) for item in _sequence(name, value) if item)
 
 
+def _payment_method(name: str, value: object) -> int | None:
+    """Read an id of Smart Gift's; nothing, as an environment has it, is none."""
+    if value is None or value == "":
+        return None
+    number = str(value)
+    if isinstance(value, bool) or not re.fullmatch("[1-9][0-9]{0,9}", number, re.ASCII):
+        raise _wrong(name, "the id of a payment method of Smart Gift's, or None", value)
+    return int(number)
+
+
 def _only(where: str, value: object, known: set[str]) -> Mapping[str, Any]:
     mapping = _mapping(where, value)
     unknown = sorted(set(mapping) - known)
@@ -459,7 +474,9 @@ def _mapping(where: str, value: object) -> Mapping[str, Any]:
 
 def _sequence(where: str, value: object) -> tuple[Any, ...]:
     if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple, set)):
-        raise _wrong(where, "a list", type(value).__name__)
+        # The type of a secret is one of our own.
+        kind = "str" if isinstance(value, str) else type(value).__name__
+        raise _wrong(where, "a list", kind)
     return tuple(value)
 
 
@@ -480,7 +497,7 @@ _READERS: Mapping[str, Callable[[str, Any], object]] = {
         _fernet_key(key) for key in _secrets(name, value)
     ),
     "FINGERPRINT_KEY": lambda _name, value: SecretBytes(str(value or "").encode()),
-    "PAYMENT_METHOD": lambda _name, value: int(value) if value else None,
+    "PAYMENT_METHOD": _payment_method,
 }
 
 

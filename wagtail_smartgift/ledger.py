@@ -14,7 +14,6 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from wagtail_smartgift import clock, codes
 from wagtail_smartgift.choices import (
@@ -117,6 +116,7 @@ def describe(
         if redemptions is None
         else list(redemptions)
     )
+    now = clock.now()
     covered = standing(rows)
     if session.status == SessionStatus.OPEN:
         covered = allocated(rows)
@@ -136,11 +136,11 @@ def describe(
         amount_redeemed=taken(rows),
         amount_refunded=taken(rows) - standing(rows),
         status=session.status,
-        now=timezone.now(),
+        now=now,
         redemptions=tuple(
-            describe_redemption(row)
+            describe_redemption(row, now=now)
             for row in rows
-            if is_listed(row) or _is_being_refused(row, session)
+            if is_listed(row) or _is_being_refused(row, session, now)
         ),
         metadata=session.metadata,
         client_secret=client_secret,
@@ -157,7 +157,7 @@ def is_listed(row: Redemption) -> bool:
     return row.status != RedemptionStatus.REFUSED or row.balance is not None
 
 
-def _is_being_refused(row: Redemption, session: PaymentSession) -> bool:
+def _is_being_refused(row: Redemption, session: PaymentSession, now: datetime) -> bool:
     """Tell whether a number has been refused, and whoever tried it is not told yet.
 
     Until then it stays where it was: by when it vanishes one could tell whether one
@@ -168,17 +168,25 @@ def _is_being_refused(row: Redemption, session: PaymentSession) -> bool:
         and session.status == SessionStatus.OPEN
         and session.claimed_until is not None
         and row.hold_sent_at is not None
-        and row.hold_sent_at > clock.now() - BEING_REFUSED
+        and row.hold_sent_at > now - BEING_REFUSED
     )
 
 
-def describe_redemption(row: Redemption) -> RedemptionState:
-    """Picture one voucher of a session.
+def describe_redemption(
+    row: Redemption, *, now: datetime | None = None
+) -> RedemptionState:
+    """Picture one voucher of a session: as it is stored, or as it is ``now``.
 
-    Before it was looked at for the first time it is ``holding``, held or not: whoever
+    By then, by the database's clock, a hold that is over is ``lapsed``, whether or not
+    anybody has met it since. Before a
+    voucher was looked at for the first time it is ``holding``, held or not: whoever
     guesses numbers must not see that one exists which then cannot be used.
     """
     status = row.status
+    if status == RedemptionStatus.HELD and now and row.held_until is not None:
+        status = (
+            RedemptionStatus.HELD if row.held_until > now else RedemptionStatus.LAPSED
+        )
     if row.balance is None and status in _UNSEEN:
         status = RedemptionStatus.HOLDING
     return RedemptionState(

@@ -84,6 +84,20 @@ def json_list(name: str, default: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return parsed
 
 
+def host_of(url: str) -> str:
+    """Return the host that an address names.
+
+    Raises:
+        ImproperlyConfigured: it is no address.
+    """
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        raise ImproperlyConfigured(
+            "SMARTGIFT_BASE_URL is no address, such as https://api.example.org."
+        ) from None
+
+
 def database(name: str, *, default: Path) -> dict[str, Any]:
     """Return Django's settings for a database URL.
 

@@ -6,7 +6,6 @@ an ordinary Wagtail site. The environment is read by ``env.py``.
 
 import hashlib
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import django
 from django.core.exceptions import ImproperlyConfigured
@@ -213,7 +212,7 @@ WAGTAIL_SMARTGIFT = {
     # "Add to basket" on a voucher's page ends up in our own basket.
     "ADD_TO_BASKET": "mill.shop.basket.add_voucher",
     # Where editors may import Smart Gift's pictures from; here its own server.
-    "IMAGE_HOSTS": [urlsplit(_base_url or SANDBOX_URL).hostname or ""],
+    "IMAGE_HOSTS": [env.host_of(_base_url or SANDBOX_URL)],
     # What an experience voucher pays for here.
     "EXPERIENCE_VALUE": "mill.shop.experiences.value_of",
     # What the environment leaves out keeps the plugin's own default.

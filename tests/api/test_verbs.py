@@ -329,6 +329,44 @@ def test_a_voucher_in_another_payment_is_given_back_when_that_hold_ends(payment,
     assert (seen["amount_covered"], payment.taken()) == ("0.00", 0)
 
 
+@pytest.mark.parametrize("verb", ["cancel", "refund"])
+def test_it_is_given_back_as_soon_as_the_other_payment_lets_go(payment, verb):
+    """Long before the other one's hold would have ended."""
+    payment.sandbox.behaviour = replace(
+        payment.sandbox.behaviour, reverse_while_held=False
+    )
+    payment.add(HUNDRED, amount="30.00")
+    payment.verb("confirm")
+    other = payment.server.post(
+        "server/payment-sessions", {"reference": "order-2", "amount_due": "9.00"}
+    )
+    other = Api(other.json()["client_secret"])
+    held = other.post("payment-session/redemptions", {"voucher_no": HUNDRED}).json()
+    assert payment.verb(verb).status_code == 202
+
+    [redemption] = held["redemptions"]
+    path = f"payment-session/redemptions/{redemption['id']}"
+    assert other.delete(path).status_code == 204
+    payment.wait(16)
+    reconciliation.reconcile()
+
+    assert payment.seen()["amount_covered"] == "0.00"
+    assert payment.seen()["status"] in {"cancelled", "confirmed"}
+    assert payment.taken() == 0
+
+
+def test_a_hold_that_is_over_is_shown_as_lapsed_before_anybody_has_met_it(payment):
+    payment.add()
+    payment.wait(301)
+
+    [shown] = payment.seen()["redemptions"]
+
+    assert (shown["status"], shown["held_until"]) == ("lapsed", None)
+    assert payment.seen()["amount_covered"] == "50.00"
+    assert Redemption.objects.get().status == "held"
+    assert payment.verb("confirm").status_code == 200
+
+
 def test_after_everything_is_refunded_it_stays_confirmed(payment):
     payment.bring_to("confirmed")
     payment.verb("refund")

@@ -100,6 +100,7 @@ def test_a_list_is_a_list_of_objects(variable, value):
         ({"SMARTGIFT_API_KEY": ""}, "set SMARTGIFT_API_KEY"),
         ({"SMARTGIFT_DELIVERY_METHODS": '[{"id": 1}]'}, "DELIVERY_METHODS"),
         ({"SMARTGIFT_BASE_URL": "http://example.org"}, "https"),
+        ({"SMARTGIFT_BASE_URL": "https://[example.org"}, "is no address"),
     ],
 )
 def test_what_is_missing_is_named(tmp_path, variables, message):

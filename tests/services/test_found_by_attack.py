@@ -9,6 +9,12 @@ import pytest
 
 from tests.factories import make_experience, make_product
 from wagtail_smartgift import budget, ledger, payments, sales
+from wagtail_smartgift.client import (
+    CallNotAllowed,
+    CircuitOpen,
+    OutcomeUnknown,
+    RateLimited,
+)
 from wagtail_smartgift.client.schemas.reading import (
     read_errors,
     read_redeem,
@@ -26,7 +32,15 @@ from wagtail_smartgift.models import (
     VoucherOrderItem,
 )
 from wagtail_smartgift.sandbox import Fault
-from wagtail_smartgift.services import balance, claims, holds, reconciliation, vault
+from wagtail_smartgift.services import (
+    balance,
+    claims,
+    holds,
+    patience,
+    reconciliation,
+    vault,
+)
+from wagtail_smartgift.services.timebox import Postponed
 
 
 FIFTY, HUNDRED, REF = "GOOD-0050-0001", "GOOD-0100-0001", "order-1"
@@ -248,8 +262,39 @@ def test_an_outage_that_several_see_opens_the_breaker(session, counted):
     calls = len(counted.log())
     with pytest.raises(PaymentError) as refused:
         look_up(HUNDRED, "192.0.2.9")
-    assert refused.value.code == "busy"
+    # The quota is not why, and whoever asks is told so.
+    assert refused.value.code == "smartgift_unavailable"
+    payments.open_session(reference="order-late", amount_due="80.00")
+    with pytest.raises(PaymentError) as refused:
+        payments.add_voucher(reference="order-late", voucher_no=HUNDRED)
+    assert refused.value.code == "smartgift_unavailable"
+    assert 1 <= refused.value.retry_after <= 15
     assert len(counted.log()) == calls
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "looks"),
+    [
+        (CallNotAllowed(retry_after=3), "busy", 0),
+        (RateLimited(retry_after=3), "busy", 0),
+        (CircuitOpen(retry_after=3), "smartgift_unavailable", 0),
+        (OutcomeUnknown(), "smartgift_unavailable", 1),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_what_was_never_asked_is_no_look_at_what_is_in_doubt(
+    session, counted, error, code, looks
+):
+    """However long an outage lasts, nothing goes to a person for it."""
+    payments.add_voucher(reference=REF, voucher_no=FIFTY)
+    row = Redemption.objects.get()
+    postponed = Postponed.by(error)
+
+    assert patience.back_off(row, postponed)
+
+    row.refresh_from_db()
+    assert (postponed.code, row.looks) == (code, looks)
+    assert row.next_look_at is not None
 
 
 def test_silence_opens_it_whoever_asked(session, counted):

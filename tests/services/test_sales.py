@@ -165,6 +165,20 @@ def test_a_posted_order_takes_its_address_along(shop):
     assert sale.total == 5395
 
 
+def test_without_a_name_of_its_own_it_is_posted_to_the_buyer(shop):
+    names = {"first_name", "last_name"}
+    address = {name: text for name, text in ADDRESS.items() if name not in names}
+
+    place(delivery={"method": "2", "price": "3.95", "address": address})
+
+    (sale,) = shop.sales()
+    assert (sale.delivery["first_name"], sale.delivery["last_name"]) == (
+        CUSTOMER["first_name"],
+        CUSTOMER["last_name"],
+    )
+    assert sale.delivery["city"] == ADDRESS["city"]
+
+
 def test_without_numbers_of_our_own_those_of_the_answer_are_kept(shop, configure):
     configure(OWN_VOUCHER_CODES=False)
     shop.behaviour.sales_echo_codes = True

@@ -12,6 +12,7 @@ import pytest
 import time_machine
 from django.core import signing
 from django.core.cache import cache
+from django.core.exceptions import ImproperlyConfigured
 from django.template import engines
 from django.template.defaultfilters import floatformat
 from django.test import Client
@@ -862,6 +863,15 @@ def test_a_hold_that_has_ended_is_not_said_to_last(visitor):
     assert "Kept for you until" not in visitor.text
     assert "data-held-until" not in visitor.page
     assert "It is asked for again when you pay." in visitor.text
+
+
+def test_a_template_without_a_request_is_told_what_it_needs(session):
+    template = engines["django"].from_string(
+        "{% load smartgift %}{% voucher_field session %}"
+    )
+
+    with pytest.raises(ImproperlyConfigured, match="context_processors.request"):
+        template.render({"session": session})
 
 
 @pytest.mark.parametrize("way", ["context", "request"])

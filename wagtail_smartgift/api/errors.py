@@ -4,13 +4,14 @@ Nothing internal gets out: no provider text, no voucher number, no stack trace. 
 ``code`` is stable and documented; ``detail`` is in the customer's language.
 """
 
+import logging
 import math
 import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from ninja.errors import HttpError, Throttled, ValidationError
@@ -19,6 +20,8 @@ from wagtail_smartgift.api.reading import TOO_LARGE, Unreadable
 from wagtail_smartgift.codes import display_code
 from wagtail_smartgift.exceptions import ERROR_CODES, PaymentError, SmartGiftPluginError
 
+
+logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 #: A tag URI (RFC 4151): a name for the kind of problem, not an address.
@@ -120,6 +123,12 @@ def _detail(request: HttpRequest, error: SmartGiftPluginError) -> str:
 def _challenge(request: HttpRequest) -> str:
     """Return what the call's authentication asks for, if it said so."""
     return getattr(request, "smartgift_challenge", BEARER)
+
+
+def misconfigured(request: HttpRequest, error: ImproperlyConfigured) -> HttpResponse:
+    """Answer for a shop whose settings do not work: its developers read why in the log."""
+    logger.error("The settings of wagtail-smartgift do not work.", exc_info=error)
+    return problem("smartgift_unavailable")
 
 
 def not_found(request: HttpRequest, error: Exception | None = None) -> HttpResponse:

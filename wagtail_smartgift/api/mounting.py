@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
@@ -29,6 +29,7 @@ _HANDLERS: dict[type[Exception], Handler] = {
     HttpError: errors.http_error,
     Http404: errors.not_found,
     SuspiciousOperation: errors.suspicious,
+    ImproperlyConfigured: errors.misconfigured,
 }
 
 

@@ -231,10 +231,10 @@ class CustomerIn(Body):
 
 
 class AddressIn(Body):
-    """Where vouchers are posted to."""
+    """Where vouchers are posted to; to the customer, without a name of its own."""
 
-    first_name: Text = Field(examples=["Jane"])
-    last_name: Text = Field(examples=["Smith"])
+    first_name: Text | None = Field(None, examples=["Jane"])
+    last_name: Text | None = Field(None, examples=["Smith"])
     address1: Text = Field(examples=["2 Weir Cottages"])
     address2: Text | None = None
     city: Text = Field(examples=["Bath"])

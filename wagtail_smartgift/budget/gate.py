@@ -13,7 +13,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from wagtail_smartgift import capabilities
 from wagtail_smartgift.budget import store
 from wagtail_smartgift.budget.window import SPAN, Answer, Wait, Window
-from wagtail_smartgift.client import ApiCall, CallNotAllowed
+from wagtail_smartgift.client import ApiCall, CallNotAllowed, CircuitOpen
 from wagtail_smartgift.conf import Account, get_conf
 
 
@@ -53,7 +53,8 @@ def gate(
     number that Smart Gift stumbles over is not taken for an outage.
 
     Raises (when asked):
-        CallNotAllowed: with the seconds after which to ask again.
+        CallNotAllowed: with the seconds after which to ask again; ``CircuitOpen`` where
+            Smart Gift has not been answering.
         RuntimeError: a transaction is open; it would span the call.
     """
     key = store.key_of(account)
@@ -140,7 +141,8 @@ def _wait_for_place(
         # What was slept counts too: a test may have stopped the clock.
         left = patience - max(slept, time.monotonic() - began)
         if outcome.seconds > left or left < 0:
-            raise CallNotAllowed(operation=operation, retry_after=outcome.seconds)
+            refusal = CircuitOpen if outcome.broken else CallNotAllowed
+            raise refusal(operation=operation, retry_after=outcome.seconds)
         pause = min(outcome.seconds, LOOK_AGAIN) + _spread(lane)
         time.sleep(pause)
         slept += pause

@@ -80,7 +80,7 @@ def take(key: str, lane: int, *, first: Callable[[], Window]) -> int | Wait:
     window, breaker, now = snapshot.window, snapshot.breaker, snapshot.now
     pause = breaker.wait(lane, now)
     if pause:
-        return Wait(pause)
+        return Wait(pause, broken=True)
     step = plan(window, lane, now)
     if isinstance(step, Wait):
         return step

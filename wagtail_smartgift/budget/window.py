@@ -117,9 +117,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Wait:
-    """No leave; the first moment at which asking again makes sense."""
+    """No leave; the first moment at which asking again makes sense.
+
+    ``broken``: Smart Gift has not been answering, and the quota is not the reason.
+    """
 
     seconds: float
+    broken: bool = False
 
 
 def plan(window: Window, lane: int, now: float) -> Place | Wait:

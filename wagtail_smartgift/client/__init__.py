@@ -10,6 +10,7 @@ from wagtail_smartgift.client.api import ApiCall, SmartGiftClient
 from wagtail_smartgift.client.errors import (
     Applied,
     CallNotAllowed,
+    CircuitOpen,
     Misrouted,
     NotSent,
     OutcomeUnknown,
@@ -46,6 +47,7 @@ __all__ = [
     "ApiCall",
     "Applied",
     "CallNotAllowed",
+    "CircuitOpen",
     "Catalogue",
     "CatalogueVoucher",
     "Experience",

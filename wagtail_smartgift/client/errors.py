@@ -8,7 +8,8 @@
     ├── Misrouted          the shop's developer: the base URL is not Smart Gift's API
     ├── RateLimited        nobody: wait ``retry_after`` seconds and ask again
     ├── NotSent            nobody: nothing has left this machine, ask again
-    │   └── CallNotAllowed     our own budget or breaker said no before the call
+    │   └── CallNotAllowed     our own budget said no before the call
+    │       └── CircuitOpen        our own breaker did: Smart Gift has not been answering
     └── OutcomeUnknown     the reconciler: look before asking again; for a call that
                            only reads it means "unavailable"
 
@@ -134,9 +135,15 @@ class NotSent(SmartGiftError):
 
 
 class CallNotAllowed(NotSent):
-    """Our own gate (budget, breaker) kept the call back for ``retry_after`` seconds."""
+    """Our own gate kept the call back for ``retry_after`` seconds; the quota, as a rule."""
 
     summary = "kept back"
+
+
+class CircuitOpen(CallNotAllowed):
+    """Smart Gift has not been answering, so it is asked now and then only."""
+
+    summary = "kept back, since Smart Gift has not been answering"
 
 
 class OutcomeUnknown(SmartGiftError):

@@ -16,13 +16,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from wagtail.models import Site
 
-from wagtail_smartgift import budget, codes, selectors
+from wagtail_smartgift import codes, selectors
 from wagtail_smartgift.choices import Lane
 from wagtail_smartgift.client import (
-    CallNotAllowed,
+    CircuitOpen,
     Misrouted,
     NotSent,
-    RateLimited,
     RefusalReason,
     Refused,
     SmartGiftClient,
@@ -31,7 +30,12 @@ from wagtail_smartgift.client import (
 )
 from wagtail_smartgift.selectors import Shop
 from wagtail_smartgift.services import gateway
-from wagtail_smartgift.services.timebox import PATIENCE, REQUEST_SECONDS, TimeBox
+from wagtail_smartgift.services.timebox import (
+    PATIENCE,
+    REQUEST_SECONDS,
+    TimeBox,
+    is_kept_back,
+)
 
 
 class Result(Enum):
@@ -204,13 +208,13 @@ def _trouble(error: SmartGiftError, shop: Shop) -> Answer:
             Result.FAULT,
             _("What answers at this address is not Smart Gift's API."),
         )
-    if isinstance(error, (CallNotAllowed, RateLimited)):
-        if budget.status(shop.account).breaker is budget.BreakerState.OPEN:
-            return Answer(
-                about,
-                Result.FAULT,
-                _("Smart Gift has not answered for a while. Try again in a minute."),
-            )
+    if isinstance(error, CircuitOpen):
+        return Answer(
+            about,
+            Result.FAULT,
+            _("Smart Gift has not answered for a while. Try again in a minute."),
+        )
+    if is_kept_back(error):
         return Answer(
             about,
             Result.UNKNOWN,

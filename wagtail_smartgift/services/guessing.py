@@ -225,7 +225,7 @@ def refusals_alike() -> Iterator[None]:
 def asked_by_customer(session: PaymentSession) -> Iterator[None]:
     """Let a payment's customer have Smart Gift asked for a hold, within the limit.
 
-    Calls that the quota kept back were never made and do not count.
+    Calls that the quota or the breaker kept back were never made and do not count.
 
     Raises:
         PaymentError: ``throttled``.
@@ -239,8 +239,8 @@ def asked_by_customer(session: PaymentSession) -> Iterator[None]:
         raise PaymentError("throttled", retry_after=error.retry_after) from None
     try:
         yield
-    except (PaymentError, Postponed) as error:
-        if error.code == "busy":
+    except Postponed as error:
+        if not error.asked:
             counted.take_back()
         raise
 

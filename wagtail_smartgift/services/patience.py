@@ -26,10 +26,10 @@ def is_early(row: Redemption) -> bool:
 def back_off(row: Redemption, error: Postponed) -> bool:
     """Wait twice as long as the last time; false once an hour was not enough.
 
-    A full quota is no answer of Smart Gift's and does not count as a look.
+    What was not asked, for want of quota or in an outage, does not count as a look.
     """
     now = clock.now()
-    if error.code == "busy":
+    if not error.asked:
         look_again(row, now + timedelta(seconds=error.retry_after or 5))
         return True
     delay = max(1.0, get_conf().settle) * 2**row.looks

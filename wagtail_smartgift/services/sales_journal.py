@@ -16,23 +16,22 @@ from django.utils import timezone
 from wagtail_smartgift import clock
 from wagtail_smartgift.choices import OrderStatus, Outcome
 from wagtail_smartgift.client import (
-    CallNotAllowed,
+    CircuitOpen,
     Misrouted,
     OutcomeUnknown,
-    RateLimited,
     Refused,
     SmartGiftError,
     Unauthorised,
 )
 from wagtail_smartgift.models import VoucherOrder, VoucherOrderEvent
 from wagtail_smartgift.services import outbox
+from wagtail_smartgift.services.timebox import is_kept_back
 
 
 #: What the journal of an order records: placing it, asking for its number, and what a
 #: person said of it.
 PLACE, CHECK, SETTLE = "place", "check", "settle"
 #: Why an order waits (``VoucherOrder.refusal``), in the words of the documented codes.
-BUSY = "busy"
 UNAVAILABLE = "smartgift_unavailable"
 #: In the journal: Smart Gift took none of our own voucher numbers.
 CODE_REFUSED = "code_refused"
@@ -166,14 +165,11 @@ def sent_at(order: VoucherOrder) -> datetime:
     return order.sent_at
 
 
-def is_busy(error: SmartGiftError) -> bool:
-    """Tell whether only the quota was in the way."""
-    return isinstance(error, (CallNotAllowed, RateLimited))
-
-
 def word(error: SmartGiftError) -> str:
     """Return the journal's word for an error that decided nothing."""
-    if is_busy(error):
+    if isinstance(error, CircuitOpen):
+        return "not_sent"
+    if is_kept_back(error):
         return "quota"
     if isinstance(error, (Unauthorised, Misrouted, Refused)):
         return "configuration"

@@ -20,7 +20,7 @@ from wagtail_smartgift.models import VoucherOrder, VoucherOrderEvent
 from wagtail_smartgift.services import claims, gateway, vault
 from wagtail_smartgift.services import sales_journal as journal
 from wagtail_smartgift.services.sales_journal import After
-from wagtail_smartgift.services.timebox import TimeBox
+from wagtail_smartgift.services.timebox import TimeBox, is_kept_back
 
 
 #: Seconds between looks at an order of unknown outcome while Smart Gift does not
@@ -29,8 +29,8 @@ LOOK_AFTER = (35, 60, 120, 240, 480, 960, 1920, 3600)
 #: How often an order that was found not to be sold is sent again before a person looks
 #: why its answers are lost.
 RESENDS = 3
-#: Seconds that a look waits when only the quota was in its way.
-_QUOTA_PAUSE = 5.0
+#: Seconds that a look waits when only our own gate was in its way.
+_GATE_PAUSE = 5.0
 #: Refusals of a look that Smart Gift can only make of a voucher that exists.
 _EXISTS = {
     RefusalReason.ALREADY_HELD,
@@ -236,17 +236,17 @@ def _found(order: VoucherOrder, *, reason: str) -> After:
 
 
 def _look_later(order: VoucherOrder, error: SmartGiftError) -> None:
-    quota = journal.is_busy(error)
-    if not quota and order.looks >= len(LOOK_AFTER):
+    kept_back = is_kept_back(error)
+    if not kept_back and order.looks >= len(LOOK_AFTER):
         hand_over(order, _doubt(order), reason=journal.word(error))
         return
-    wait = error.retry_after or (_QUOTA_PAUSE if quota else LOOK_AFTER[order.looks])
+    wait = error.retry_after or (_GATE_PAUSE if kept_back else LOOK_AFTER[order.looks])
     journal.step(
         order,
         journal.CHECK,
         Outcome.FAILED,
         reason=journal.word(error),
-        looks=order.looks + (not quota),
+        looks=order.looks + (not kept_back),
         **journal.later(clock.now() + timedelta(seconds=wait)),
     )
 

@@ -48,7 +48,7 @@ from wagtail_smartgift.models import VoucherOrder, VoucherOrderItem
 from wagtail_smartgift.services import claims, gateway, keys, sales_looking, vault
 from wagtail_smartgift.services import sales_journal as journal
 from wagtail_smartgift.services.sales_journal import After
-from wagtail_smartgift.services.timebox import TimeBox
+from wagtail_smartgift.services.timebox import Postponed, TimeBox
 
 
 logger = logging.getLogger(__name__)
@@ -306,7 +306,7 @@ def _requeue(order: VoucherOrder, error: SmartGiftError) -> None:
         Outcome.FAILED,
         status=S.QUEUED,
         reason=journal.word(error),
-        refusal=journal.BUSY if journal.is_busy(error) else journal.UNAVAILABLE,
+        refusal=Postponed.by(error).code,
         looks=order.looks + 1,
         **journal.later(clock.now() + timedelta(seconds=wait)),
     )

@@ -111,10 +111,11 @@ def read_order(
         SaleError: ``invalid``, with every fault under its dotted name.
     """
     errors: Errors = {}
+    buyer = _read_customer(_Part(customer, "customer", errors))
     wanted = WantedOrder(
         items=_read_items(items, errors),
-        customer=_read_customer(_Part(customer, "customer", errors)),
-        delivery=_read_delivery(_Part(delivery, "delivery", errors)),
+        customer=buyer,
+        delivery=_read_delivery(_Part(delivery, "delivery", errors), buyer),
         payment_method=_Part(
             {"payment_method": payment_method}, "", errors
         ).optional_integer("payment_method", highest=2**31 - 1),
@@ -294,7 +295,7 @@ def _read_customer(part: _Part) -> Customer:
     return customer
 
 
-def _read_delivery(part: _Part) -> Delivery:
+def _read_delivery(part: _Part, customer: Customer) -> Delivery:
     method = part.value("method")
     if (
         isinstance(method, bool)
@@ -313,16 +314,19 @@ def _read_delivery(part: _Part) -> Delivery:
         date=part.date("date"),
         address=None
         if address is None
-        else _read_address(_Part(address, f"{part.where}.address", part.errors)),
+        else _read_address(
+            _Part(address, f"{part.where}.address", part.errors), customer
+        ),
     )
     part.done()
     return delivery
 
 
-def _read_address(part: _Part) -> Address:
+def _read_address(part: _Part, customer: Customer) -> Address:
+    """Read where vouchers are posted to: to the buyer, where no name is given."""
     address = Address(
-        first_name=part.line("first_name"),
-        last_name=part.line("last_name"),
+        first_name=part.line("first_name", required=False) or customer.first_name,
+        last_name=part.line("last_name", required=False) or customer.last_name,
         address1=part.line("address1"),
         address2=part.line("address2", required=False),
         city=part.line("city"),

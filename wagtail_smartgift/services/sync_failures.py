@@ -73,6 +73,7 @@ def failure_of(error: smartgift.SmartGiftError) -> SyncFailure:
     for kinds, failure in (
         (smartgift.Unauthorised, SyncFailure.UNAUTHORISED),
         (smartgift.Misrouted, SyncFailure.MISROUTED),
+        (smartgift.CircuitOpen, SyncFailure.NOT_SENT),
         ((smartgift.RateLimited, smartgift.CallNotAllowed), SyncFailure.QUOTA),
         (smartgift.NotSent, SyncFailure.NOT_SENT),
         (smartgift.Refused, SyncFailure.REFUSED),

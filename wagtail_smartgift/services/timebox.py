@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from wagtail_smartgift.client import (
     CallNotAllowed,
+    CircuitOpen,
     RateLimited,
     SmartGiftError,
 )
@@ -23,21 +24,35 @@ REQUEST_SECONDS = 13.0
 
 
 class Postponed(Exception):
-    """Nothing was decided: try again later. ``code`` is one of the documented 503s."""
+    """Nothing was decided: try again later. ``code`` is one of the documented 503s.
 
-    def __init__(self, code: str, *, retry_after: float | None = None) -> None:
+    ``asked``: a call was made for it. One that our own gate kept back says nothing
+    about what it was to ask for.
+    """
+
+    def __init__(
+        self, code: str, *, retry_after: float | None = None, asked: bool = True
+    ) -> None:
         self.code = code
         self.retry_after = retry_after
+        self.asked = asked and code != "busy"
         super().__init__(code)
 
     @classmethod
     def by(cls, error: SmartGiftError) -> "Postponed":
         """Translate an error of the client that decided nothing."""
-        busy = isinstance(error, (CallNotAllowed, RateLimited))
+        kept_back = is_kept_back(error)
+        busy = kept_back and not isinstance(error, CircuitOpen)
         return cls(
             "busy" if busy else "smartgift_unavailable",
-            retry_after=error.retry_after or (5 if busy else 30),
+            retry_after=error.retry_after or (5 if kept_back else 30),
+            asked=not kept_back,
         )
+
+
+def is_kept_back(error: SmartGiftError) -> bool:
+    """Tell whether the quota, or our breaker, was all that was in the way."""
+    return isinstance(error, (CallNotAllowed, RateLimited))
 
 
 class OutOfTime(Postponed):

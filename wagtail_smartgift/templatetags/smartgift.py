@@ -19,6 +19,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from wagtail.models import Site
 
@@ -62,6 +63,11 @@ def voucher_field(
 
     ``next`` is the address of the page to come back to, this one by default.
     """
+    if "request" not in context:
+        raise ImproperlyConfigured(
+            "{% voucher_field %} needs the request: add the context processor "
+            "django.template.context_processors.request, or render with a request."
+        )
     request: HttpRequest = context["request"]
     _keep_out_of_cache(request)
     may_change = session.status == SessionStatus.OPEN

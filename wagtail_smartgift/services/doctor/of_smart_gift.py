@@ -10,6 +10,7 @@ from wagtail_smartgift.choices import Lane
 from wagtail_smartgift.client import (
     ApiCall,
     CallNotAllowed,
+    CircuitOpen,
     Misrouted,
     RateLimited,
     Refused,
@@ -126,6 +127,12 @@ def _ask(account: Account, site_id: str, calls: list[ApiCall]) -> tuple[Finding,
             about,
             f"{account.alias}: {account.base_url} is not its API",
             "Correct BASE_URL, or leave it out for the usual one.",
+        ), False
+    except CircuitOpen as error:
+        return fault(
+            about,
+            f"{account.alias}: it has not been answering, and was not asked again yet",
+            f"Look again in {error.retry_after or 60:.0f} seconds.",
         ), False
     except (CallNotAllowed, RateLimited) as error:
         return warning(
