@@ -7,9 +7,15 @@ from wagtail_smartgift import payments, sales
 from wagtail_smartgift.choices import InboxStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
-from wagtail_smartgift.models import InboxMessage, VoucherOrder
+from wagtail_smartgift.models import InboxMessage, Redemption, VoucherOrder
 from wagtail_smartgift.sandbox import Fault
-from wagtail_smartgift.services import answers, catalogue, inbox, reconciliation
+from wagtail_smartgift.services import (
+    answers,
+    catalogue,
+    holds,
+    inbox,
+    reconciliation,
+)
 
 
 HUNDRED, FIFTY = "GOOD-0100-0001", "GOOD-0050-0001"
@@ -144,3 +150,81 @@ def test_an_undone_confirmation_is_not_begun_again_by_the_message_that_began_it(
     assert (message.status, message.code) == (InboxStatus.FAILED, "hold_lost")
     assert payments.get_session(reference="order-1").status == "open"
     assert (books(HUNDRED), books(FIFTY)) == (0, 0)
+
+
+# -- the database's own clock, set by somebody -------------------------------------------
+
+
+@pytest.fixture
+def in_doubt(world, session, sandbox):
+    """Return a function: £30 of a voucher are asked for, and the answer is lost."""
+
+    def redeem(mode, **more):
+        payments.add_voucher(reference="order-1", voucher_no=HUNDRED, amount="30.00")
+        sandbox.faults.add(Fault("redeem", mode, **more))
+        assert payments.confirm(reference="order-1").status == "confirming"
+
+    return redeem
+
+
+@pytest.mark.parametrize("back", [30, 250, 600, 7200])
+def test_a_hold_that_seems_to_stand_by_a_clock_set_back_proves_nothing(
+    world, in_doubt, sandbox, books, back
+):
+    """A till takes the same sum, under no hold at all, before we look."""
+    in_doubt("lost_before")
+
+    world.set_the_databases_clock(-back)
+    world.pass_time(320)
+    sandbox.spend_by_till(HUNDRED, "30.00")
+    for _sweep in range(5):
+        world.pass_time(max(60, back / 2))
+        reconciliation.reconcile()
+
+    row = Redemption.objects.get()
+    assert (row.status, row.attention_code) == ("needs_attention", "balance_moved")
+    assert payments.get_session(reference="order-1").status == "needs_attention"
+
+
+@pytest.mark.parametrize("forward", [100, 400, 90_000])
+@pytest.mark.parametrize("dead_token_accepted", [True, False])
+def test_a_clock_set_forward_opens_nothing_that_may_still_be_taken(
+    world, in_doubt, sandbox, books, forward, dead_token_accepted
+):
+    sandbox.behaviour.dead_token_accepted = dead_token_accepted
+    in_doubt("apply_late", seconds=60)
+
+    world.set_the_databases_clock(forward)
+    for _sweep in range(6):
+        reconciliation.reconcile()
+        world.pass_time(5)
+
+    # It is not given up before it has come; then it is found, or was refused.
+    world.until_quiet()
+    world.pass_time(300)
+    world.until_quiet()
+    state = payments.get_session(reference="order-1")
+    taken = books(HUNDRED)
+    assert (state.status, taken) in {("confirmed", 30), ("open", 0)} or (
+        state.status == "needs_attention"
+    )
+
+
+def test_a_clock_of_theirs_that_stands_still_is_not_believed_for_ever(
+    world, in_doubt, sandbox, books, monkeypatch
+):
+    """A proxy that puts a date of its own on every answer, and always the same."""
+    in_doubt("lost_before")
+    given = Redemption.objects.get().their_hold_at
+    look = holds.look
+
+    def with_that_date(*args, **kwargs):
+        return look(*args, **kwargs).model_copy(update={"answered_at": given})
+
+    monkeypatch.setattr(holds, "look", with_that_date)
+
+    passes = world.until_quiet()
+
+    assert passes < 20
+    assert payments.get_session(reference="order-1").status in {"open", "confirmed"}
+    assert books(HUNDRED) in {0, 30}

@@ -194,6 +194,10 @@ class World:
         clock.now = databases_now
         self._undo.append(lambda: setattr(clock, "now", ours))
 
+    def set_the_databases_clock(self, seconds: float) -> None:
+        """Have somebody set the database's clock forward, or back; no time passes."""
+        self._passed += seconds
+
     @contextmanager
     def on_a_host_ahead_by(self, seconds: float) -> Iterator[None]:
         """Be another host, whose clock is wrong; neither the database's nor theirs is."""

@@ -221,7 +221,8 @@ class SmartGiftClient:
         """
         voucher_no = Secret(voucher_no)
         body = writing.write_hold(voucher_no)
-        return self._call(_HOLD, body, reading.read_hold, lane=lane)
+        receipt, call = self._exchange(_HOLD, body, reading.read_hold, lane=lane)
+        return receipt.model_copy(update={"answered_at": call.server_date})
 
     def release(self, *, voucher_no: str, hold_token: str, lane: int = 0) -> None:
         """Give a hold back.

@@ -211,10 +211,14 @@ class Redemption(Swept, Timestamped):
     hold_token_encrypted = models.TextField(blank=True, editable=False)
     #: When the hold was asked for: our five minutes start before it left.
     hold_sent_at = models.DateTimeField(null=True, editable=False)
+    #: When it was given, by Smart Gift's own clock; null where its answer did not tell.
+    their_hold_at = models.DateTimeField(null=True, editable=False)
     #: When our hold certainly still stands until; null without a hold.
     held_until = models.DateTimeField(_("held until"), null=True, editable=False)
     #: When the last redeem or reverse was sent.
     sent_at = models.DateTimeField(null=True, editable=False)
+    #: When the last redeem was sent, by Smart Gift's clock; null as for the hold.
+    their_sent_at = models.DateTimeField(null=True, editable=False)
     attempt = models.PositiveIntegerField(default=0, editable=False)
     #: Looks in vain at what became of it, each after a longer pause.
     looks = models.PositiveIntegerField(default=0, editable=False)

@@ -198,6 +198,7 @@ def request(
         expected=expected,
         hold_token_encrypted="",
         hold_sent_at=clock.now(),
+        their_hold_at=None,
         held_until=None,
     )
 
@@ -267,6 +268,7 @@ def _write_token(
             status=stay.success,
             hold_token_encrypted=vault.seal(receipt.hold_token),
             hold_sent_at=sent_at,
+            their_hold_at=receipt.answered_at,
             held_until=until,
             **changes,
         )

@@ -31,6 +31,7 @@ from wagtail_smartgift.services import (
     journal,
     outbox,
     sessions,
+    their_clock,
     vault,
 )
 from wagtail_smartgift.services.timebox import Postponed
@@ -85,6 +86,7 @@ def redeem(worker: Worker, row: Redemption) -> None:
         # The fence against a worker that slept through the end of its claim, and against
         # one that opens the session again under this one.
         worker.claim.renew(expected=REDEEMS_IN)
+        now = clock.now()
         journal.record(
             row,
             Operation.REDEEM,
@@ -94,7 +96,8 @@ def redeem(worker: Worker, row: Redemption) -> None:
             amount=row.amount,
             seen=row.baseline,
             attempt=row.attempt + 1,
-            sent_at=clock.now(),
+            sent_at=now,
+            their_sent_at=their_clock.time_there(row, now),
             redemption_ids=[],
             proof="",
             looks=0,

@@ -269,6 +269,7 @@ def _live_hold(row: Redemption) -> dict[str, Any]:
     return {
         "hold_token_encrypted": row.hold_token_encrypted,
         "hold_sent_at": row.hold_sent_at,
+        "their_hold_at": row.their_hold_at,
         "held_until": row.held_until,
     }
 

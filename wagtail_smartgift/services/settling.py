@@ -38,6 +38,7 @@ from wagtail_smartgift.services import (
     patience,
     redeeming,
     releasing,
+    their_clock,
 )
 from wagtail_smartgift.services.timebox import Postponed
 from wagtail_smartgift.services.worker import Worker
@@ -162,6 +163,7 @@ def _replay(worker: Worker, row: Redemption) -> None:
         # A request of its own: whatever comes of it settles from now on, also when
         # this worker does not live to see its answer.
         worker.claim.renew(expected=redeeming.REDEEMS_IN)
+        now = clock.now()
         journal.record(
             row,
             Operation.REDEEM,
@@ -169,7 +171,8 @@ def _replay(worker: Worker, row: Redemption) -> None:
             status=S.REDEEMING,
             reason="replay",
             amount=row.amount,
-            sent_at=clock.now(),
+            sent_at=now,
+            their_sent_at=their_clock.time_there(row, now),
         )
     try:
         receipt = redeeming.send(worker, row)
@@ -242,7 +245,8 @@ def _settle_by_balance(worker: Worker, row: Redemption, known: Capabilities) -> 
         _wait_longer(row, error)
         return
     # Asked after the answer: a hold that ended on the way kept nobody out.
-    held = holds.seconds_left(row) > 0
+    lasts = known.hold_lasts(holds.HOLD_SECONDS)
+    held = holds.seconds_left(row) > 0 and not their_clock.is_over(row, state, lasts)
     _write_look(row, state)
     fallen = (row.baseline or 0) - state.remaining_value
     ours = held and not is_fenced(row) and _is_our_doing(state, known)
@@ -252,7 +256,7 @@ def _settle_by_balance(worker: Worker, row: Redemption, known: Capabilities) -> 
     if refused and fallen >= 0 and not _has_lost_ours(row, state):
         _write_refused(worker, row, known, held=held, fallen=fallen)
     elif fallen == 0:
-        _not_fallen(worker, row, known, held=held, asked_at=asked_at)
+        _not_fallen(worker, row, state, known, held=held, asked_at=asked_at)
     elif ours and state.held is False and _has_lost_ours(row, state):
         _write_applied(row, Proof.HOLD, seen=state.remaining_value)
     elif ours and proves and fallen == redeeming.value_of(row):
@@ -348,13 +352,18 @@ def _is_our_doing(state: VoucherState, known: Capabilities) -> bool:
 def _not_fallen(
     worker: Worker,
     row: Redemption,
+    state: VoucherState,
     known: Capabilities,
     *,
     held: bool,
     asked_at: datetime,
 ) -> None:
     """The balance is what it was: make sure that it cannot still be taken."""
-    if asked_at >= _decided_from(row, known, held=held):
+    decided_from = _decided_from(row, known, held=held)
+    if asked_at >= decided_from:
+        early = their_clock.early(row, state, decided_from)
+        if early and patience.doubt_clock(row, early):
+            raise NotSettledYet
         _write_not_applied(row, held=held)
         return
     if held and not is_fenced(row):

@@ -79,14 +79,30 @@ class Experience(Answer):
     description: OptionalText = ""
 
 
-class VoucherState(Answer):
+class DatedAnswer(Answer):
+    """An answer with Smart Gift's clock when it was given.
+
+    ``answered_at`` (aware) is from the answer's headers and not its body; None where
+    they do not tell.
+    """
+
+    answered_at: dt.datetime | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_date(cls, answer: Any) -> Any:
+        if not isinstance(answer, Mapping):
+            return answer
+        return {name: value for name, value in answer.items() if name != "answered_at"}
+
+
+class VoucherState(DatedAnswer):
     """What ``/redeem/check`` says of a voucher.
 
     ``remaining_value`` is money for a monetary voucher and the sum of the remaining
     ``bit_value`` for an experience. ``held`` is None where the answer does not say (the
     older generation); a ``held_until`` that cannot be read still counts as held. It is
-    naive where Smart Gift sent no offset. ``answered_at`` is Smart Gift's clock when it
-    answered (aware), from the answer's headers; None where they do not tell.
+    naive where Smart Gift sent no offset.
     """
 
     id: LooseInteger = None
@@ -100,7 +116,6 @@ class VoucherState(Answer):
     experiences: tuple[Experience, ...] = ()
     held: bool | None = None
     held_until: OptionalWhen = None
-    answered_at: dt.datetime | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -108,7 +123,6 @@ class VoucherState(Answer):
         if not isinstance(answer, Mapping):
             return answer
         read = dict(answer)
-        read.pop("answered_at", None)
         word = read.get("type")
         kind = word.strip().lower() if isinstance(word, str) else ""
         read["type"] = kind
@@ -125,7 +139,7 @@ class VoucherState(Answer):
         return read
 
 
-class HoldReceipt(Answer):
+class HoldReceipt(DatedAnswer):
     """The right to redeem or release a held voucher; a secret."""
 
     hold_token: Annotated[str, Field(min_length=1), AfterValidator(Secret)] = Field(
