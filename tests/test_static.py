@@ -10,7 +10,8 @@ from wagtail_smartgift.choices import ProductType, RedemptionStatus, SessionStat
 from wagtail_smartgift.exceptions import ERROR_CODES
 
 
-STATIC = Path(__file__).parents[1] / "wagtail_smartgift/static/wagtail_smartgift"
+PACKAGE = Path(__file__).parents[1] / "wagtail_smartgift"
+STATIC = PACKAGE / "static/wagtail_smartgift"
 SCRIPT = (STATIC / "smartgift.js").read_text("utf-8")
 TYPES = (STATIC / "smartgift.d.ts").read_text("utf-8")
 
@@ -44,7 +45,7 @@ def of_customers(suffix):
         path.relative_to(STATIC).as_posix(): path
         for path in STATIC.rglob(f"*.{suffix}")
     }
-    return {name: path for name, path in found.items() if not name.startswith("desk")}
+    return {name: path for name, path in found.items() if not name.startswith("desk/")}
 
 
 def over_the_wire(paths):
@@ -64,6 +65,16 @@ def test_each_script_is_some_page_s():
     of_pages = {name for names in SCRIPTS.values() for name in names}
 
     assert of_customers("js").keys() == of_pages
+
+
+def test_the_desk_loads_each_of_its_files():
+    code = "".join(
+        path.read_text("utf-8")
+        for path in (PACKAGE / "wagtail_hooks.py", *(PACKAGE / "views").rglob("*.py"))
+    )
+    loaded = set(re.findall(r'/([\w-]+\.(?:css|js))"', code))
+
+    assert {path.name for path in (STATIC / "desk").iterdir()} == loaded
 
 
 def test_all_stylesheets_together_are_small():

@@ -17,7 +17,7 @@ REFERENCE = Path(__file__).parents[1] / "docs/reference/templates.md"
 SHEETS = sorted(
     path
     for path in STATIC.rglob("*.css")
-    if not path.relative_to(STATIC).as_posix().startswith("desk")
+    if not path.relative_to(STATIC).as_posix().startswith("desk/")
 )
 
 #: Names of sides: what they mean is another side where people write to the left.

@@ -165,19 +165,6 @@ def other_page_about(
     return None
 
 
-def product_url(
-    product: VoucherProduct,
-    *,
-    site: Site | None,
-    language: str | None = None,
-    request: HttpRequest | None = None,
-) -> str | None:
-    """Return the absolute address of one product; for many, ``ProductAddresses``."""
-    return ProductAddresses(
-        [product], site=site, language=language, request=request
-    ).url(product)
-
-
 def _root_paths(site: Site | None) -> Mapping[str, str]:
     """Return language -> ``url_path`` of the site's root page in it (Wagtail caches)."""
     if site is None:

@@ -16,21 +16,19 @@ both forms into its checkout and hands what they read to ``sales.place_order``::
 ``wagtail_smartgift/checkout_step.html`` shows both. The forms sell and store nothing.
 """
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
 
 from wagtail_smartgift import selectors
 from wagtail_smartgift.conf import DeliveryMethod
+from wagtail_smartgift.delivery_days import delivery_days, validate_delivery_day
 from wagtail_smartgift.formats import format_price
-from wagtail_smartgift.forms import MAX_DAYS_AHEAD
 
 
 _NAME_LENGTH = 255
@@ -124,6 +122,7 @@ class VoucherDeliveryForm(_StepForm):
         label=_("Send them on (optional)"),
         required=False,
         input_formats=["%Y-%m-%d"],
+        validators=[validate_delivery_day],
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text=_("Leave it empty to have them sent at once."),
         error_messages={"invalid": _("Enter a day such as 2030-12-24.")},
@@ -167,10 +166,10 @@ class VoucherDeliveryForm(_StepForm):
         for name in set(_ADDRESS) & set(self.fields):
             # Required only of a posted order that goes elsewhere: see clean().
             self.fields[name].required = False
-        today = timezone.localdate()
+        first, last = delivery_days()
         self.fields["date"].widget.attrs |= {
-            "min": today.isoformat(),
-            "max": (today + dt.timedelta(days=MAX_DAYS_AHEAD)).isoformat(),
+            "min": first.isoformat(),
+            "max": last.isoformat(),
         }
 
     @property
@@ -188,20 +187,6 @@ class VoucherDeliveryForm(_StepForm):
     def address_fields(self) -> list[forms.BoundField]:
         """The fields of the postal address, for the template."""
         return [self[name] for name in _ADDRESS if name in self.fields]
-
-    def clean_date(self) -> dt.date | None:
-        """Refuse a day that Smart Gift would silently take for "at once"."""
-        day: dt.date | None = self.cleaned_data["date"]
-        if day is None:
-            return None
-        today = timezone.localdate()
-        if day < today:
-            raise ValidationError(_("This day has passed."), code="past")
-        if day > today + dt.timedelta(days=MAX_DAYS_AHEAD):
-            raise ValidationError(
-                _("Choose a day within a year from today."), code="far"
-            )
-        return day
 
     def clean(self) -> dict[str, Any]:
         """Ask for the address of a posted order that does not go to the buyer."""

@@ -10,14 +10,13 @@ what goes into the shop's basket.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -27,6 +26,7 @@ from wagtail_smartgift.addresses import other_page_about
 from wagtail_smartgift.amounts import AmountTerms, read_amount
 from wagtail_smartgift.choices import ProductType
 from wagtail_smartgift.conf import DeliveryMethod, get_conf
+from wagtail_smartgift.delivery_days import delivery_days, validate_delivery_day
 from wagtail_smartgift.formats import currency_symbol, format_price, format_short
 from wagtail_smartgift.models import AbstractVoucherPage, VoucherProduct
 from wagtail_smartgift.money import PENNY
@@ -41,8 +41,6 @@ MAX_PERSONS_SHOWN = 8
 #: inferred: Smart Gift names no limit for what is printed; these fit on a voucher.
 MAX_NAME = 100
 MAX_MESSAGE = 1000
-#: Days that a delivery may be put off: a mistyped year would keep it for decades.
-MAX_DAYS_AHEAD = 366
 
 
 def _without(characters: str) -> RegexValidator:
@@ -179,6 +177,7 @@ class PurchaseForm(forms.Form):
         label=_("Send it on"),
         required=False,
         input_formats=["%Y-%m-%d"],
+        validators=[validate_delivery_day],
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         error_messages={"invalid": _("Enter a day such as 2030-12-24.")},
     )
@@ -251,10 +250,10 @@ class PurchaseForm(forms.Form):
                 for method in self._methods.values()
             ]
             field.initial = next(iter(self._methods))
-        today = timezone.localdate()
+        first, last = delivery_days()
         self.fields["delivery_date"].widget.attrs |= {
-            "min": today.isoformat(),
-            "max": (today + timedelta(days=MAX_DAYS_AHEAD)).isoformat(),
+            "min": first.isoformat(),
+            "max": last.isoformat(),
         }
 
     # What templates ask
@@ -288,20 +287,6 @@ class PurchaseForm(forms.Form):
         return self.unit_price * self.product.persons_range[0]
 
     # What comes back
-
-    def clean_delivery_date(self) -> date | None:
-        """Refuse a day that Smart Gift would silently take for "at once"."""
-        day: date | None = self.cleaned_data["delivery_date"]
-        if day is None:
-            return None
-        today = timezone.localdate()
-        if day < today:
-            raise ValidationError(_("This day has passed."), code="past")
-        if day > today + timedelta(days=MAX_DAYS_AHEAD):
-            raise ValidationError(
-                _("Choose a day within a year from today."), code="far"
-            )
-        return day
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

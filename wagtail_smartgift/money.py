@@ -97,18 +97,6 @@ def format_money(amount: Decimal) -> str:
     return f"{pennies:f}"
 
 
-def to_pennies(amount: Decimal) -> int:
-    """Return a whole number of pennies.
-
-    Raises:
-        ValueError: it has a fraction of a penny.
-    """
-    pennies = amount.scaleb(2)
-    if pennies != pennies.to_integral_value():
-        raise ValueError("The amount has a fraction of a penny.")
-    return int(pennies)
-
-
 def _number_text(value: object) -> str:
     """Write a number plainly, without zeros that carry no value; else nothing."""
     try:

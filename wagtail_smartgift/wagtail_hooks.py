@@ -40,7 +40,7 @@ def register_icons(icons: list[str]) -> list[str]:
 @hooks.register("insert_global_admin_css")
 def desk_styles() -> str:
     return format_html(
-        '<link rel="stylesheet" href="{}">', static("wagtail_smartgift/desk.css")
+        '<link rel="stylesheet" href="{}">', static("wagtail_smartgift/desk/admin.css")
     )
 
 

@@ -146,6 +146,30 @@ def test_the_dialog_in_which_a_product_is_chosen_is_for_everybody(desk, world):
     look_in_all_ways(page, within=".modal-content")
 
 
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("smartgift_counter:move", ("open", "reverse")),
+        ("smartgift_inbox:replay", ("message",)),
+    ],
+    ids=["a long button", "no heading"],
+)
+def test_what_asks_once_more_has_room_on_a_telephone(desk, world, name, args):
+    page = desk
+    page.set_viewport_size({"width": WIDTHS[0], "height": 760})
+    page.goto(reverse(name, args=[world[args[0]], *args[1:]]))
+
+    header = page.locator(".w-slim-header").bounding_box()
+    text = page.locator("main h2, main p").first.bounding_box()
+    yes = page.get_by_role("button", name="Yes, ").bounding_box()
+    no = page.get_by_role("link", name="No, ").bounding_box()
+
+    assert text["y"] >= header["y"] + header["height"] + 8
+    beside = no["x"] - (yes["x"] + yes["width"])
+    below = no["y"] - (yes["y"] + yes["height"])
+    assert max(beside, below) >= 8
+
+
 def test_what_is_left_out_is_known():
     assert set(TABLE) >= LEFT_OUT
     assert set(TABLE) - LEFT_OUT >= FEW

@@ -290,6 +290,7 @@ def test_what_staff_wrote_is_erased_but_for_the_journals(written):
 
 def test_an_emptied_message_says_so_and_is_not_replayed(shop):
     tell_of_an_order_that_fails(shop, JOHN, "msg-1")
+    assert reconciliation.reconcile().failed_messages == 1
 
     privacy.erase(JOHN, actor="root")
 
@@ -299,6 +300,8 @@ def test_an_emptied_message_says_so_and_is_not_replayed(shop):
     assert timeline("msg-1")[-1] == "erased"
     with pytest.raises(replaying.NotReplayable):
         replaying.replay(emptied)
+    # So nobody is asked to.
+    assert reconciliation.reconcile().failed_messages == 0
     assert not VoucherOrder.objects.filter(reference="msg-1").exists()
 
 

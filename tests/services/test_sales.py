@@ -713,6 +713,21 @@ def test_a_delivery_that_cannot_be_made_is_refused(shop, delivery, field):
     assert list(refused(delivery=delivery)) == [f"delivery.{field}"]
 
 
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (-1, "This day has passed."),
+        (367, "Choose a day within a year from today."),
+    ],
+)
+def test_a_day_is_refused_as_the_forms_refuse_it(shop, days, said):
+    day = timezone.localdate() + timedelta(days=days)
+
+    wrong = refused(delivery={"method": "1", "price": "0.00", "date": day})
+
+    assert wrong == {"delivery.date": said}
+
+
 @pytest.mark.parametrize("items", [[], None, "37", {"product": 37}, [[37]], [None]])
 def test_what_is_no_list_of_vouchers_is_refused(shop, items):
     assert refused(items=items)

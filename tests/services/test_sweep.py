@@ -33,7 +33,7 @@ PARTS = {
     "read_messages": "inbox.process_due",
     "release_abandoned": "holding.let_go",
     "send_events": "outbox.dispatch_due",
-    "count": "inbox.count_failed",
+    "count": "replaying.count_replayable",
     "forget_answers": "answers.prune",
     "forget_counters": "counters.prune",
     "forget_messages": "inbox.prune",

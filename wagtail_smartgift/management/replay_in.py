@@ -45,7 +45,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def handle(command: BaseCommand, options: dict[str, Any]) -> None:
     """Replay them one by one, and say of each what came of it."""
-    rows = replaying.failed(
+    rows = replaying.find_replayable(
         webhook_ids=options["id"], type=options["type"], since=options["since"]
     )
     missing = set(options["id"]) - {row.webhook_id for row in rows}

@@ -277,10 +277,6 @@ def count_foreign() -> int:
     return InboxMessage.objects.filter(status__in=OPEN).exclude(ours()).count()
 
 
-def count_failed() -> int:
-    return InboxMessage.objects.filter(status=S.FAILED).count()
-
-
 def _due(now: datetime) -> "QuerySet[InboxMessage]":
     """Select what is due: for one at work that is when its claim has run out."""
     return InboxMessage.objects.filter(

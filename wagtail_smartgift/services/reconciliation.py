@@ -34,6 +34,7 @@ from wagtail_smartgift.services import (
     inbox,
     outbox,
     progress,
+    replaying,
     sales,
     sessions,
     stranded,
@@ -246,7 +247,7 @@ def _send_events(report: Report, batch: int) -> None:
 
 def _count(report: Report, batch: int) -> None:
     """Count what waits for somebody, and what is not ours to finish."""
-    report.failed_messages = inbox.count_failed()
+    report.failed_messages = replaying.count_replayable()
     report.attention = (
         PaymentSession.objects.filter(status=SessionStatus.NEEDS_ATTENTION).count()
         + VoucherOrder.objects.filter(status=OrderStatus.NEEDS_ATTENTION).count()

@@ -5,6 +5,7 @@ lost is never simply sent again; ``settling`` finds out what became of it.
 """
 
 import logging
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -69,6 +70,13 @@ class InDoubt(Exception):
 def value_of(row: Redemption) -> Decimal:
     """Return what is sent as ``value``: money, or the sum of chosen bit values."""
     return Decimal(sum(row.experiences)) if row.is_experience else row.amount
+
+
+def sent_at(row: Redemption) -> datetime:
+    """Return when this redeem was last asked for."""
+    if row.sent_at is None:
+        raise ValueError("This redeem was never sent.")
+    return row.sent_at
 
 
 def redeem(worker: Worker, row: Redemption) -> None:

@@ -29,13 +29,13 @@ class NotReplayable(Exception):
     """
 
 
-def failed(
+def find_replayable(
     *,
     webhook_ids: Sequence[str] = (),
     type: str = "",
     since: datetime | None = None,
 ) -> list[InboxMessage]:
-    """Return messages that can be replayed, the oldest first; all without a choice.
+    """Return the messages that can be replayed, the oldest first; all by default.
 
     Confirmations that nobody waits for any more are only among them by their ids.
     """
@@ -51,8 +51,8 @@ def failed(
     return list(rows)
 
 
-def count_failed() -> int:
-    """Count all that can be replayed."""
+def count_replayable() -> int:
+    """Count the failed messages that can be replayed, outdated confirmations too."""
     return _replayable().count()
 
 

@@ -7,15 +7,15 @@ order is placed.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 
-from django.utils import timezone
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from wagtail_smartgift.choices import Availability, ProductType
 from wagtail_smartgift.conf import DeliveryMethod
+from wagtail_smartgift.delivery_days import validate_delivery_day
 from wagtail_smartgift.formats import format_price
 from wagtail_smartgift.models import VoucherProduct
 from wagtail_smartgift.selectors import Shop
@@ -26,11 +26,6 @@ from wagtail_smartgift.services.sales_reading import (
     WantedOrder,
     refuse,
 )
-
-
-#: Smart Gift sends a voucher with an unreadable date at once and says nothing; a
-#: year mistyped the other way would keep it for decades.
-MAX_DAYS_AHEAD = 366
 
 
 @dataclass(frozen=True)
@@ -191,10 +186,7 @@ def _check_delivery(
     if chosen is not None and chosen.posted and delivery.address is None:
         errors["delivery.address"] = _("Say where the vouchers shall be posted to.")
     if delivery.date is not None:
-        today = timezone.localdate()
-        if delivery.date < today:
-            errors["delivery.date"] = _("This day has passed.")
-        elif delivery.date > today + timedelta(days=MAX_DAYS_AHEAD):
-            errors["delivery.date"] = _(
-                "Vouchers can be sent within a year from today."
-            )
+        try:
+            validate_delivery_day(delivery.date)
+        except ValidationError as error:
+            errors["delivery.date"] = error.message

@@ -7,7 +7,6 @@ balance proves, depends on what a probe has found out (``capabilities``); where 
 is known, on the worst that can be.
 """
 
-import logging
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -32,19 +31,17 @@ from wagtail_smartgift.client import (
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import Redemption
 from wagtail_smartgift.services import (
+    fencing,
     holds,
     journal,
     outbox,
     patience,
     redeeming,
-    releasing,
     their_clock,
 )
 from wagtail_smartgift.services.timebox import Postponed
 from wagtail_smartgift.services.worker import Worker
 
-
-logger = logging.getLogger(__name__)
 
 S = RedemptionStatus
 #: Seconds that must be left of a hold, beyond a call's deadline, to replay in it.
@@ -74,7 +71,7 @@ def settle(worker: Worker, row: Redemption) -> None:
     if _may_replay(row, known):
         _replay(worker, row)
         return
-    settled_at = _sent_at(row) + timedelta(seconds=get_conf().settle)
+    settled_at = redeeming.sent_at(row) + timedelta(seconds=get_conf().settle)
     # A refusal was answered: whatever was the reason for it has happened before.
     if not _refusal(row) and clock.now() < settled_at:
         patience.look_again(row, settled_at)
@@ -114,7 +111,7 @@ def may_still_arrive_until(row: Redemption) -> datetime | None:
     return row.sent_at + timedelta(seconds=get_conf().late)
 
 
-def fits_twice(row: Redemption) -> bool:
+def _fits_twice(row: Redemption) -> bool:
     """Tell whether a second application of this redeem could be accepted.
 
     An experience is a flag that is used up, and of money more than half of what
@@ -125,16 +122,11 @@ def fits_twice(row: Redemption) -> bool:
     return row.baseline is None or 2 * row.amount <= row.baseline
 
 
-def is_fenced(row: Redemption) -> bool:
-    """Tell whether the hold of this row was taken after its redeem was sent."""
-    return bool(row.hold_sent_at and row.sent_at and row.hold_sent_at > row.sent_at)
-
-
 def _may_replay(row: Redemption, known: Capabilities) -> bool:
     enough = get_conf().timeout + _REPLAY_MARGIN
     return (
-        not fits_twice(row)
-        and not is_fenced(row)
+        not _fits_twice(row)
+        and not fencing.is_fenced(row)
         and holds.seconds_left(row) >= enough
         # After a refusal that did not say "spent", the balance must tell.
         and not _was_replayed_in_vain(row)
@@ -249,7 +241,7 @@ def _settle_by_balance(worker: Worker, row: Redemption, known: Capabilities) -> 
     held = holds.seconds_left(row) > 0 and not their_clock.is_over(row, state, lasts)
     _write_look(row, state)
     fallen = (row.baseline or 0) - state.remaining_value
-    ours = held and not is_fenced(row) and _is_our_doing(state, known)
+    ours = held and not fencing.is_fenced(row) and _is_our_doing(state, known)
     refused = _refusal(row)
     # A refusal is the better witness, unless our hold is known to stand after a redeem.
     proves = not refused or known.redeem_ends_hold is False
@@ -302,14 +294,14 @@ def _write_refused(
         # What is really on it is read before it counts again.
         redeeming.fail(row, S.HELD if held else S.LAPSED, why, baseline=None)
         raise redeeming.NotRedeemed("shortfall")
-    if not is_fenced(row) and not fallen:
-        _fence(worker, row)
-        if is_fenced(row) and holds.seconds_left(row) > 0:
+    if not fencing.is_fenced(row) and not fallen:
+        fencing.fence(worker, row)
+        if fencing.is_fenced(row) and holds.seconds_left(row) > 0:
             _settle_by_balance(worker, row, known)
             return
         # The old hold went for the sake of a fence that was not to be had.
         held = holds.seconds_left(row) > 0
-    if held and is_fenced(row):
+    if held and fencing.is_fenced(row):
         redeeming.fail(row, S.HELD, why, baseline=None if fallen else row.baseline)
     else:
         redeeming.fail(row, S.LAPSED, why)
@@ -359,56 +351,18 @@ def _not_fallen(
     asked_at: datetime,
 ) -> None:
     """The balance is what it was: make sure that it cannot still be taken."""
-    decided_from = _decided_from(row, known, held=held)
+    decided_from = fencing.decided_from(row, known, held=held)
     if asked_at >= decided_from:
         early = their_clock.early(row, state, decided_from)
         if early and patience.doubt_clock(row, early):
             raise NotSettledYet
         _write_not_applied(row, held=held)
         return
-    if held and not is_fenced(row):
-        _fence(worker, row)
+    if held and not fencing.is_fenced(row):
+        fencing.fence(worker, row)
         held = holds.seconds_left(row) > 0
-    patience.look_again(row, _decided_from(row, known, held=held))
+    patience.look_again(row, fencing.decided_from(row, known, held=held))
     raise NotSettledYet
-
-
-def _decided_from(row: Redemption, known: Capabilities, *, held: bool) -> datetime:
-    """Return from when on an unchanged balance means that it was not applied.
-
-    A lost request is not applied any more after ``LATE``. Behind a fence that is known
-    to hold it is refused at once when it comes, now and after the fence. Only one that
-    had got past the check of its token by then may still be at work, and Smart Gift is
-    done with any request after ``SETTLE``.
-    """
-    late_at = _sent_at(row) + timedelta(seconds=get_conf().late)
-    if not (held and known.fence_holds and is_fenced(row)):
-        return late_at
-    released = journal.last_step(row.pk, Operation.RELEASE)
-    fenced = journal.last_step(row.pk, Operation.HOLD)
-    if released is None or fenced is None:
-        return late_at
-    # What was seen to be refused is the token of a hold that was given back. One that
-    # was over already, or whose release was not answered, may be another matter.
-    given_back = (released.outcome, released.reason) == (Outcome.SUCCEEDED, "")
-    if not given_back or fenced.outcome != Outcome.SUCCEEDED or fenced.pk < released.pk:
-        return late_at
-    # Given back before that: from then on the old token was refused.
-    fenced_at = row.hold_sent_at or late_at
-    return min(late_at, fenced_at + timedelta(seconds=get_conf().settle))
-
-
-def _fence(worker: Worker, row: Redemption) -> None:
-    """Exchange our hold for a new one, so that a late redeem with the old is refused."""
-    if not releasing.release(worker, row, status=S.REDEEMING):
-        return  # The old one stands; the balance under it decides in the end.
-    with transaction.atomic(durable=True):
-        holds.request(row, holds.FENCING, expected={S.REDEEMING})
-    try:
-        holds.take(worker, row, holds.FENCING, lane=Lane.MONEY)
-    except (holds.VoucherHeld, holds.HoldRefused, Postponed):
-        # No fence: the balance after the latest possible moment decides.
-        logger.info("No fence could be taken for %s.", row.pk)
 
 
 def _write_not_applied(row: Redemption, *, held: bool) -> None:
@@ -438,9 +392,3 @@ def _to_person(row: Redemption, why: str) -> None:
             attention_code=why,
             next_look_at=None,
         )
-
-
-def _sent_at(row: Redemption) -> datetime:
-    if row.sent_at is None:
-        raise ValueError("This redeem was never sent.")
-    return row.sent_at

@@ -18,7 +18,7 @@ _MANY_ATTEMPTS = 5
 
 def inbox() -> Iterator[Finding]:
     """Report messages of the shop that failed; overdue ones are the sweep's."""
-    failed = replaying.count_failed()
+    failed = replaying.count_replayable()
     if failed:
         yield warning(
             "messages",

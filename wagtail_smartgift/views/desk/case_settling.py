@@ -31,13 +31,13 @@ from wagtail_smartgift.views.desk.attention_forms import (
 )
 
 
-#: Problems that the person can mend in the form.
 #: In which field a voucher's number was typed that does not belong there.
 _NUMBER_IN = {
     "number_in_note": "reason",
     "number_as_id": "redemption_ids",
     "number_as_order": "order_number",
 }
+#: Problems that the person can mend in the form.
 _IN_FORM = {
     "ids_needed": "redemption_ids",
     "ids_of_another": "redemption_ids",
@@ -50,7 +50,7 @@ class ConfirmView(PermissionCheckedMixin, WagtailAdminTemplateMixin, FormView):
     permission_policy = ModelPermissionPolicy(PaymentSession)
     permission_required = "settle"
     header_icon = "warning"
-    template_name = "wagtail_smartgift/desk/case_settle.html"
+    template_name = "wagtail_smartgift/desk/confirm.html"
     back_url_name: ClassVar[str]
     index_url_name = "smartgift_attention:index"
 
@@ -90,6 +90,8 @@ class ConfirmView(PermissionCheckedMixin, WagtailAdminTemplateMixin, FormView):
         context["back_url"] = self.back_url
         context["consequences"] = self.consequences()
         context["warning"] = self.warning()
+        context["warning_status"] = "critical"
+        context["submit_label"] = _("Yes, write it down")
         return context
 
     def consequences(self) -> list[str]:

@@ -1,6 +1,6 @@
 """Bar charts as SVG, drawn on the server: no script, no library, no inline style.
 
-Owns where each bar and each word stands; how it looks is in ``desk-reports.css``. A
+Owns where each bar and each word stands; how it looks is in ``desk/reports.css``. A
 chart shows one figure, so no colour has to be told from another. Its numbers are
 rounded to be read: the table beside it has them all, exactly.
 """

@@ -199,7 +199,7 @@ class StartView(CounterPage):
             self.get_context_data(
                 form=form,
                 summary=summary,
-                confirmed=summary is not None,
+                consequences=summary.sentences if summary else (),
                 back_url=reverse(INDEX),
                 submit_label=summary.button if summary else _("Go on"),
             )

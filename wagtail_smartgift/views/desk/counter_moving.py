@@ -165,7 +165,7 @@ class ConfirmPage(PaymentPage, FormView):
     """Asks once more, and for the reason, then does it."""
 
     permission_required = "move"
-    template_name = "wagtail_smartgift/desk/counter_move.html"
+    template_name = "wagtail_smartgift/desk/confirm.html"
     verb: DeskVerb
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -183,7 +183,7 @@ class ConfirmPage(PaymentPage, FormView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
-            **kwargs, back_url=self.back_url, next_step=next_step(self.session)
+            **kwargs, back_url=self.back_url, warning=next_step(self.session)
         )
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -248,7 +248,7 @@ class MoveView(ConfirmPage):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
             **kwargs,
-            sentences=self.move.sentences(self.state, self.money),
+            consequences=self.move.sentences(self.state, self.money),
             submit_label=self.move.confirm,
             is_serious=self.move.is_serious,
         )
@@ -265,7 +265,7 @@ class ReleaseView(ConfirmPage):
         row = get_object_or_404(self.session.redemptions, pk=self.kwargs["redemption"])
         return super().get_context_data(
             **kwargs,
-            sentences=[
+            consequences=[
                 _("Voucher %(voucher)s leaves this payment, and its hold ends.")
                 % {"voucher": row.display_code}
             ],

@@ -100,7 +100,7 @@ class DeskDetailView(generic.InspectView):
         context["sections"] = sections
         context["media"] = sum(
             (section.content.media for section in sections),
-            Media(css={"all": ["wagtail_smartgift/desk/desk.css"]}),
+            Media(css={"all": ["wagtail_smartgift/desk/details.css"]}),
         )
         return context
 

@@ -303,7 +303,7 @@ class InboxReplayView(_Checked, WagtailAdminTemplateMixin, TemplateView):
             message=self.message,
             event=_event(self.message),
             reason=reason(self.message.code),
-            detail_url=reverse(DETAIL, args=[self.message.pk]),
+            back_url=reverse(DETAIL, args=[self.message.pk]),
             replayable=self.may_replay(self.message),
         )
 

@@ -141,7 +141,7 @@ class PrivacyEraseView(_PrivacyView):
     def form_valid(self, form: AddressForm) -> HttpResponse:
         if self.request.POST.get("confirmed") != "yes":
             context = self.get_context_data(
-                **self.shown(form), index_url=reverse(INDEX)
+                **self.shown(form), back_url=reverse(INDEX), is_serious=True
             )
             return self.render_to_response(context)
         done = privacy.erase(form.cleaned_data["email"], user=self.request.user)

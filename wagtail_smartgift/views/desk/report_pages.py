@@ -31,7 +31,7 @@ _PAGES: tuple[tuple[str, Promise, Sequence[str]], ...] = (
 
 
 def report_media() -> Media:
-    return Media(css={"all": ["wagtail_smartgift/desk-reports.css"]})
+    return Media(css={"all": ["wagtail_smartgift/desk/reports.css"]})
 
 
 @dataclass(frozen=True)

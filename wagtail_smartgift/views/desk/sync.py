@@ -170,7 +170,7 @@ class SyncView(_SyncMixin, WagtailAdminTemplateMixin, TemplateView):
         return {
             **super().get_context_data(**kwargs),
             "media": Media(
-                css={"all": ["wagtail_smartgift/desk/desk.css"]},
+                css={"all": ["wagtail_smartgift/desk/sync.css"]},
                 js=["wagtail_smartgift/desk/sync.js"],
             ),
         }
