@@ -35,6 +35,7 @@ from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.ledger import RedemptionState, Session
 from wagtail_smartgift.redaction import hidden
+from wagtail_smartgift.refund_shares import RefundPolicy, RefundShares, share_refund
 from wagtail_smartgift.services import opening
 from wagtail_smartgift.services import payments as _verbs
 
@@ -42,6 +43,8 @@ from wagtail_smartgift.services import payments as _verbs
 __all__ = [
     "PaymentError",
     "RedemptionState",
+    "RefundPolicy",
+    "RefundShares",
     "Session",
     "add_voucher",
     "cancel",
@@ -55,6 +58,7 @@ __all__ = [
     "release_holds",
     "remove_voucher",
     "renew_hold",
+    "share_refund",
 ]
 
 

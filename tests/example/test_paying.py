@@ -42,8 +42,13 @@ def test_a_refund_brings_the_voucher_back(visitor, new_voucher, redeemed, sandbo
 def test_a_partial_refund_goes_to_the_card_first(visitor, new_voucher, sandbox):
     number = new_voucher("50.00")
     visitor.order_hamper().add_voucher(number).pay()
+    words = (
+        "The card gets its part back first (up to £{}), then the voucher (up to £{})."
+    )
+    assert words.format("30.00", "50.00") in visitor.text
 
     visitor.press("Refund", amount="20.00")
+    assert words.format("10.00", "50.00") in visitor.text
     assert "Back to the card −£20.00" in visitor.text
     assert sandbox.voucher(number).balance == 0
 

@@ -139,6 +139,8 @@ def test_a_voucher_is_added_and_says_what_it_pays(visitor, sandbox):
     assert visitor.notice == "Your voucher was added."
     assert "Voucher …0001 pays £25.00. £0.00 stays on it." in visitor.text
     assert "Left to pay £15.00" in visitor.text
+    # A tender, and no discount: the sums of the order stay what they are.
+    assert "prices and VAT stay the same" in visitor.text
     held = Redemption.objects.get().held_until
     until = timezone.localtime(held).strftime("%H:%M")
     assert f"Kept for you until {until}." in visitor.text

@@ -86,9 +86,30 @@ def _card_share(order: Order) -> Decimal:
     return max(ZERO, order.card_paid - order.issued_total)
 
 
+def _shares(order: Order, refunded: Decimal) -> payments.RefundShares:
+    """Return what of all refunds together, ``refunded``, is whose."""
+    card = _card_share(order)
+    return payments.share_refund(
+        amount=refunded,
+        card=card,
+        # Whatever goes beyond the card's share is theirs.
+        vouchers=max(ZERO, order.total - card),
+        policy=payments.RefundPolicy.CARD_FIRST,
+    )
+
+
+def preview(order: Order) -> payments.RefundShares:
+    """Return where the money would go if all that can be refunded now were."""
+    before = _shares(order, order.refunded)
+    after = _shares(order, order.refunded + order.refundable)
+    return payments.RefundShares(
+        card=after.card - before.card, vouchers=after.vouchers - before.vouchers
+    )
+
+
 def _to_card(order: Order) -> Decimal:
-    return min(order.refunded, _card_share(order))
+    return _shares(order, order.refunded).card
 
 
 def _to_vouchers(order: Order) -> Decimal:
-    return order.refunded - _to_card(order)
+    return _shares(order, order.refunded).vouchers

@@ -127,5 +127,6 @@ def _page(
             or (found.user is not None and found.user == request.user),
             "under_way": found.status in UNDER_WAY,
             "refund_form": refund_form,
+            "refund_preview": refunds.preview(found) if found.refundable else None,
         },
     )
