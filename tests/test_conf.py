@@ -1,5 +1,6 @@
 import traceback
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -137,7 +138,7 @@ def test_a_key_in_place_of_its_hash_is_shown_nowhere(configure, shape):
     seen = "".join(
         repr(frame.f_locals)
         for frame, _line in traceback.walk_tb(refused.value.__traceback__)
-        if frame.f_code.co_filename == conf.__file__
+        if frame.f_code.co_filename.startswith(str(Path(conf.__file__).parent))
     )
     assert "API_KEY" in seen
     assert "quokka" not in f"{refused.value}{seen}"

@@ -563,7 +563,8 @@ def test_one_place_decides_whose_a_row_is():
     }
 
     assert naming == {
-        "conf.py",
+        "conf/reading.py",
+        "conf/values.py",
         "models/base.py",
         "checks/rows.py",
         # These write it.
