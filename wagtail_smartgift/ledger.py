@@ -105,18 +105,20 @@ def describe(
     *,
     client_secret: str | None = None,
     redemptions: Sequence[Redemption] | None = None,
+    now: datetime | None = None,
 ) -> Session:
-    """Picture a session and its redemptions (one query).
+    """Picture a session and its redemptions, by the database's clock (two queries).
 
-    ``redemptions`` are all of them in ``IN_ORDER``, where many sessions were read at
-    once (no query).
+    ``redemptions`` are all of them in ``IN_ORDER``, and ``now`` is the time, where many
+    sessions were read at once (no query).
     """
     rows = (
         list(session.redemptions.order_by(*IN_ORDER))
         if redemptions is None
         else list(redemptions)
     )
-    now = clock.now()
+    if now is None:
+        now = clock.now()
     covered = standing(rows)
     if session.status == SessionStatus.OPEN:
         covered = allocated(rows)
@@ -183,10 +185,9 @@ def describe_redemption(
     guesses numbers must not see that one exists which then cannot be used.
     """
     status = row.status
-    if status == RedemptionStatus.HELD and now and row.held_until is not None:
-        status = (
-            RedemptionStatus.HELD if row.held_until > now else RedemptionStatus.LAPSED
-        )
+    ends = row.held_until if status == RedemptionStatus.HELD else None
+    if ends is not None and now is not None and ends <= now:
+        status = RedemptionStatus.LAPSED
     if row.balance is None and status in _UNSEEN:
         status = RedemptionStatus.HOLDING
     return RedemptionState(

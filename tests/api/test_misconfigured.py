@@ -39,3 +39,29 @@ def test_an_account_that_is_gone_is_503(
     assert "closed" not in answer.text
     assert "The settings of wagtail-smartgift do not work" in caplog.text
     assert sandbox.log() == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}], ids=["", "keyed"])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("get", "vouchers", None),
+        ("post", "balance", {"voucher_no": "GOOD-0050-0001"}),
+        ("post", "server/payment-sessions", {"reference": "a", "amount_due": "80.00"}),
+        ("post", "webhooks/shop", {}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_setting_that_makes_no_sense_is_503(
+    server, sandbox, settings, caplog, method, path, body, headers
+):
+    settings.WAGTAIL_SMARTGIFT = {**settings.WAGTAIL_SMARTGIFT, "PAYMENT_METHOD": "x"}
+
+    with caplog.at_level(logging.ERROR):
+        call = getattr(server, method)
+        answer = call(path, **headers) if body is None else call(path, body, **headers)
+
+    assert_problem(answer, "smartgift_unavailable", 503)
+    assert "PAYMENT_METHOD" not in answer.text
+    assert "PAYMENT_METHOD" in caplog.text
+    assert sandbox.log() == []

@@ -5,6 +5,7 @@ import email.policy
 import io
 import time
 
+import django
 import pytest
 from pypdf import PdfReader
 
@@ -288,10 +289,12 @@ print(told, mine.get().mail_begun_at, mine.get().mailed_at)
     assert mailing(shop, "OM-NONE", script) == "[] None None"
 
 
+@pytest.mark.skipif(
+    django.VERSION >= (6, 1), reason="the timeout is an option of a mail server there"
+)
 def test_a_mail_server_that_says_nothing_is_given_up_before_its_caller_is(shop):
     script = """
 from django.conf import settings
-seconds = 15 if hasattr(settings, "MAILERS") else settings.EMAIL_TIMEOUT
-print(timedelta(seconds=seconds) < WORKING_TIME / 2)
+print(timedelta(seconds=settings.EMAIL_TIMEOUT) < WORKING_TIME / 2)
 """
     assert mailing(shop, "OM-TIME", script) == "True"

@@ -1,6 +1,9 @@
 """A host whose own clock is wrong goes by the database's, and takes nothing over."""
 
+from datetime import timedelta
+
 import pytest
+from django.db.models import F
 
 from tests.services.test_sales import make_body
 from wagtail_smartgift import payments, sales
@@ -16,6 +19,8 @@ from wagtail_smartgift.services import (
     inbox,
     reconciliation,
 )
+
+from .world import Killed
 
 
 HUNDRED, FIFTY = "GOOD-0100-0001", "GOOD-0050-0001"
@@ -228,3 +233,79 @@ def test_a_clock_of_theirs_that_stands_still_is_not_believed_for_ever(
     assert passes < 20
     assert payments.get_session(reference="order-1").status in {"open", "confirmed"}
     assert books(HUNDRED) in {0, 30}
+
+
+@pytest.mark.parametrize("dead_token_accepted", [True, False])
+@pytest.mark.parametrize("wrong", [600, 7200])
+def test_a_clock_that_is_wrong_when_it_is_sent_and_right_again_settles_nothing_early(
+    world, session, sandbox, books, wrong, dead_token_accepted
+):
+    """A hold that was taken in the future is taken anew: it cannot be reckoned by."""
+    sandbox.behaviour.dead_token_accepted = dead_token_accepted
+    payments.add_voucher(reference="order-1", voucher_no=HUNDRED, amount="30.00")
+    world.set_the_databases_clock(-wrong)
+    sandbox.faults.add(Fault("redeem", "apply_late", seconds=60))
+    payments.confirm(reference="order-1")
+    world.set_the_databases_clock(wrong)
+
+    for _sweep in range(6):
+        reconciliation.reconcile()
+        world.pass_time(5)
+    for _rest in range(2):
+        world.pass_time(300)
+        world.until_quiet()
+
+    state = payments.get_session(reference="order-1").status
+    assert (state, books(HUNDRED)) in {
+        ("confirmed", 30),
+        # Nobody's hold kept the late one out of the balance.
+        ("needs_attention", 30),
+        ("open", 0),
+    }
+
+
+@pytest.mark.parametrize("dead_token_accepted", [True, False])
+@pytest.mark.parametrize("till", ["0.00", "50.00", "80.00", "100.00"])
+def test_a_replay_under_a_hold_that_only_seems_to_stand_proves_nothing(
+    world, session, sandbox, books, till, dead_token_accepted
+):
+    """More than half: refused for want of money, it is not we who have spent it."""
+    sandbox.behaviour.dead_token_accepted = dead_token_accepted
+    payments.add_voucher(reference="order-1", voucher_no=HUNDRED, amount="80.00")
+
+    def die(call):
+        raise Killed
+
+    world.on_the_wire("/redeem", die)
+    with world.mortal():
+        payments.confirm(reference="order-1")
+    world.set_the_databases_clock(-600)
+    world.pass_time(320)
+    if till != "0.00":
+        sandbox.spend_by_till(HUNDRED, till)
+    for _sweep in range(6):
+        world.pass_time(100)
+        reconciliation.reconcile()
+    for _sweep in range(4):
+        world.pass_time(400)
+        reconciliation.reconcile()
+
+    state = payments.get_session(reference="order-1").status
+    ours = books(HUNDRED)
+    if state == "confirmed":
+        assert ours == 80
+    else:
+        assert (state, ours) in {("needs_attention", 0), ("open", 0)}
+
+
+def test_a_clock_of_theirs_that_was_set_back_a_day_costs_no_day(world, in_doubt):
+    in_doubt("lost_before")
+    Redemption.objects.update(
+        their_hold_at=F("their_hold_at") + timedelta(days=1),
+        their_sent_at=F("their_sent_at") + timedelta(days=1),
+    )
+    began = world._passed
+
+    world.until_quiet()
+
+    assert world._passed - began < 1000

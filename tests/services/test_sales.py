@@ -179,6 +179,15 @@ def test_without_a_name_of_its_own_it_is_posted_to_the_buyer(shop):
     assert sale.delivery["city"] == ADDRESS["city"]
 
 
+@pytest.mark.parametrize("name", ["first_name", "last_name"])
+def test_half_a_name_is_not_mixed_with_the_buyers(shop, name):
+    address = {**ADDRESS, name: ""}
+
+    wrong = refused(delivery={"method": "2", "price": "3.95", "address": address})
+
+    assert wrong == {f"delivery.address.{name}": "This field is required."}
+
+
 def test_without_numbers_of_our_own_those_of_the_answer_are_kept(shop, configure):
     configure(OWN_VOUCHER_CODES=False)
     shop.behaviour.sales_echo_codes = True

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from ninja import Router
+
+from wagtail_smartgift.api import errors
 
 
 Run = Callable[..., HttpResponse]
@@ -34,7 +37,11 @@ def enveloped(run: Run) -> Run:
     def call(request: HttpRequest, **path: Any) -> HttpResponse:
         request.is_smartgift_call = True  # type: ignore[attr-defined]
         with translation.override(_language(request)):
-            response = run(request, **path)
+            try:
+                response = run(request, **path)
+            except ImproperlyConfigured as error:
+                # Of what ninja asks before it runs the call, such as a throttle.
+                response = errors.misconfigured(request, error)
             response.headers.setdefault("Content-Language", translation.get_language())
         patch_vary_headers(response, ["Accept-Language"])
         # What is said about a voucher or a payment is true for a moment only.

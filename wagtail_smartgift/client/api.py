@@ -365,6 +365,7 @@ class SmartGiftClient:
         result = self._judge(endpoint.operation, body, outcome, read)
         _log(endpoint.operation, result, outcome.status, elapsed)
         if isinstance(result, SmartGiftError):
+            result.answered_at = call.server_date
             raise result
         return result, call
 

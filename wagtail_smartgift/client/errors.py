@@ -19,6 +19,7 @@ are in ``Refused.message`` and ``Refused.fields``, with what we sent in confiden
 taken out; they are for staff and never for customers.
 """
 
+import datetime as dt
 from collections.abc import Mapping
 from enum import Enum
 from typing import ClassVar
@@ -72,6 +73,8 @@ class SmartGiftError(Exception):
         self.operation = operation
         self.status = status
         self.retry_after = retry_after
+        #: Smart Gift's clock when it answered (aware), from the answer's headers.
+        self.answered_at: dt.datetime | None = None
 
     def __str__(self) -> str:
         text = f"{self.operation or 'call'}: {self.detail or self.summary}"

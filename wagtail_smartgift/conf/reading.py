@@ -23,6 +23,8 @@ from wagtail_smartgift.money import parse_amount
 from wagtail_smartgift.redaction import Secret, SecretBytes
 
 
+#: More than a column for it holds.
+_LARGEST_ID = 2**31 - 1
 _KEY_HASH = re.compile("[0-9a-f]{32}")
 
 #: Settings with keys in them.
@@ -192,7 +194,8 @@ def _payment_method(name: str, value: object) -> int | None:
     if value is None or value == "":
         return None
     number = str(value)
-    if isinstance(value, bool) or not re.fullmatch("[1-9][0-9]{0,9}", number, re.ASCII):
+    is_one = not isinstance(value, bool) and re.fullmatch("[1-9][0-9]{0,9}", number)
+    if not is_one or int(number) > _LARGEST_ID:
         raise _wrong(name, "the id of a payment method of Smart Gift's, or None", value)
     return int(number)
 

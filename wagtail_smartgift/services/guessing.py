@@ -240,7 +240,7 @@ def asked_by_customer(session: PaymentSession) -> Iterator[None]:
     try:
         yield
     except Postponed as error:
-        if not error.asked:
+        if not error.counts:
             counted.take_back()
         raise
 

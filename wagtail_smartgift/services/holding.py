@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.utils import timezone
 
 from wagtail_smartgift import budget, clock, ledger, selectors
 from wagtail_smartgift.choices import (
@@ -69,7 +70,9 @@ def add(
 def lasts(row: Redemption, seconds: float = 0) -> bool:
     """Tell whether a voucher is held for long enough to redeem it, or for longer."""
     least = max(seconds, get_conf().lease)
-    return row.status == S.HELD and holds.seconds_left(row) >= least
+    now = clock.now()
+    long_enough = row.status == S.HELD and holds.seconds_left(row, now=now) >= least
+    return long_enough and not holds.is_of_another_time(row, now=now)
 
 
 def ensure(
@@ -116,11 +119,11 @@ def _require_room(worker: Worker) -> None:
     quota = budget.status(worker.account)
     wait = quota.waits[Lane.MONEY]
     if quota.limit and quota.left < _RENEWAL_CALLS and quota.window_ends_at is not None:
-        wait = max(wait, (quota.window_ends_at - clock.now()).total_seconds())
+        wait = max(wait, (quota.window_ends_at - timezone.now()).total_seconds())
     if wait > worker.box.patience:
         broken = quota.breaker is budget.BreakerState.OPEN
         code = "smartgift_unavailable" if broken else "busy"
-        raise Postponed(code, retry_after=wait)
+        raise Postponed(code, retry_after=wait, counts=False)
 
 
 def _take_again(worker: Worker, row: Redemption) -> None:

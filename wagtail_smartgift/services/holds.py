@@ -103,6 +103,15 @@ def seconds_left(row: Redemption, *, now: datetime | None = None) -> float:
     return max(0.0, (row.held_until - (now or clock.now())).total_seconds())
 
 
+def is_of_another_time(row: Redemption, *, now: datetime | None = None) -> bool:
+    """Tell whether the database's clock was set back since our hold was asked for.
+
+    It may still stand, and is to be given back; for how long nobody knows.
+    """
+    latest = (now or clock.now()) + timedelta(seconds=DEADLINE_MARGIN)
+    return row.hold_sent_at is not None and row.hold_sent_at > latest
+
+
 def deadline(
     sent_at: datetime,
     state: VoucherState | None = None,

@@ -45,7 +45,7 @@ def back_off(row: Redemption, error: Postponed) -> bool:
     What was not asked, for want of quota or in an outage, does not count as a look.
     """
     now = clock.now()
-    if not error.asked:
+    if not error.counts:
         look_again(row, now + timedelta(seconds=error.retry_after or 5))
         return True
     delay = max(1.0, get_conf().settle) * 2**row.looks

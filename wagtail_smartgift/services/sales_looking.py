@@ -130,6 +130,7 @@ def _take_look(
             journal.CHECK,
             Outcome.SUCCEEDED,
             reason=journal.NOT_SOLD,
+            refusal=order.refusal or "other",
             **journal.settled(S.REFUSED),
         )
     else:
@@ -161,6 +162,7 @@ def _believe(order: VoucherOrder) -> After:
         journal.CHECK,
         Outcome.SUCCEEDED,
         reason="not_found",
+        refusal=order.refusal or "other",
         **journal.settled(S.REFUSED),
     )
     return After.REST

@@ -324,9 +324,12 @@ def _read_delivery(part: _Part, customer: Customer) -> Delivery:
 
 def _read_address(part: _Part, customer: Customer) -> Address:
     """Read where vouchers are posted to: to the buyer, where no name is given."""
+    names = ("first_name", "last_name")
+    named = any(part.value(name) for name in names)
+    first, last = (part.line(name, required=named) for name in names)
     address = Address(
-        first_name=part.line("first_name", required=False) or customer.first_name,
-        last_name=part.line("last_name", required=False) or customer.last_name,
+        first_name=first if named else customer.first_name,
+        last_name=last if named else customer.last_name,
         address1=part.line("address1"),
         address2=part.line("address2", required=False),
         city=part.line("city"),

@@ -69,7 +69,7 @@ def settle(worker: Worker, row: Redemption) -> None:
     _note_death(row)
     known = capabilities.of(worker.account)
     if _may_replay(row, known):
-        _replay(worker, row)
+        _replay(worker, row, known)
         return
     settled_at = redeeming.sent_at(row) + timedelta(seconds=get_conf().settle)
     # A refusal was answered: whatever was the reason for it has happened before.
@@ -128,6 +128,7 @@ def _may_replay(row: Redemption, known: Capabilities) -> bool:
         not _fits_twice(row)
         and not fencing.is_fenced(row)
         and holds.seconds_left(row) >= enough
+        and not holds.is_of_another_time(row)
         # After a refusal that did not say "spent", the balance must tell.
         and not _was_replayed_in_vain(row)
         # Where holds keep nobody out, a till may be why it is spent.
@@ -150,7 +151,7 @@ def _refusal(row: Redemption) -> str:
     return last.reason
 
 
-def _replay(worker: Worker, row: Redemption) -> None:
+def _replay(worker: Worker, row: Redemption, known: Capabilities) -> None:
     with transaction.atomic(durable=True):
         # A request of its own: whatever comes of it settles from now on, also when
         # this worker does not live to see its answer.
@@ -176,7 +177,10 @@ def _replay(worker: Worker, row: Redemption) -> None:
             raise
         raise NotSettledYet from None
     except Refused as error:
-        if error.reason is RefusalReason.NOT_ENOUGH_BALANCE:
+        # It is our redeem that has spent it, as long as our hold kept others away.
+        lasts = known.hold_lasts(holds.HOLD_SECONDS)
+        over = their_clock.is_over(row, error.answered_at, lasts)
+        if error.reason is RefusalReason.NOT_ENOUGH_BALANCE and not over:
             _write_applied(row, Proof.REPLAY)
             return
         _write_replay(row, Outcome.UNKNOWN, "replay_refused")
@@ -238,7 +242,9 @@ def _settle_by_balance(worker: Worker, row: Redemption, known: Capabilities) -> 
         return
     # Asked after the answer: a hold that ended on the way kept nobody out.
     lasts = known.hold_lasts(holds.HOLD_SECONDS)
-    held = holds.seconds_left(row) > 0 and not their_clock.is_over(row, state, lasts)
+    held = holds.seconds_left(row) > 0 and not their_clock.is_over(
+        row, state.answered_at, lasts
+    )
     _write_look(row, state)
     fallen = (row.baseline or 0) - state.remaining_value
     ours = held and not fencing.is_fenced(row) and _is_our_doing(state, known)
@@ -353,7 +359,7 @@ def _not_fallen(
     """The balance is what it was: make sure that it cannot still be taken."""
     decided_from = fencing.decided_from(row, known, held=held)
     if asked_at >= decided_from:
-        early = their_clock.early(row, state, decided_from)
+        early = their_clock.early(row, state.answered_at, decided_from)
         if early and patience.doubt_clock(row, early):
             raise NotSettledYet
         _write_not_applied(row, held=held)

@@ -9,7 +9,6 @@ decide sooner than our own.
 
 from datetime import datetime, timedelta
 
-from wagtail_smartgift.client import VoucherState
 from wagtail_smartgift.models import Redemption
 from wagtail_smartgift.services.holds import DEADLINE_MARGIN
 
@@ -19,34 +18,36 @@ _SLACK = timedelta(seconds=DEADLINE_MARGIN)
 
 
 def time_there(row: Redemption, now: datetime) -> datetime | None:
-    """Return what Smart Gift's clock shows ``now``, reckoned from when it gave our hold.
+    """Reckon what Smart Gift's clock shows ``now`` from what it showed with our hold.
 
-    None where its answer had no time.
+    Our own has told how long that is ago. None where its answer had no time.
     """
     if row.their_hold_at is None or row.hold_sent_at is None:
         return None
     return row.their_hold_at + (now - row.hold_sent_at)
 
 
-def is_over(row: Redemption, state: VoucherState, lasts: float) -> bool:
-    """Tell whether by their clock a hold of ``lasts`` seconds has ended.
+def is_over(row: Redemption, answered_at: datetime | None, lasts: float) -> bool:
+    """Tell whether our hold of ``lasts`` seconds had ended when they answered.
 
     False where their answers had no time.
     """
-    if row.their_hold_at is None or state.answered_at is None:
+    if row.their_hold_at is None or answered_at is None:
         return False
-    return state.answered_at - row.their_hold_at > timedelta(seconds=lasts) - _SLACK
+    return answered_at - row.their_hold_at > timedelta(seconds=lasts) - _SLACK
 
 
 def early(
-    row: Redemption, state: VoucherState, decided_from: datetime
+    row: Redemption, answered_at: datetime | None, decided_from: datetime
 ) -> timedelta | None:
-    """Return how much, by their clock, is missing until ``decided_from``, if anything.
+    """Return how much was missing until ``decided_from`` when they answered, if anything.
 
-    Reckoned from when the redeem was sent.
+    Reckoned from when the redeem was sent, and never more than all of that time: an
+    answer from before the redeem is of another clock.
     """
-    ours, theirs, answered = row.sent_at, row.their_sent_at, state.answered_at
-    if ours is None or theirs is None or answered is None:
+    ours, theirs = row.sent_at, row.their_sent_at
+    if ours is None or theirs is None or answered_at is None:
         return None
-    missing = (decided_from - ours) - (answered - theirs)
+    whole = decided_from - ours
+    missing = min(whole, whole - (answered_at - theirs))
     return missing if missing > _SLACK else None

@@ -26,16 +26,16 @@ REQUEST_SECONDS = 13.0
 class Postponed(Exception):
     """Nothing was decided: try again later. ``code`` is one of the documented 503s.
 
-    ``asked``: a call was made for it. One that our own gate kept back says nothing
-    about what it was to ask for.
+    ``counts``: as one of the looks after which a person decides. Where the quota or
+    our own gate was all that was in the way, nothing was learnt of what was to be asked.
     """
 
     def __init__(
-        self, code: str, *, retry_after: float | None = None, asked: bool = True
+        self, code: str, *, retry_after: float | None = None, counts: bool = True
     ) -> None:
         self.code = code
         self.retry_after = retry_after
-        self.asked = asked and code != "busy"
+        self.counts = counts and code != "busy"
         super().__init__(code)
 
     @classmethod
@@ -46,7 +46,7 @@ class Postponed(Exception):
         return cls(
             "busy" if busy else "smartgift_unavailable",
             retry_after=error.retry_after or (5 if kept_back else 30),
-            asked=not kept_back,
+            counts=not kept_back,
         )
 
 
