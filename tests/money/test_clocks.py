@@ -8,6 +8,7 @@ from django.db.models import F
 from tests.services.test_sales import make_body
 from wagtail_smartgift import payments, sales
 from wagtail_smartgift.choices import InboxStatus
+from wagtail_smartgift.client import SmartGiftClient
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import InboxMessage, Redemption, VoucherOrder
@@ -265,9 +266,10 @@ def test_a_clock_that_is_wrong_when_it_is_sent_and_right_again_settles_nothing_e
 
 
 @pytest.mark.parametrize("dead_token_accepted", [True, False])
+@pytest.mark.parametrize("back", [250, 600])
 @pytest.mark.parametrize("till", ["0.00", "50.00", "80.00", "100.00"])
 def test_a_replay_under_a_hold_that_only_seems_to_stand_proves_nothing(
-    world, session, sandbox, books, till, dead_token_accepted
+    world, session, sandbox, books, till, back, dead_token_accepted
 ):
     """More than half: refused for want of money, it is not we who have spent it."""
     sandbox.behaviour.dead_token_accepted = dead_token_accepted
@@ -279,7 +281,7 @@ def test_a_replay_under_a_hold_that_only_seems_to_stand_proves_nothing(
     world.on_the_wire("/redeem", die)
     with world.mortal():
         payments.confirm(reference="order-1")
-    world.set_the_databases_clock(-600)
+    world.set_the_databases_clock(-back)
     world.pass_time(320)
     if till != "0.00":
         sandbox.spend_by_till(HUNDRED, till)
@@ -309,3 +311,37 @@ def test_a_clock_of_theirs_that_was_set_back_a_day_costs_no_day(world, in_doubt)
     world.until_quiet()
 
     assert world._passed - began < 1000
+
+
+def test_a_date_of_another_age_is_not_reckoned_by(world, session, sandbox, monkeypatch):
+    """One of several servers whose clock was never set."""
+    hold = SmartGiftClient.hold
+
+    def in_9999(*args, **kwargs):
+        receipt = hold(*args, **kwargs)
+        far = receipt.answered_at.replace(year=9999, month=12, day=31)
+        return receipt.model_copy(update={"answered_at": far})
+
+    monkeypatch.setattr(SmartGiftClient, "hold", in_9999)
+    payments.add_voucher(reference="order-1", voucher_no=HUNDRED, amount="30.00")
+    assert Redemption.objects.get().their_hold_at is None
+
+    assert payments.confirm(reference="order-1").status == "confirmed"
+
+
+def test_what_was_set_for_a_wrong_tomorrow_is_done_today(world, in_doubt, shop, books):
+    """The clock was a day ahead for five seconds, and whoever looked then came too early."""
+    in_doubt("lost_before")
+    shop.faults.add(Fault("pos-sale", "lost_after"))
+    place()
+
+    world.set_the_databases_clock(90_000)
+    reconciliation.reconcile()
+    world.pass_time(5)
+    world.set_the_databases_clock(-90_000)
+    for _sweep in range(8):
+        world.pass_time(60)
+        reconciliation.reconcile()
+
+    assert payments.get_session(reference="order-1").status in {"confirmed", "open"}
+    assert VoucherOrder.objects.get().status == "placed"

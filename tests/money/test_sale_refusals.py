@@ -1,17 +1,19 @@
 """Refusals of a sale: looked into before they are told, since a copy may have sold."""
 
 import pytest
+from django.db.models import F
+from django.utils import timezone
 
 from tests.services.test_sales import BREAD, make_body
 from wagtail_smartgift import sales
 from wagtail_smartgift.choices import OrderStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import SaleError
-from wagtail_smartgift.models import VoucherOrder
+from wagtail_smartgift.models import CapabilityRecord, VoucherOrder
 from wagtail_smartgift.sandbox import Fault
-from wagtail_smartgift.services import catalogue
+from wagtail_smartgift.services import catalogue, sales_protocol
 
-from .world import twice
+from .world import Killed, twice
 
 
 @pytest.fixture
@@ -111,3 +113,59 @@ def test_without_numbers_of_our_own_a_refusal_is_believed(shop, configure):
 
     assert steps()[1:] == [("place", "failed", "unknown")]
     assert "check" not in [line.operation for line in shop.log()]
+
+
+@pytest.mark.parametrize("known", [True, None], ids=["probed", "not probed"])
+def test_a_taken_number_that_may_not_be_found_yet_is_not_given_up(world, shop, known):
+    """Where a probe has seen that a new number is not found at once, it is waited for."""
+    if known:
+        record = CapabilityRecord(
+            probed_at=timezone.now(), own_codes="honoured", code_checkable_at_once=False
+        )
+        record.bind_to(get_conf().account("default"))
+        record.save()
+    shop.behaviour.duplicate_reference = "rename"
+    shop.behaviour.new_code_checkable_at_once = not known
+    world.on_the_wire("/pos-sale", twice)
+
+    order = place()
+
+    assert order.status == (OrderStatus.PLACING if known else OrderStatus.PLACED)
+    world.until_quiet()
+    assert (stored().status, stored().own_codes) == (OrderStatus.PLACED, True)
+    assert len(shop.sales()) == 1
+
+
+def test_an_answer_to_what_was_refused_is_none_to_what_was_sent_anew(
+    world, shop, monkeypatch
+):
+    """Given up by a person, and stored anew with other content, while the first hung."""
+    begin, anew = sales_protocol._begin, []
+
+    def die(order):
+        raise Killed
+
+    def hangs(call):
+        VoucherOrder.objects.update(
+            status="refused",
+            claimed_by="",
+            claimed_until=None,
+            version=F("version") + 1,
+        )
+        monkeypatch.setattr(sales_protocol, "_begin", die)
+        with world.mortal():
+            place(items=[{"product": 37, "price": "20.00"}])
+        monkeypatch.setattr(sales_protocol, "_begin", begin)
+        anew.append(stored().status)
+        return call()
+
+    world.on_the_wire("/pos-sale", hangs)
+    place()
+
+    assert anew == ["queued"]
+    assert (stored().status, stored().attention_code) == (
+        "needs_attention",
+        "sold_twice",
+    )
+    assert [item.price for item in stored().items.all()] == [20]
+    assert len(shop.sales()) == 1

@@ -180,7 +180,7 @@ def test_the_json_api_says_when_to_come_back(session, down, sandbox):
     answer = Api(secret).post("payment-session/redemptions", {"voucher_no": GOOD})
 
     assert answer.status_code == 503
-    assert answer.json()["code"] == "busy"
+    assert answer.json()["code"] == "smartgift_unavailable"
     assert 1 <= int(answer["Retry-After"]) <= PAUSE
     assert len(sandbox.log()) == calls
     # What asks nobody goes on.
@@ -202,7 +202,7 @@ def test_a_sale_is_queued_and_the_buyer_can_be_told(counted, down, time_machine_
 
     assert answer.status_code == 202
     assert answer.json()["status"] == "queued"
-    assert answer.json()["code"] == "busy"
+    assert answer.json()["code"] == "smartgift_unavailable"
     assert answer.json()["items"][0]["voucher_no"] is None
     assert len(counted.log()) == calls
     # It is placed by itself when Smart Gift answers again.

@@ -245,7 +245,7 @@ def take(worker: Worker, row: Redemption, stay: Stay, *, lane: Lane) -> None:
             raise HoldRefused from None
         except SmartGiftError as error:
             if lost:
-                raise Postponed.by(error) from None
+                raise Postponed.by(error, tried=True) from None
             _write_failure(row, stay.failed, "not_sent")
             raise Postponed.by(error) from None
         except Postponed:
@@ -277,10 +277,17 @@ def _write_token(
             status=stay.success,
             hold_token_encrypted=vault.seal(receipt.hold_token),
             hold_sent_at=sent_at,
-            their_hold_at=receipt.answered_at,
+            their_hold_at=_credible(receipt.answered_at, sent_at),
             held_until=until,
             **changes,
         )
+
+
+def _credible(answered_at: datetime | None, sent_at: datetime) -> datetime | None:
+    """Return what Smart Gift's clock said, unless nobody could reckon by it."""
+    if answered_at is None or abs(answered_at - sent_at) > timedelta(days=1):
+        return None
+    return answered_at
 
 
 def _write_lost(row: Redemption, stay: Stay, sent_at: datetime) -> None:
@@ -326,21 +333,17 @@ def look(
         Refused: Smart Gift says no (the caller knows what that means here).
         Postponed: no answer was to be had.
     """
-    for _attempt in range(ATTEMPTS - 1):
+    for attempt in range(1, ATTEMPTS + 1):
         try:
             return _check(worker, row, lane, filters)
-        except OutcomeUnknown:
-            continue
         except Refused:
             raise
+        except OutcomeUnknown as error:
+            if attempt == ATTEMPTS:
+                raise Postponed.by(error) from None
         except SmartGiftError as error:
-            raise Postponed.by(error) from None
-    try:
-        return _check(worker, row, lane, filters)
-    except Refused:
-        raise
-    except SmartGiftError as error:
-        raise Postponed.by(error) from None
+            raise Postponed.by(error, tried=attempt > 1) from None
+    raise AssertionError("unreachable")
 
 
 def _check(

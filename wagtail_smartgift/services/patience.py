@@ -2,9 +2,13 @@
 
 from datetime import datetime, timedelta
 
+from django.db import transaction
+
 from wagtail_smartgift import clock
+from wagtail_smartgift.choices import Operation, Outcome, RedemptionStatus
 from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.models import Redemption
+from wagtail_smartgift.services import journal
 from wagtail_smartgift.services.timebox import Postponed
 
 
@@ -12,6 +16,16 @@ from wagtail_smartgift.services.timebox import Postponed
 LONGEST = 3600
 #: How often their clock is believed that less time has passed than by the database's.
 CLOCK_DOUBTS = 3
+#: In the journal: by their clock it is too early to tell.
+THEIR_CLOCK = "their_clock"
+
+
+def furthest() -> timedelta:
+    """Return later than which no look is ever set.
+
+    One that is was written before the database's clock was set back, and is due.
+    """
+    return timedelta(seconds=2 * max(LONGEST, get_conf().late))
 
 
 def look_again(row: Redemption, at: datetime) -> None:
@@ -22,7 +36,9 @@ def look_again(row: Redemption, at: datetime) -> None:
 
 def is_early(row: Redemption) -> bool:
     """Tell whether somebody has come back before the time that was set."""
-    return row.next_look_at is not None and row.next_look_at > clock.now()
+    if row.next_look_at is None:
+        return False
+    return timedelta(0) < row.next_look_at - clock.now() <= furthest()
 
 
 def doubt_clock(row: Redemption, missing: timedelta) -> bool:
@@ -31,10 +47,17 @@ def doubt_clock(row: Redemption, missing: timedelta) -> bool:
     Nobody sets the database's clock a second time meanwhile, most likely; and theirs
     may be the wrong one.
     """
-    if row.looks >= CLOCK_DOUBTS:
+    doubts = row.events.filter(reason=THEIR_CLOCK, attempt=row.attempt).count()
+    if doubts >= CLOCK_DOUBTS:
         return False
-    Redemption.objects.filter(pk=row.pk).update(looks=row.looks + 1)
-    row.looks += 1
+    with transaction.atomic(durable=True):
+        journal.record(
+            row,
+            Operation.CHECK,
+            Outcome.UNKNOWN,
+            status=RedemptionStatus(row.status),
+            reason=THEIR_CLOCK,
+        )
     look_again(row, clock.now() + missing)
     return True
 

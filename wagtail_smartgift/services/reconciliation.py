@@ -9,7 +9,7 @@ is logged and counted, and keeps nothing else waiting.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, router
 from django.db.models import Q, QuerySet
@@ -33,6 +33,7 @@ from wagtail_smartgift.services import (
     holds,
     inbox,
     outbox,
+    patience,
     progress,
     replaying,
     sales,
@@ -167,10 +168,12 @@ def _unclaimed(prefix: str, now: object) -> Q:
     return free | Q(**{f"{prefix}claimed_until__lt": now})
 
 
-def _due(now: object) -> QuerySet[PaymentSession]:
+def _due(now: datetime) -> QuerySet[PaymentSession]:
     """Sessions that something is left to be done about, the longest due first."""
     return PaymentSession.objects.filter(
-        Q(next_look_at__isnull=True) | Q(next_look_at__lte=now),
+        Q(next_look_at__isnull=True)
+        | Q(next_look_at__lte=now)
+        | Q(next_look_at__gt=now + patience.furthest()),
         _unclaimed("", now),
         PaymentSession.ours(),
         status__in=PENDING,

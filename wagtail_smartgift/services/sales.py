@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import Site
@@ -31,6 +31,7 @@ from wagtail_smartgift.selectors import PaymentMethod, Shop
 from wagtail_smartgift.services import (
     catalogue,
     keys,
+    patience,
     sales_journal,
     sales_looking,
     sales_protocol,
@@ -193,7 +194,9 @@ def advance_due(*, limit: int = 100) -> Progress:
             "that any more; they are left alone.",
             foreign,
         )
-    due = open_orders.filter(ours, next_look_at__lte=clock.now())
+    now = clock.now()
+    is_due = Q(next_look_at__lte=now) | Q(next_look_at__gt=now + patience.furthest())
+    due = open_orders.filter(ours, is_due)
     advanced = failed = 0
     for order in due.order_by("next_look_at")[:limit]:
         try:
@@ -282,6 +285,8 @@ def _store(
                 reference=reference, status=S.REFUSED
             ).update(
                 version=F("version") + 1,
+                # An answer to the refused one that is still on its way is not this one's.
+                attempt=F("attempt") + 1,
                 updated_at=timezone.now(),
                 refusal="",
                 refusal_detail="",

@@ -24,7 +24,7 @@ from wagtail_smartgift.client import (
     Unauthorised,
 )
 from wagtail_smartgift.models import VoucherOrder, VoucherOrderEvent
-from wagtail_smartgift.services import outbox
+from wagtail_smartgift.services import outbox, patience
 from wagtail_smartgift.services.timebox import is_kept_back
 
 
@@ -67,7 +67,7 @@ def is_due(order: VoucherOrder) -> bool:
     return (
         order.status == OrderStatus.PLACING
         and order.next_look_at is not None
-        and order.next_look_at <= now
+        and not now < order.next_look_at <= now + patience.furthest()
         and (order.claimed_until is None or order.claimed_until < now)
     )
 

@@ -111,7 +111,7 @@ def _take_look(
         return _found(order, reason=error.reason.value)
     if error.reason is not RefusalReason.INVALID_VOUCHER:
         _look_later(order, error)
-    elif _was_answered(order):
+    elif _was_answered(order) and not _may_be_hidden(order, account, asked_at, late_at):
         return _believe(order)
     elif asked_at < late_at:
         journal.step(
@@ -151,6 +151,18 @@ def _was_answered(order: VoucherOrder) -> bool:
         and last.reason != RefusalReason.DUPLICATE_REFERENCE.value
         and not journal.was_unanswered(order)
     )
+
+
+def _may_be_hidden(
+    order: VoucherOrder, account: Account, asked_at: datetime, late_at: datetime
+) -> bool:
+    """Tell whether a sale that took our number might not be found by it yet.
+
+    Where a probe has seen that new numbers are not, and the order would be sent again.
+    """
+    hidden = capabilities.of(account).code_checkable_at_once is False
+    taken = _last_placing(order).reason == RefusalReason.INVALID_CODE.value
+    return hidden and taken and asked_at < late_at
 
 
 def _believe(order: VoucherOrder) -> After:

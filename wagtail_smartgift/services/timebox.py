@@ -31,22 +31,29 @@ class Postponed(Exception):
     """
 
     def __init__(
-        self, code: str, *, retry_after: float | None = None, counts: bool = True
+        self,
+        code: str,
+        *,
+        retry_after: float | None = None,
+        counts: bool | None = None,
     ) -> None:
         self.code = code
         self.retry_after = retry_after
-        self.counts = counts and code != "busy"
+        self.counts = code != "busy" if counts is None else counts
         super().__init__(code)
 
     @classmethod
-    def by(cls, error: SmartGiftError) -> "Postponed":
-        """Translate an error of the client that decided nothing."""
+    def by(cls, error: SmartGiftError, *, tried: bool = False) -> "Postponed":
+        """Translate an error of the client that decided nothing.
+
+        ``tried``: before the last one, which may have been kept back, one was made.
+        """
         kept_back = is_kept_back(error)
         busy = kept_back and not isinstance(error, CircuitOpen)
         return cls(
             "busy" if busy else "smartgift_unavailable",
             retry_after=error.retry_after or (5 if kept_back else 30),
-            counts=not kept_back,
+            counts=tried or not kept_back,
         )
 
 

@@ -37,6 +37,9 @@ _REASONS: dict[str, str | Promise] = {
     "replay": gettext_lazy("It had been redeemed: a second attempt found it spent."),
     "replay_refused": gettext_lazy("A second attempt was refused for another reason."),
     "replay_unknown": gettext_lazy("A second attempt brought no answer either."),
+    "their_clock": gettext_lazy(
+        "By Smart Gift’s own clock it is too early to tell. It is looked at again."
+    ),
     "not_applied": gettext_lazy("It was not redeemed: the balance is what it was."),
     "reversed_before": gettext_lazy("An earlier attempt had reversed it."),
     # Sales.
