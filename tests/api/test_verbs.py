@@ -355,6 +355,16 @@ def test_it_is_given_back_as_soon_as_the_other_payment_lets_go(payment, verb):
     assert payment.taken() == 0
 
 
+def test_nobody_is_told_to_wait_longer_than_a_hold_lasts(payment):
+    """Ours may be reckoned to last some seconds more, when its answer was lost."""
+    payment.lose("hold")
+
+    answer = payment.add()
+
+    assert_problem(answer, "voucher_held", 409)
+    assert 290 <= int(answer["Retry-After"]) <= 300
+
+
 def test_a_hold_that_is_over_is_shown_as_lapsed_before_anybody_has_met_it(payment):
     payment.add()
     payment.wait(301)

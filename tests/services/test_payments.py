@@ -252,17 +252,6 @@ def test_our_own_lost_hold_is_waited_out(session, sandbox, time_machine_now):
     assert_journal_agrees()
 
 
-def test_nobody_is_asked_to_wait_longer_than_a_hold_lasts(session, sandbox):
-    """Ours may be reckoned to last some seconds more, when its answer was lost."""
-    sandbox.faults.add(Fault(operation="hold", mode="lost_after", times=1))
-
-    with pytest.raises(PaymentError) as refused:
-        add(FIFTY)
-
-    assert (refused.value.code, refused.value.is_ours) == ("voucher_held", True)
-    assert 290 <= refused.value.retry_after <= 300
-
-
 def test_a_check_that_is_not_answered_gives_the_hold_back(session, sandbox):
     sandbox.faults.add(Fault(operation="check", mode="status", times=None, status=503))
 

@@ -105,11 +105,16 @@ def wrong_method(allowed: Sequence[str]) -> HttpResponse:
 
 
 def refused(request: HttpRequest, error: SmartGiftPluginError) -> HttpResponse:
+    retry_after = error.retry_after
+    if error.code == "voucher_held" and retry_after is not None:
+        # A hold whose answer was lost is reckoned to last some seconds more, from when
+        # it was asked for; nobody is told of more than a hold.
+        retry_after = min(retry_after, RETRY_AFTER["voucher_held"])
     return problem(
         error.code,
         detail=_detail(request, error),
         fields=error.fields,
-        retry_after=error.retry_after,
+        retry_after=retry_after,
         challenge=_challenge(request),
     )
 

@@ -68,7 +68,7 @@ class VoucherHeld(Exception):
         if self.until is None:
             return HOLD_SECONDS
         seconds = (self.until - clock.now()).total_seconds()
-        return min(max(1.0, seconds), HOLD_SECONDS)
+        return min(max(1.0, seconds), HOLD_SECONDS + DEADLINE_MARGIN)
 
 
 class HoldRefused(Exception):
