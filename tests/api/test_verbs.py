@@ -130,6 +130,25 @@ class Payment:
         assert self.seen()["status"] == status
         return self
 
+    def have_another_hold_it(self):
+        """Redeem a part of a voucher that another payment holds then.
+
+        Returns the other customer, and the address of the redemption.
+        """
+        self.sandbox.behaviour = replace(
+            self.sandbox.behaviour, reverse_while_held=False
+        )
+        self.add(HUNDRED, amount="30.00")
+        self.verb("confirm")
+        opened = self.server.post(
+            "server/payment-sessions", {"reference": "order-2", "amount_due": "9.00"}
+        )
+        other = Api(opened.json()["client_secret"])
+        answer = other.post("payment-session/redemptions", {"voucher_no": HUNDRED})
+        assert answer.status_code == 201
+        [redemption] = answer.json()["redemptions"]
+        return other, f"payment-session/redemptions/{redemption['id']}"
+
     def lose(self, operation):
         self.sandbox.faults.add(Fault(operation=operation, mode="lost_after"))
 
@@ -308,17 +327,7 @@ def test_a_cancel_while_confirming_undoes_what_was_not_taken(payment):
 
 @pytest.mark.parametrize("verb", ["cancel", "refund"])
 def test_a_voucher_in_another_payment_is_given_back_when_that_hold_ends(payment, verb):
-    payment.sandbox.behaviour = replace(
-        payment.sandbox.behaviour, reverse_while_held=False
-    )
-    payment.add(HUNDRED, amount="30.00")
-    payment.verb("confirm")
-    other = payment.server.post(
-        "server/payment-sessions", {"reference": "order-2", "amount_due": "9.00"}
-    )
-    other = Api(other.json()["client_secret"])
-    body = {"voucher_no": HUNDRED}
-    assert other.post("payment-session/redemptions", body).status_code == 201
+    payment.have_another_hold_it()
 
     assert payment.verb(verb).status_code == 202
     assert payment.taken() == 30
@@ -332,21 +341,10 @@ def test_a_voucher_in_another_payment_is_given_back_when_that_hold_ends(payment,
 @pytest.mark.parametrize("verb", ["cancel", "refund"])
 def test_it_is_given_back_as_soon_as_the_other_payment_lets_go(payment, verb):
     """Long before the other one's hold would have ended."""
-    payment.sandbox.behaviour = replace(
-        payment.sandbox.behaviour, reverse_while_held=False
-    )
-    payment.add(HUNDRED, amount="30.00")
-    payment.verb("confirm")
-    other = payment.server.post(
-        "server/payment-sessions", {"reference": "order-2", "amount_due": "9.00"}
-    )
-    other = Api(other.json()["client_secret"])
-    held = other.post("payment-session/redemptions", {"voucher_no": HUNDRED}).json()
+    other, held = payment.have_another_hold_it()
     assert payment.verb(verb).status_code == 202
 
-    [redemption] = held["redemptions"]
-    path = f"payment-session/redemptions/{redemption['id']}"
-    assert other.delete(path).status_code == 204
+    assert other.delete(held).status_code == 204
     payment.wait(16)
     reconciliation.reconcile()
 

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from wagtail_smartgift import payments
+from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.sandbox import Behaviour, Sandbox, SandboxServer
+from wagtail_smartgift.services import catalogue
 from wagtail_smartgift.services.payments import turn
 
 from .databases import temporary_postgres
@@ -31,6 +33,15 @@ def world(
 @pytest.fixture
 def session(world: World) -> Any:
     return payments.open_session(reference="order-1", amount_due="80.00")
+
+
+@pytest.fixture
+def shop(world: World, sandbox: Sandbox) -> Sandbox:
+    """A Smart Gift whose catalogue and payment methods are known here."""
+    account = get_conf().account("default")
+    catalogue.sync(account)
+    catalogue.refresh_payment_methods(account)
+    return sandbox
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from wagtail_smartgift.models import (
     VoucherOrderEvent,
 )
 from wagtail_smartgift.sandbox import Fault
-from wagtail_smartgift.services import catalogue, reconciliation
+from wagtail_smartgift.services import reconciliation
 from wagtail_smartgift.services import sales as sales_service
 from wagtail_smartgift.services.sales_looking import RESENDS
 
@@ -513,14 +513,6 @@ def test_a_lie_about_another_account_is_not_believed(
 
 
 # Sales
-
-
-@pytest.fixture
-def shop(world, sandbox):
-    account = get_conf().account("default")
-    catalogue.sync(account)
-    catalogue.refresh_payment_methods(account)
-    return sandbox
 
 
 @pytest.fixture

@@ -9,13 +9,11 @@ from tests.services.test_sales import make_body
 from wagtail_smartgift import payments, sales
 from wagtail_smartgift.choices import InboxStatus
 from wagtail_smartgift.client import SmartGiftClient
-from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import PaymentError
 from wagtail_smartgift.models import InboxMessage, Redemption, VoucherOrder
 from wagtail_smartgift.sandbox import Fault
 from wagtail_smartgift.services import (
     answers,
-    catalogue,
     holds,
     inbox,
     reconciliation,
@@ -26,14 +24,6 @@ from .world import Killed
 
 HUNDRED, FIFTY = "GOOD-0100-0001", "GOOD-0050-0001"
 AHEAD, BEHIND = 600, -600
-
-
-@pytest.fixture
-def shop(world, sandbox):
-    account = get_conf().account("default")
-    catalogue.sync(account)
-    catalogue.refresh_payment_methods(account)
-    return sandbox
 
 
 def place():

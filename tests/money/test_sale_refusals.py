@@ -11,17 +11,9 @@ from wagtail_smartgift.conf import get_conf
 from wagtail_smartgift.exceptions import SaleError
 from wagtail_smartgift.models import CapabilityRecord, VoucherOrder
 from wagtail_smartgift.sandbox import Fault
-from wagtail_smartgift.services import catalogue, sales_protocol
+from wagtail_smartgift.services import sales_protocol
 
 from .world import Killed, twice
-
-
-@pytest.fixture
-def shop(world, sandbox):
-    account = get_conf().account("default")
-    catalogue.sync(account)
-    catalogue.refresh_payment_methods(account)
-    return sandbox
 
 
 def place(**changes):
