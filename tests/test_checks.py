@@ -273,8 +273,7 @@ def test_rows_of_another_key_or_address_are_a_warning(db, smartgift, changed):
     assert found(databases=["default"]) == ["W009"]
 
 
-def test_a_held_voucher_makes_an_open_session_count_once(db, smartgift):
-    session = make_session(get_conf().account("default"), status="open")
+def make_two_vouchers(session, **values):
     for position in (1, 2):
         Redemption.objects.create(
             session=session,
@@ -282,8 +281,13 @@ def test_a_held_voucher_makes_an_open_session_count_once(db, smartgift):
             number_encrypted="",
             fingerprint=str(position),
             display_code="…1234",
-            status="held",
+            **values,
         )
+
+
+def test_a_held_voucher_makes_an_open_session_count_once(db, smartgift):
+    session = make_session(get_conf().account("default"), status="open")
+    make_two_vouchers(session, status="held")
     smartgift(ACCOUNTS={"default": {**ACCOUNT, "API_KEY": "sk_secret_2"}})
     probed()
     [message] = ours(databases=["default"])
@@ -373,17 +377,7 @@ def test_an_event_that_is_not_told_counts(db, smartgift, told, deliveries, numbe
 
 def test_what_was_paid_with_another_key_is_a_warning(db, smartgift):
     session = make_session(get_conf().account("default"), status="confirmed")
-    for position in (1, 2):
-        Redemption.objects.create(
-            session=session,
-            position=position,
-            number_encrypted="",
-            fingerprint=str(position),
-            display_code="…1234",
-            status="redeemed",
-            proof="person",
-            amount="10.00",
-        )
+    make_two_vouchers(session, status="redeemed", proof="person", amount="10.00")
     assert found(databases=["default"]) == []
     smartgift(ACCOUNTS={"default": {**ACCOUNT, "API_KEY": "sk_secret_2"}})
     probed()

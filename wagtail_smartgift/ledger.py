@@ -180,9 +180,9 @@ def describe_redemption(
     """Picture one voucher of a session: as it is stored, or as it is ``now``.
 
     By then, by the database's clock, a hold that is over is ``lapsed``, whether or not
-    anybody has met it since. Before a
-    voucher was looked at for the first time it is ``holding``, held or not: whoever
-    guesses numbers must not see that one exists which then cannot be used.
+    anybody has met it since. Before a voucher was looked at for the first time it is
+    ``holding``, held or not: whoever guesses numbers must not see that one exists which
+    then cannot be used.
     """
     status = row.status
     ends = row.held_until if status == RedemptionStatus.HELD else None

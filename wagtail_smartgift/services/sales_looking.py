@@ -107,12 +107,15 @@ def _take_look(
     about anything, and a gateway's 400 or 413 comes before anybody has looked.
     """
     late_at = journal.sent_at(order) + timedelta(seconds=get_conf().late)
+    last = _last_placing(order)
     if error.reason in _EXISTS:
         return _found(order, reason=error.reason.value)
     if error.reason is not RefusalReason.INVALID_VOUCHER:
         _look_later(order, error)
-    elif _was_answered(order) and not _may_be_hidden(order, account, asked_at, late_at):
-        return _believe(order)
+    elif _was_answered(order, last) and not (
+        asked_at < late_at and _may_be_hidden(last, account)
+    ):
+        return _believe(order, last)
     elif asked_at < late_at:
         journal.step(
             order,
@@ -140,12 +143,11 @@ def _take_look(
     return After.REST
 
 
-def _was_answered(order: VoucherOrder) -> bool:
+def _was_answered(order: VoucherOrder, last: VoucherOrderEvent) -> bool:
     """Tell whether nothing of ours can still be on its way, and the last was refused.
 
     A word about the reference is no such refusal: somebody has sold something by it.
     """
-    last = _last_placing(order)
     return (
         last.outcome == Outcome.FAILED
         and last.reason != RefusalReason.DUPLICATE_REFERENCE.value
@@ -153,21 +155,18 @@ def _was_answered(order: VoucherOrder) -> bool:
     )
 
 
-def _may_be_hidden(
-    order: VoucherOrder, account: Account, asked_at: datetime, late_at: datetime
-) -> bool:
+def _may_be_hidden(last: VoucherOrderEvent, account: Account) -> bool:
     """Tell whether a sale that took our number might not be found by it yet.
 
     Where a probe has seen that new numbers are not, and the order would be sent again.
     """
     hidden = capabilities.of(account).code_checkable_at_once is False
-    taken = _last_placing(order).reason == RefusalReason.INVALID_CODE.value
-    return hidden and taken and asked_at < late_at
+    return hidden and last.reason == RefusalReason.INVALID_CODE.value
 
 
-def _believe(order: VoucherOrder) -> After:
+def _believe(order: VoucherOrder, last: VoucherOrderEvent) -> After:
     """Take a refusal for what it is: its first number is not found, so nothing was sold."""
-    if _last_placing(order).reason == RefusalReason.INVALID_CODE.value:
+    if last.reason == RefusalReason.INVALID_CODE.value:
         return _drop_codes(order)
     journal.step(
         order,
